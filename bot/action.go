@@ -1,0 +1,211 @@
+package bot
+
+import (
+	"context"
+	"errors"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+// The outcomes of an action as they stand in the log and in metrics, beside the reasons of refusals
+// and failures.
+const (
+	changed = "changed"
+	already = "already"
+	late    = "late"
+	shown   = "shown"
+	said    = "said"
+	newer   = "newer"
+)
+
+// act makes one try: who is it, read, compare with what the person saw, write, show. An error that is not a
+// refusal is temporary, or ends the action with words.
+func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
+	i := w.Intent
+	switch i.Verb {
+	case slackui.Tell:
+		return said, b.say(ctx, i, slackui.Cannot(i))
+	case slackui.Leave:
+		err := b.hooks.send(ctx, i.ResponseURL, hook{DeleteOriginal: true})
+		if err != nil && !temporary(err) {
+			err = nil // the question stays where it is: that changes nothing
+		}
+		return said, err
+	}
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if errors.Is(err, ErrUnknownTeam) {
+		return "", refuse(slackui.UnknownTeam)
+	}
+	if err != nil {
+		return "", err
+	}
+	me, err := b.member(ctx, t, i.User)
+	if err != nil {
+		return "", err
+	}
+	w.member = me.Member
+	chat, err := t.Invent.Chat(ctx, i.Chat)
+	if err != nil {
+		if invent.NotFound(err) {
+			return b.superseded(ctx, t, i, err)
+		}
+		return "", err
+	}
+	s := &scene{team: t, work: w, job: j, chat: chat, people: map[string]cache.Link{i.User: me}}
+	if s.known, err = b.cache.Known(ctx, t.ID, i.Chat, i.Channel); err != nil {
+		b.log.Debug("cards can't be read: only the clicked one is redrawn", "error", err)
+	}
+	switch i.Verb {
+	case slackui.Show:
+		return shown, b.showPrivately(ctx, s)
+	case slackui.Refresh:
+		return shown, b.refresh(ctx, s)
+	case slackui.Share:
+		return shown, b.share(ctx, s)
+	}
+	return b.change(ctx, s, me)
+}
+
+// superseded answers for a conversation that Invent doesn't know (any more): it may go on under another id.
+func (b *Bot) superseded(ctx context.Context, t *Team, i slackui.Intent, notFound error) (string, error) {
+	id, err := t.Invent.Newer(ctx, i.Chat)
+	if err != nil && invent.Temporary(err) {
+		return "", err
+	}
+	if err != nil || id == "" || id == i.Chat {
+		return "", notFound
+	}
+	return newer, b.say(ctx, i, slackui.Newer(i, id, ref(i.Key)))
+}
+
+// scene is what one action has found out.
+type scene struct {
+	team   *Team
+	work   *work
+	job    cache.Job
+	chat   invent.Chat
+	known  cache.Known
+	people map[string]cache.Link // by Slack user: whom the action has identified
+	mine   bool                  // the target is the person who asks
+	held   *slackui.Holder       // who has it, once found out
+}
+
+// change carries out take, assign and release.
+func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, error) {
+	i, w := s.work.Intent, s.work
+	target, err := b.target(ctx, s.team, i, me)
+	if err != nil {
+		return "", err
+	}
+	s.mine = target != nil && target.Member == me.Member
+	if i.To != nil && i.To.User != "" && target != nil {
+		s.people[i.To.User] = *target
+	}
+	if w.Wrote == written {
+		return changed, b.showChange(ctx, s)
+	}
+	holder := s.chat.State.AssignedUser
+	if so(target, holder) {
+		if w.Wrote == unsettled { // it was us: an earlier try of this very request
+			w.Wrote = written
+			b.note(ctx, s)
+			return changed, b.showChange(ctx, s)
+		}
+		return already, b.showAlready(ctx, s)
+	}
+	if unseen(i, s.chat.State, me) {
+		return late, b.showLate(ctx, s)
+	}
+	var id *string
+	if target != nil {
+		id = &target.Member
+	}
+	state, err := s.team.Invent.Assign(ctx, i.Chat, id)
+	if err != nil {
+		if invent.MayHaveHappened(err) {
+			w.Wrote = unsettled
+		}
+		return "", err
+	}
+	w.Wrote = written
+	s.chat.State = state
+	b.note(ctx, s)
+	return changed, b.showChange(ctx, s)
+}
+
+// so says whether what is wanted is so already.
+func so(target *cache.Link, holder *invent.AssignedUser) bool {
+	if target == nil {
+		return holder == nil
+	}
+	return is(*target, holder)
+}
+
+// unseen says whether the conversation is held by somebody whom the person did not see there: a button shows
+// whom its card showed, a command has seen nobody but its sender, and whatever was assigned after the request
+// was sent was not seen.
+func unseen(i slackui.Intent, state invent.ChatState, me cache.Link) bool {
+	holder := state.AssignedUser
+	if holder == nil || is(me, holder) {
+		return false
+	}
+	if i.Seen == nil || *i.Seen != holder.ID {
+		return true
+	}
+	return state.AssignedAt != nil && state.AssignedAt.After(i.Sent)
+}
+
+// fail says to the person why it ended, and answers the outcome for the log. The error is temporary: the
+// words could not be delivered yet.
+func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
+	// The try's own time may be up; these words have theirs.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+	defer cancel()
+	i := w.Intent
+	outcome, words := "", slackui.Message{}
+	no, f := (*refusal)(nil), failure(w, err)
+	switch {
+	case errors.As(err, &no):
+		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about)
+	case f == "":
+		return "undelivered", nil // Slack takes neither cards nor words
+	default:
+		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
+	}
+	err = b.say(ctx, i, words)
+	if err != nil && !temporary(err) {
+		b.log.Warn("somebody could not be told", "error", err, "ref", ref(i.Key))
+		err = nil
+	}
+	return outcome, err
+}
+
+// failure sorts an error by the words it needs; "" for one that words can't reach.
+func failure(w *work, err error) slackui.Failure {
+	var e *invent.Error
+	var s *slackError
+	switch {
+	case w.Wrote == written:
+		return "" // done in Invent; Slack took no card for two minutes
+	case temporary(err) || errors.Is(err, errTooLate):
+		if w.Wrote == unsettled {
+			return slackui.Unsettled
+		}
+		return slackui.NoAnswer
+	case errors.Is(err, errStopped):
+		return slackui.Stopped
+	case invent.NotFound(err):
+		return slackui.NotFound
+	case invent.Refused(err):
+		return slackui.KeyRefused
+	case errors.As(err, &e):
+		return slackui.RefusedByAPI
+	case slackDead(err):
+		return slackui.SlackRefused
+	case errors.As(err, &s):
+		return ""
+	}
+	return slackui.BotFailed
+}

@@ -1,0 +1,183 @@
+// Package bot takes verified requests from Slack to Invent and back: request → verified → Intent → job →
+// Invent → state → card. See Bot for how it is run.
+//
+// It draws nothing itself (slackui does), knows no route of Invent's (invent does) and no key of Redis
+// (cache does). It never acts for anybody who isn't a linked, active member.
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"inventbot/cache"
+	"inventbot/slackui"
+)
+
+// Config is what a Bot needs. Zero values of the fields marked so are replaced.
+type Config struct {
+	Secrets   []string // Slack's signing secrets; any of them verifies
+	Teams     Teams
+	Probe     *Team // whose keys /readyz reports on
+	Cache     *cache.Cache
+	ChatURL   slackui.ChatURL
+	SlackHost string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
+	Log       *slog.Logger     // nil: discarded
+	Now       func() time.Time // nil: time.Now
+	Queue     int              // open jobs at most; 0: 10,000
+	Workers   int              // jobs at a time; 0: 128
+}
+
+// Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its
+// halves, for whoever has a server already.
+type Bot struct {
+	secrets   []string
+	teams     Teams
+	probe     *Team
+	cache     *cache.Cache
+	spare     *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
+	chatURL   slackui.ChatURL
+	slackHost string
+	log       *slog.Logger
+	now       func() time.Time
+	queue     int
+	workers   int
+	hooks     *responses
+	metrics   *metrics
+	side      side
+	settled   settled
+	health    health
+	useSpare  func() // wakes the spare's loops
+	spareUsed chan struct{}
+}
+
+// New makes a Bot; it starts nothing.
+func New(c Config) (*Bot, error) {
+	b := &Bot{
+		secrets: c.Secrets, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
+		log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
+		metrics: newMetrics(), spareUsed: make(chan struct{}),
+	}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.now == nil {
+		b.now = time.Now
+	}
+	if b.queue == 0 {
+		b.queue = 10_000
+	}
+	if b.workers == 0 {
+		b.workers = 128
+	}
+	b.hooks = newResponses(c.SlackHost)
+	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
+	b.side.slots = make(chan struct{}, 64)
+	if len(b.secrets) == 0 || b.teams == nil || b.probe == nil || b.cache == nil {
+		return nil, errors.New("a bot needs secrets, teams, a probe and a cache")
+	}
+	if !b.cache.InProcess() {
+		spare, err := cache.OpenInProcess()
+		if err != nil {
+			return nil, err
+		}
+		b.spare = spare
+	}
+	return b, nil
+}
+
+// Serve answers requests on the listener and carries out the jobs until ctx ends. Then it stops listening,
+// finishes what runs, gives back the rest, and returns nil; that takes about drain at most.
+func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) error {
+	server := &http.Server{
+		Handler: b.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+	}
+	// Jobs are taken until the last request is answered, which may have brought one.
+	jobs, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	running := make(chan struct{})
+	go func() {
+		defer close(running)
+		b.Run(jobs, drain)
+	}()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		b.health.drain()
+		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		if server.Shutdown(shutdown) != nil {
+			_ = server.Close() // whoever is still connected has sent no whole request for long
+		}
+		<-failed
+	}
+	stop()
+	<-running
+	if err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	return nil
+}
+
+// Run carries out jobs until ctx ends; then it takes no new ones, finishes what runs, and gives back
+// the rest to other processes. Work that only this process knows of is finished, or its people are
+// told, before Run returns; that takes drain at most.
+func (b *Bot) Run(ctx context.Context, drain time.Duration) {
+	// What runs is not cut off by ctx: it has its own deadlines, and drain.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
+	var loops sync.WaitGroup
+	loops.Go(func() { b.check(ctx) })
+	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
+	if b.spare != nil {
+		loops.Go(func() {
+			select {
+			case <-b.spareUsed:
+			case <-ctx.Done():
+			}
+			// Used or not, it is drained in the same way: it may be used while the server drains.
+			b.serveQueue(ctx, work, b.spare)
+		})
+	}
+	loops.Wait()
+	b.tellStopped()
+	b.side.wait()
+	if b.spare != nil {
+		if err := b.spare.Close(); err != nil {
+			b.log.Warn("closing the spare queue", "error", err)
+		}
+	}
+}
+
+// side runs small tasks beside the jobs (a private word, mostly), as many at a time as it has slots.
+type side struct {
+	slots chan struct{}
+	tasks sync.WaitGroup
+}
+
+// try runs the task if there is a slot for it, and says whether there was.
+func (s *side) try(task func()) bool {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		return false
+	}
+	s.tasks.Go(func() {
+		defer func() { <-s.slots }()
+		task()
+	})
+	return true
+}
+
+func (s *side) wait() { s.tasks.Wait() }

@@ -1,0 +1,400 @@
+package bot
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/slackui"
+)
+
+// hook is what a response_url takes (docs.slack.dev, "Handling user interaction": five times within 30 minutes).
+type hook struct {
+	ResponseType    string `json:"response_type,omitempty"` // "" is ephemeral to Slack
+	ReplaceOriginal bool   `json:"replace_original"`
+	DeleteOriginal  bool   `json:"delete_original,omitempty"`
+	slackui.Message
+}
+
+// responses posts to response_urls, and to nowhere else.
+type responses struct {
+	client *http.Client
+	host   string // of an overridden Slack API, allowed too; "" for none
+}
+
+func newResponses(host string) *responses {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 128
+	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: transport, CheckRedirect: noRedirect}, host: host}
+}
+
+// allowed says whether an address is one of Slack's: a request that names another must not make the bot
+// call it.
+func (r *responses) allowed(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil || u.User != nil {
+		return false
+	}
+	if r.host != "" && u.Host == r.host && (u.Scheme == "https" || u.Scheme == "http") {
+		return true
+	}
+	host := strings.ToLower(u.Host)
+	return u.Scheme == "https" && (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
+}
+
+// send posts to a response_url. The error never holds the address: who knows it can post.
+func (r *responses) send(ctx context.Context, to string, h hook) error {
+	if to == "" || !r.allowed(to) {
+		return &slackError{doing: "answering a request", code: "no_response_url"}
+	}
+	body, err := json.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("encoding a message: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return &slackError{doing: "answering a request", code: "no_response_url"}
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return &slackError{doing: "answering a request", retry: true}
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	if resp.StatusCode != http.StatusOK {
+		return &slackError{
+			doing: "answering a request", code: resp.Status,
+			retry: resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests,
+		}
+	}
+	return nil
+}
+
+// say tells the person something privately: by the request's response_url, or where that is spent, past the
+// channel's members.
+func (b *Bot) say(ctx context.Context, i slackui.Intent, m slackui.Message) error {
+	return b.sayBy(ctx, i, hook{Message: m})
+}
+
+func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
+	err := b.hooks.send(ctx, i.ResponseURL, h)
+	if err == nil || temporary(err) {
+		return err
+	}
+	t, teamErr := b.teams(ctx, i.Team, i.Enterprise)
+	if teamErr != nil {
+		return err
+	}
+	_, ephemeralErr := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(h.Message)...)
+	if ephemeralErr != nil {
+		return wrapSlack("telling somebody privately", ephemeralErr)
+	}
+	return nil
+}
+
+// whisper is say for words that nobody waits for: whether they arrive changes nothing about the outcome.
+func (b *Bot) whisper(ctx context.Context, i slackui.Intent, m slackui.Message) {
+	if err := b.say(ctx, i, m); err != nil {
+		b.log.Warn("somebody could not be told", "error", err, "ref", ref(i.Key))
+	}
+}
+
+func options(m slackui.Message) []slack.MsgOption {
+	return []slack.MsgOption{
+		slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
+		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+	}
+}
+
+// card draws the conversation as it is now, for a channel with the given reach.
+func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Card {
+	state := s.chat.State
+	c := slackui.Card{
+		Chat: s.chat, Holder: s.holder(ctx, b), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
+	}
+	if via := s.known.Via; via.User != "" && state.AssignedUser != nil && via.Assignee == state.AssignedUser.ID &&
+		state.AssignedAt != nil && via.At.Equal(*state.AssignedAt) {
+		c.Via = via.User
+	}
+	return c
+}
+
+// holder finds out once for an action and its state who has the conversation.
+func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
+	u := s.chat.State.AssignedUser
+	if u == nil {
+		return nil
+	}
+	if s.held == nil || s.held.ID != u.ID {
+		s.held = b.holder(ctx, s.team, u, s.people)
+	}
+	return s.held
+}
+
+// reach says who can read the channel of the request: as kept for an hour, else as Slack says. What Slack
+// doesn't say is taken for shared: a customer's name is never shown to strangers.
+func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
+	if s.known.Reach != cache.ReachUnknown {
+		return s.known.Reach
+	}
+	channel := s.work.Intent.Channel
+	info, err := s.team.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	switch {
+	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
+		s.known.Reach = cache.Shared
+	case err == nil:
+		s.known.Reach = cache.Own
+	default:
+		// Not kept: the app may be invited the next moment.
+		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", wrapSlack("looking at a channel", err))
+		s.known.Reach = cache.Shared
+		return s.known.Reach
+	}
+	if err := b.cache.SetReach(ctx, s.team.ID, channel, s.known.Reach); err != nil {
+		b.log.Debug("a channel's reach can't be kept", "error", err)
+	}
+	return s.known.Reach
+}
+
+// note keeps through whom the conversation was assigned, for all cards drawn from now on.
+func (b *Bot) note(_ context.Context, s *scene) {
+	via := cache.Via{User: s.work.Intent.User}
+	if u := s.chat.State.AssignedUser; u != nil {
+		via.Assignee = u.ID
+	}
+	if at := s.chat.State.AssignedAt; at != nil {
+		via.At = *at
+	}
+	s.known.Via = via
+}
+
+// showChange shows what was done: the clicked card redrawn, or a new card in the channel; then every other card
+// of the conversation.
+func (b *Bot) showChange(ctx context.Context, s *scene) error {
+	i := s.work.Intent
+	drawn, err := b.place(ctx, s)
+	if err != nil {
+		return err
+	}
+	b.remember(ctx, s, drawn)
+	if i.Private {
+		// The card is drawn; that the question is gone is a courtesy.
+		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))
+	}
+	b.redrawOthers(ctx, s, drawn)
+	return nil
+}
+
+// place draws the card where the change was asked for.
+func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
+	i := s.work.Intent
+	if i.Clicked != nil && !i.Private {
+		return b.redrawClicked(ctx, s)
+	}
+	if i.Origin != nil {
+		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+		if err == nil || temporary(err) {
+			return drawn, err
+		}
+	}
+	return b.post(ctx, s)
+}
+
+// redrawClicked redraws the clicked card by its own response_url, or else as any other card.
+func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
+	i := s.work.Intent
+	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Reach: b.reach(ctx, s)}
+	m := b.card(ctx, s, place.Reach).Message()
+	err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
+	if err == nil {
+		place.Shows = digest(m)
+		return &place, nil
+	}
+	if temporary(err) {
+		return nil, err
+	}
+	drawn, updateErr := b.update(ctx, s, place)
+	if updateErr != nil && !temporary(updateErr) {
+		return b.post(ctx, s) // the clicked card is beyond reach; the outcome must be seen all the same
+	}
+	return drawn, updateErr
+}
+
+// post puts a new card into the channel, unless an earlier try of the same job has. Where the bot is no member it
+// goes by the response_url, and says that it can't be redrawn; then there is nothing to remember.
+func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
+	i := s.work.Intent
+	for _, c := range s.known.Cards {
+		if c.Job == s.job.ID {
+			return b.update(ctx, s, c)
+		}
+	}
+	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: b.reach(ctx, s)}
+	c := b.card(ctx, s, place.Reach)
+	m := c.Message()
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, options(m)...)
+	if err == nil {
+		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
+		return &place, nil
+	}
+	err = wrapSlack("posting a card", err)
+	if temporary(err) {
+		return nil, err
+	}
+	c.Snapshot = true
+	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", Message: c.Message()}); hookErr == nil || temporary(hookErr) {
+		return nil, hookErr
+	}
+	return nil, err
+}
+
+// update redraws a card of the bot's own.
+func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
+	m := b.card(ctx, s, place.Reach).Message()
+	if shows := digest(m); shows != place.Shows {
+		if _, _, _, err := s.team.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...); err != nil {
+			return nil, wrapSlack("redrawing a card", err)
+		}
+		place.Shows = shows
+	}
+	return &place, nil
+}
+
+// redrawOthers redraws all other cards of the conversation. Those that are gone are forgotten.
+func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) {
+	var gone []cache.Card
+	for _, c := range s.known.Cards {
+		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
+			continue
+		}
+		again, err := b.update(ctx, s, c)
+		switch {
+		case err == nil && again.Shows != c.Shows:
+			b.remember(ctx, s, again)
+		case err == nil:
+		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed"):
+			gone = append(gone, c)
+		default:
+			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
+		}
+	}
+	if err := b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...); err != nil {
+		b.log.Debug("cards can't be forgotten", "error", err)
+	}
+}
+
+// remember keeps where the card stands and who assigned the conversation.
+func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
+	var cards []cache.Card
+	if drawn != nil {
+		cards = append(cards, *drawn)
+	}
+	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, s.known.Via, cards...); err != nil {
+		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
+	}
+}
+
+// replace puts other words in the place of a clicked private message.
+func (b *Bot) replace(ctx context.Context, i slackui.Intent, m slackui.Message) {
+	if err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m}); err != nil {
+		b.log.Warn("a private message could not be replaced", "error", err, "ref", ref(i.Key))
+	}
+}
+
+// redrawStale redraws the card that the person acted on, because it shows what is no longer so.
+func (b *Bot) redrawStale(ctx context.Context, s *scene) {
+	i := s.work.Intent
+	var drawn *cache.Card
+	var err error
+	switch {
+	case i.Clicked != nil && !i.Private:
+		drawn, err = b.redrawClicked(ctx, s)
+	case i.Origin != nil:
+		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+	}
+	if err != nil {
+		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))
+		return
+	}
+	if drawn != nil {
+		b.remember(ctx, s, drawn)
+	}
+	b.redrawOthers(ctx, s, drawn)
+}
+
+// showLate tells the person who came too late who has the conversation, and what can be done.
+func (b *Bot) showLate(ctx context.Context, s *scene) error {
+	b.redrawStale(ctx, s)
+	i := s.work.Intent
+	h := s.holder(ctx, b)
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Late(i, *h, s.chat.State, b.now())})
+}
+
+// showAlready says that it is so already; a card that showed something else is redrawn.
+func (b *Bot) showAlready(ctx context.Context, s *scene) error {
+	i := s.work.Intent
+	h := s.holder(ctx, b)
+	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
+		b.redrawStale(ctx, s)
+	}
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Already(h, s.mine)})
+}
+
+// showPrivately shows the card to the one who asks; a private message that was clicked makes room for it.
+func (b *Bot) showPrivately(ctx context.Context, s *scene) error {
+	i := s.work.Intent
+	c := b.card(ctx, s, cache.Own)
+	c.Private = true
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: c.Message()})
+}
+
+// refresh redraws what was clicked.
+func (b *Bot) refresh(ctx context.Context, s *scene) error {
+	i := s.work.Intent
+	if i.Private {
+		if err := b.showPrivately(ctx, s); err != nil {
+			return err
+		}
+	} else {
+		drawn, err := b.redrawClicked(ctx, s)
+		if err != nil {
+			return err
+		}
+		b.remember(ctx, s, drawn)
+		b.redrawOthers(ctx, s, drawn)
+	}
+	if i.Retired {
+		return b.say(ctx, i, slackui.RetiredButton())
+	}
+	return nil
+}
+
+// share posts the card that one person sees for all in the channel.
+func (b *Bot) share(ctx context.Context, s *scene) error {
+	drawn, err := b.post(ctx, s)
+	if err != nil {
+		return err
+	}
+	b.remember(ctx, s, drawn)
+	b.replace(ctx, s.work.Intent, slackui.Shared())
+	return nil
+}
+
+// digest tells whether two drawings of a card differ.
+func digest(m slackui.Message) string {
+	text, _ := json.Marshal(m) // of blocks that were drawn to be sent: it can't fail
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,278 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+const (
+	linkFresh    = time.Hour       // a link is used as it is
+	membersFresh = time.Minute     // the list of members is used as it is
+	noFresh      = 5 * time.Second // "no such member" is believed
+)
+
+// refusal is an answer, not a failure: somebody may not act, or can't be assigned.
+type refusal struct {
+	reason slackui.Reason
+	about  string // Slack user or e-mail, when it isn't the person who asked
+}
+
+// Error names the reason as it stands in the log.
+func (r *refusal) Error() string { return "refused: " + string(r.reason) }
+
+func refuse(r slackui.Reason) error { return &refusal{reason: r} }
+
+// member answers which active member the Slack user is: from Redis for an hour, then from Slack and Invent again,
+// and up to a day old only while one of these doesn't answer. The error is a refusal, or temporary.
+func (b *Bot) member(ctx context.Context, t *Team, user string) (cache.Link, error) {
+	link, found, err := b.cache.Link(ctx, t.ID, user)
+	if err != nil {
+		b.log.Debug("links can't be read: asking Slack and Invent", "error", err)
+	}
+	if found && b.now().Sub(link.Checked) < linkFresh {
+		return link, nil
+	}
+	fresh, err := b.lookUp(ctx, t, user)
+	if err != nil {
+		if found && temporary(err) {
+			return link, nil
+		}
+		return cache.Link{}, err
+	}
+	if err := b.cache.SetLink(ctx, t.ID, user, fresh); err != nil {
+		b.log.Debug("a link can't be kept", "error", err)
+	}
+	return fresh, nil
+}
+
+// lookUp asks Slack who the user is and Invent which member has that e-mail.
+func (b *Bot) lookUp(ctx context.Context, t *Team, user string) (cache.Link, error) {
+	email, err := b.email(ctx, t, user)
+	if err != nil {
+		return cache.Link{}, err
+	}
+	m, err := b.findMember(ctx, t, func(m invent.Member) bool { return strings.EqualFold(m.Email, email) })
+	if err != nil {
+		return cache.Link{}, err
+	}
+	return linkOf(m, b.now()), nil
+}
+
+func linkOf(m invent.Member, checked time.Time) cache.Link {
+	return cache.Link{Member: m.ID, UserID: m.UserID, Email: strings.ToLower(m.Email), Name: m.Name, Checked: checked}
+}
+
+// email answers the confirmed e-mail of a full member of the workspace.
+func (b *Bot) email(ctx context.Context, t *Team, user string) (string, error) {
+	u, err := t.Slack.GetUserInfoContext(ctx, user)
+	if err != nil {
+		if slackSays(err, "user_not_found", "user_not_visible") {
+			return "", refuse(slackui.UnknownUser)
+		}
+		if slackSays(err, "missing_scope") {
+			return "", refuse(slackui.EmailHidden)
+		}
+		return "", wrapSlack("asking Slack who somebody is", err)
+	}
+	foreign := u.TeamID != "" && u.TeamID != t.ID && (t.Enterprise == "" || u.Enterprise.EnterpriseID != t.Enterprise)
+	switch {
+	case u.IsStranger || foreign:
+		return "", refuse(slackui.Outsider)
+	case u.IsBot || user == "USLACKBOT":
+		return "", refuse(slackui.Bot)
+	case u.Deleted:
+		return "", refuse(slackui.Deactivated)
+	case u.IsRestricted || u.IsUltraRestricted:
+		return "", refuse(slackui.Guest)
+	case u.Profile.Email == "":
+		return "", refuse(slackui.EmailHidden)
+	case !u.IsEmailConfirmed:
+		return "", refuse(slackui.Unconfirmed)
+	}
+	return u.Profile.Email, nil
+}
+
+// findMember answers the one active member that fits. A "no" is only spoken on a list of the last seconds.
+func (b *Bot) findMember(ctx context.Context, t *Team, fits func(invent.Member) bool) (invent.Member, error) {
+	var reason slackui.Reason
+	for _, fresh := range []time.Duration{membersFresh, noFresh} {
+		list, err := t.members.since(ctx, t.Invent, b.now().Add(-fresh), b.now)
+		if err != nil {
+			if invent.NotFound(err) {
+				return invent.Member{}, refuse(slackui.NoMembersList)
+			}
+			return invent.Member{}, err
+		}
+		var found []invent.Member
+		for _, m := range list {
+			if fits(m) {
+				found = append(found, m)
+			}
+		}
+		switch {
+		case len(found) == 1 && found[0].Active():
+			return found[0], nil
+		case len(found) == 1:
+			reason = slackui.Inactive
+		case len(found) > 1:
+			reason = slackui.TwoMembers
+		default:
+			reason = slackui.NotLinked
+		}
+	}
+	return invent.Member{}, refuse(reason)
+}
+
+// target answers whom an intent assigns: nil for a release.
+func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (*cache.Link, error) {
+	var link cache.Link
+	var err error
+	about := ""
+	switch {
+	case i.Verb == slackui.Release:
+		return nil, nil
+	case i.Verb == slackui.Take, i.To.User == i.User:
+		return &me, nil
+	case i.To.User != "":
+		about = i.To.User
+		link, err = b.member(ctx, t, i.To.User)
+	default:
+		about = i.To.Email
+		var m invent.Member
+		m, err = b.findMember(ctx, t, func(m invent.Member) bool {
+			return i.To.Email != "" && strings.EqualFold(m.Email, i.To.Email) || i.To.Member != "" && m.ID == i.To.Member
+		})
+		link = linkOf(m, b.now())
+	}
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		if no.reason == slackui.NotLinked && i.To.User == "" {
+			no.reason = slackui.NoSuchMember
+		}
+		if about == "" {
+			about = i.To.Member
+		}
+		return nil, &refusal{reason: no.reason, about: about}
+	}
+	return &link, err
+}
+
+// is says whether the link's member is the assignee.
+func is(l cache.Link, u *invent.AssignedUser) bool {
+	return u != nil && (invent.Member{ID: l.Member, UserID: l.UserID, Email: l.Email}).Is(*u)
+}
+
+// holder answers who has the conversation, and who that is on Slack: from the people at hand, from Redis, or by
+// the member's e-mail from Slack; never by a name.
+func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHand map[string]cache.Link) *slackui.Holder {
+	if u == nil {
+		return nil
+	}
+	h := &slackui.Holder{ID: u.ID, Name: u.Name}
+	for user, link := range atHand {
+		if is(link, u) {
+			h.User = user
+			return h
+		}
+	}
+	p, found, err := b.cache.Person(ctx, t.ID, u.ID)
+	if err != nil {
+		b.log.Debug("people can't be read: asking Slack", "error", err)
+	}
+	if !found && u.Email != "" {
+		person, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
+		switch {
+		case err == nil && !person.Deleted && !person.IsBot:
+			p.User = person.ID
+		case err == nil || slackSays(err, "users_not_found"):
+		default:
+			b.log.Debug("Slack can't say who has an e-mail", "error", wrapSlack("looking up an e-mail", err))
+			return h
+		}
+		found = true
+		if err := b.cache.SetPerson(ctx, t.ID, p, u.ID); err != nil {
+			b.log.Debug("a person can't be kept", "error", err)
+		}
+	}
+	h.User, h.NotOnSlack = p.User, found && p.User == ""
+	return h
+}
+
+// slackError is an error of Slack's without what a raw one may carry (the address with the token's owner,
+// the body).
+type slackError struct {
+	doing string
+	code  string // Slack's word, or ""
+	retry bool
+	after time.Duration
+}
+
+// Error says what was being done and Slack's own word for what went wrong.
+func (e *slackError) Error() string {
+	if e.code == "" {
+		return e.doing + ": no answer"
+	}
+	return e.doing + ": " + e.code
+}
+
+func wrapSlack(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &slackError{doing: doing}
+	var limit *slack.RateLimitedError
+	var said slack.SlackErrorResponse
+	var status slack.StatusCodeError
+	switch {
+	case errors.As(err, &limit):
+		e.code, e.retry, e.after = "ratelimited", true, limit.RetryAfter
+	case errors.As(err, &said):
+		e.code = said.Err
+		switch said.Err {
+		case "ratelimited", "rate_limited", "internal_error", "service_unavailable", "fatal_error", "request_timeout", "team_added_to_org":
+			e.retry = true
+		}
+	case errors.As(err, &status):
+		e.code, e.retry = status.Status, status.Code >= 500 || status.Code == 429
+	default:
+		e.retry = true // no answer at all, or one that couldn't be read
+	}
+	return e
+}
+
+// slackSays says whether Slack answered with one of these errors.
+func slackSays(err error, codes ...string) bool {
+	var code string
+	if said := (slack.SlackErrorResponse{}); errors.As(err, &said) {
+		code = said.Err
+	}
+	if said := (*slackError)(nil); errors.As(err, &said) {
+		code = said.code
+	}
+	for _, c := range codes {
+		if c == code {
+			return true
+		}
+	}
+	return false
+}
+
+// slackDead says whether Slack doesn't take the token any more.
+func slackDead(err error) bool {
+	return slackSays(err, "token_revoked", "account_inactive", "invalid_auth", "not_authed", "token_expired")
+}
+
+// temporary says whether the same may succeed a moment later.
+func temporary(err error) bool {
+	if said := (*slackError)(nil); errors.As(err, &said) {
+		return said.retry
+	}
+	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded)
+}

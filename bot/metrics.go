@@ -1,0 +1,67 @@
+package bot
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics is what the bot counts. Labels are few and bounded: never a person, a conversation or a team.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	ack      *prometheus.HistogramVec
+	actions  *prometheus.HistogramVec
+	refusals *prometheus.CounterVec
+	retried  prometheus.Counter
+	repeated prometheus.Counter
+	spared   prometheus.Counter
+}
+
+func newMetrics() *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "inventbot", Name: name, Help: help})
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "inventbot", Name: "requests_total", Help: "Requests from Slack by route and status.",
+		}, []string{"route", "status"}),
+		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "inventbot", Name: "acknowledgement_seconds", Help: "Time until a request of Slack's was acknowledged.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3},
+		}, []string{"route"}),
+		actions: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "inventbot", Name: "action_seconds", Help: "Time from a request to the end of its action, by verb and outcome.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
+		}, []string{"verb", "outcome"}),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "inventbot", Name: "refusals_total", Help: "Actions refused, by reason.",
+		}, []string{"reason"}),
+		retried:  counter("retries_total", "Tries that will be repeated."),
+		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
+		spared:   counter("in_process_requests_total", "Requests carried out in this process alone because Redis didn't answer."),
+	}
+	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.repeated, m.spared,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+func (m *metrics) acknowledged(route string, status int, took time.Duration) {
+	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
+	m.ack.WithLabelValues(route).Observe(took.Seconds())
+}
+
+func (m *metrics) acted(verb, outcome string, took time.Duration) {
+	m.actions.WithLabelValues(verb, outcome).Observe(took.Seconds())
+}
+
+func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }

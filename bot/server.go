@@ -1,0 +1,198 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"inventbot/cache"
+	"inventbot/slackui"
+)
+
+const bodyLimit = 1 << 20
+
+// answer is what a handler wants said: one wrapper writes it.
+type answer struct {
+	status  int
+	message *slackui.Message // private, in the acknowledgement itself
+	text    string           // for what isn't Slack
+	body    any              // JSON, instead of message
+}
+
+var ok = answer{status: http.StatusOK}
+
+// Handler serves every route of the bot.
+func (b *Bot) Handler() http.Handler {
+	r := mux.NewRouter()
+	form, jsonBody := "application/x-www-form-urlencoded", "application/json"
+	r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
+	r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)
+	r.Handle("/slack/options", b.slack("options", form, b.options)).Methods(http.MethodPost)
+	r.Handle("/slack/events", b.slack("events", jsonBody, b.event)).Methods(http.MethodPost)
+	r.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }).Methods(http.MethodGet)
+	r.HandleFunc("/readyz", b.ready).Methods(http.MethodGet)
+	r.Handle("/metrics", b.metrics.handler()).Methods(http.MethodGet)
+	return r
+}
+
+// slack wraps a handler of Slack's requests: nothing of a request is looked at before its signature, and
+// nothing but the signed bytes after.
+func (b *Bot) slack(route, contentType string, handle func(ctx context.Context, body []byte, sent time.Time) answer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
+		a := b.verified(w, r, contentType, handle)
+		b.metrics.acknowledged(route, a.status, time.Since(begun))
+		write(w, a)
+	})
+}
+
+func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType string, handle func(context.Context, []byte, time.Time) answer) answer {
+	sent, err := timestamp(r.Header, b.now())
+	if err != nil {
+		return answer{status: http.StatusUnauthorized}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return answer{status: http.StatusRequestEntityTooLarge, text: "the body is larger than 1 MiB"}
+	}
+	if err != nil {
+		return answer{status: http.StatusBadRequest, text: "the body could not be read"}
+	}
+	if verify(b.secrets, r.Header, body) != nil {
+		return answer{status: http.StatusUnauthorized}
+	}
+	if r.URL.Query().Has("payload") {
+		return answer{status: http.StatusBadRequest, text: "a payload in the address isn't signed: it belongs into the body"}
+	}
+	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != contentType {
+		return answer{status: http.StatusUnsupportedMediaType, text: "the content type must be " + contentType}
+	}
+	// Slack may hang up; what it was told is accepted must be stored all the same.
+	return handle(context.WithoutCancel(r.Context()), body, sent)
+}
+
+func write(w http.ResponseWriter, a answer) {
+	switch {
+	case a.message != nil:
+		a.body = struct {
+			ResponseType string `json:"response_type"`
+			*slackui.Message
+		}{"ephemeral", a.message}
+	case a.text != "":
+		http.Error(w, a.text, a.status)
+		return
+	}
+	if a.body == nil {
+		w.WriteHeader(a.status)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(a.status)
+	_ = json.NewEncoder(w).Encode(a.body) // whoever asked has gone: there is nobody left to tell
+}
+
+func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
+	intent, said, err := b.chatURL.ParseCommand(body, sent)
+	switch {
+	case err != nil:
+		return answer{status: http.StatusBadRequest, text: err.Error()}
+	case said != nil:
+		return answer{status: http.StatusOK, message: said}
+	case intent == nil:
+		return ok
+	}
+	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
+		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
+	}
+	if !b.accept(ctx, *intent) {
+		busy := slackui.Busy()
+		return answer{status: http.StatusOK, message: &busy}
+	}
+	return ok
+}
+
+func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answer {
+	intent, err := slackui.ParseInteraction(body, sent)
+	switch {
+	case err != nil:
+		return answer{status: http.StatusBadRequest, text: err.Error()}
+	case intent == nil:
+		return ok
+	}
+	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
+		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
+	}
+	if !b.accept(ctx, *intent) {
+		// A click's acknowledgement can't carry words. Where they can't be said beside it either, an
+		// error makes Slack show that the click failed.
+		if !b.side.try(func() { b.whisper(ctx, *intent, slackui.Busy()) }) {
+			return answer{status: http.StatusServiceUnavailable}
+		}
+	}
+	return ok
+}
+
+// options answers external selects; none is drawn yet, so there is nothing to choose from.
+func (b *Bot) options(_ context.Context, _ []byte, _ time.Time) answer {
+	return answer{status: http.StatusOK, body: map[string][]string{"options": {}}}
+}
+
+// event answers Slack's check of the address; the app subscribes to no events yet.
+func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
+	var e struct {
+		Type      string `json:"type"`
+		Challenge string `json:"challenge"`
+	}
+	if json.Unmarshal(body, &e) != nil || e.Type == "" {
+		return answer{status: http.StatusBadRequest, text: "the body isn't an event of Slack's"}
+	}
+	if e.Type == "url_verification" {
+		return answer{status: http.StatusOK, body: map[string]string{"challenge": e.Challenge}}
+	}
+	return ok
+}
+
+// accept makes a job of the intent, once for each request of Slack's. False means that the queue is full
+// and nothing was done.
+func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
+	now := b.now()
+	j := cache.Job{ID: i.Key, Lane: i.Team + "/" + i.Chat, At: now}
+	if i.Chat == "" {
+		j.Lane = i.Team + "//" + i.User
+	}
+	if i.ResponseURL != "" && i.Verb != slackui.Leave {
+		j.Tell = now.Add(patience)
+	}
+	j.Body = (&work{Intent: i}).encode()
+	admission, err := b.cache.Submit(ctx, j, b.queue)
+	if err != nil && b.spare != nil {
+		// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
+		b.settled.add(j, false)
+		b.metrics.spared.Inc()
+		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
+		b.useSpare()
+		admission, err = b.spare.Submit(ctx, j, b.queue)
+	}
+	if err != nil {
+		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))
+		return false
+	}
+	if admission == cache.Repeated {
+		b.metrics.repeated.Inc()
+	}
+	return admission != cache.Full
+}
+
+// ref is what a person can quote and the log can be searched for.
+func ref(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:4])
+}

@@ -1,0 +1,313 @@
+package slacktest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// helper marks the caller as a helper of the test, where there is one.
+func (w *Workspace) helper() {
+	if w.tb != nil {
+		w.tb.Helper()
+	}
+}
+
+// fail ends the test; without one it records a complaint. The mutex must not be held.
+func (w *Workspace) fail(format string, args ...any) {
+	if w.tb != nil {
+		w.tb.Helper()
+		w.tb.Fatalf(format, args...)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.complain(format, args...)
+}
+
+// await looks again after each change until look finds something, and fails when that takes too long. Both functions run with the
+// mutex held.
+func await[T any](w *Workspace, look func() *T, wanted func() string) *T {
+	w.helper()
+	timer := time.NewTimer(w.patience)
+	defer timer.Stop()
+	for late := false; ; {
+		w.mu.Lock()
+		found, changed := look(), w.changed
+		if found != nil {
+			w.mu.Unlock()
+			return found
+		}
+		if late {
+			said := wanted()
+			w.mu.Unlock()
+			w.fail("%s", said)
+			return nil
+		}
+		w.mu.Unlock()
+		select {
+		case <-changed:
+		case <-timer.C:
+			late = true
+		case <-w.done:
+			late = true
+		}
+	}
+}
+
+// holds says whether people read each of these in a drawing: as it looks (@grace), or as it was sent (<@U1>).
+func (w *Workspace) holds(r revision, contains []string) bool {
+	looks, sent := w.shows(r.text, r.blocks), raw(r.text, r.blocks)
+	for _, c := range contains {
+		if !strings.Contains(looks, c) && !strings.Contains(sent, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// match takes the first drawing from the given one on that holds all words, and marks it as expected. Drawings before it, which it has
+// overtaken, are expected with it.
+func (w *Workspace) match(q *post, from int, contains []string) *Message {
+	for i := from; i < len(q.revs); i++ {
+		if w.holds(q.revs[i], contains) {
+			q.seen = i + 1
+			return w.message(q, i)
+		}
+	}
+	return nil
+}
+
+// wants is the message of a failed expectation: what was wanted, what there was instead.
+func (w *Workspace) wants(what, channel string, contains []string) func() string {
+	return func() string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s with %q did not come within %v.", what, contains, w.patience)
+		n := 0
+		for _, id := range w.chanOrder {
+			for _, q := range w.posts[id] {
+				if state := q.pending(); state != "" || id == channel && q.author == botUserID {
+					if state == "" {
+						state = "expected already"
+					}
+					if n++; n == 1 {
+						b.WriteString(" What there was:")
+					}
+					if n <= 20 {
+						fmt.Fprintf(&b, "\n- %s: %s", state, w.describe(q))
+					}
+				}
+			}
+		}
+		switch {
+		case n == 0:
+			b.WriteString(" There was no message at all.")
+		case n > 20:
+			fmt.Fprintf(&b, "\n- and %d more", n-20)
+		}
+		for _, c := range w.complaints {
+			b.WriteString("\ncomplaint: " + c)
+		}
+		return b.String()
+	}
+}
+
+func (w *Workspace) describe(q *post) string {
+	r := q.last()
+	where := q.channel
+	if c := w.channels[q.channel]; c != nil && c.im == "" {
+		where = "#" + c.Name
+	} else if c != nil && w.users[c.im] != nil {
+		where = "DM with " + w.users[c.im].Name
+	}
+	only := ""
+	if u := w.users[q.ephemeral]; u != nil {
+		only = ", only for " + u.Name
+	}
+	gone := ""
+	if q.deleted {
+		gone = ", deleted since"
+	}
+	return fmt.Sprintf("%s%s, by %s, drawn %d times%s: %q", where, only, q.via, len(q.revs), gone, w.shows(r.text, r.blocks))
+}
+
+// pending says in which way the post is still to be expected, empty when it is not.
+func (q *post) pending() string {
+	switch {
+	case q.seen == 0:
+		return "not expected"
+	case !q.deleted && !q.last().equal(q.revs[q.seen-1]):
+		return "redrawn, which was not expected"
+	}
+	return ""
+}
+
+// ExpectMessage waits for the first message for all in this channel that no test has expected yet and that shows all of these words,
+// and returns it as it was then, also when it was redrawn since. The top-level text is not searched when there are blocks.
+func (c *Channel) ExpectMessage(contains ...string) *Message {
+	w := c.w
+	w.helper()
+	return await(w, func() *Message {
+		for _, q := range w.posts[c.ID] {
+			if q.seen == 0 && q.ephemeral == "" {
+				if m := w.match(q, 0, contains); m != nil {
+					return m
+				}
+			}
+		}
+		return nil
+	}, w.wants("A message in #"+c.Name, c.ID, contains))
+}
+
+// ExpectUpdate waits until the message was redrawn, after the last drawing that was expected of it, to show all of these words.
+// Drawings in between are taken as expected.
+func (c *Channel) ExpectUpdate(m *Message, contains ...string) *Message {
+	w, what := c.w, "A new drawing of the message in #"+c.Name
+	w.helper()
+	if m == nil {
+		w.fail("%s is expected, but there is no message", what)
+		return nil
+	}
+	return await(w, func() *Message {
+		if q := w.byTS[m.Channel][m.TS]; q != nil && !q.deleted {
+			return w.match(q, max(1, q.seen), contains)
+		}
+		return nil
+	}, w.wants(what, m.Channel, contains))
+}
+
+// ExpectPrivate waits for a message in this channel that only this person sees and that shows all of these words: a new one, or a
+// new drawing of one.
+func (p *Person) ExpectPrivate(ch *Channel, contains ...string) *Message {
+	w := p.w
+	w.helper()
+	return await(w, func() *Message {
+		for _, q := range w.posts[ch.ID] {
+			if q.ephemeral == p.ID && !(q.deleted && q.seen > 0) {
+				if m := w.match(q, q.seen, contains); m != nil {
+					return m
+				}
+			}
+		}
+		return nil
+	}, w.wants("A message in #"+ch.Name+" that only "+p.Name+" sees", ch.ID, contains))
+}
+
+// ExpectPrivateGone waits until the message is deleted.
+func (p *Person) ExpectPrivateGone(m *Message) {
+	w := p.w
+	w.helper()
+	if m == nil {
+		w.fail("A message is expected to go, but there is none")
+		return
+	}
+	await(w, func() *Message {
+		if q := w.byTS[m.Channel][m.TS]; q != nil && q.deleted {
+			return w.message(q, -1)
+		}
+		return nil
+	}, w.wants("The end of the message for "+p.Name, m.Channel, nil))
+}
+
+// ExpectDM waits for the bot's next direct message to the person that shows all of these words.
+func (p *Person) ExpectDM(contains ...string) *Message {
+	w := p.w
+	w.helper()
+	return await(w, func() *Message {
+		id := w.dms[p.ID]
+		for _, q := range w.posts[id] {
+			if q.seen == 0 && q.ephemeral == "" {
+				if m := w.match(q, 0, contains); m != nil {
+					return m
+				}
+			}
+		}
+		return nil
+	}, w.wants("A direct message to "+p.Name, "", contains))
+}
+
+// ExpectModal waits until the person's topmost modal shows all of these words.
+func (p *Person) ExpectModal(contains ...string) *View {
+	w := p.w
+	w.helper()
+	return await(w, func() *View { return w.showing(w.topModal(p.ID), contains) }, w.wantsView("A modal for "+p.Name, p, contains))
+}
+
+// ExpectHome waits until the person's Home tab shows all of these words.
+func (p *Person) ExpectHome(contains ...string) *View {
+	w := p.w
+	w.helper()
+	return await(w, func() *View { return w.showing(w.views[w.homes[p.ID]], contains) }, w.wantsView("The Home tab of "+p.Name, p, contains))
+}
+
+func (w *Workspace) showing(v *view, contains []string) *View {
+	if v == nil {
+		return nil
+	}
+	looks := v.title + "\n" + strings.Join(w.lines(v.blocks), "\n")
+	for _, c := range contains {
+		if !strings.Contains(looks, c) {
+			return nil
+		}
+	}
+	return w.view(v)
+}
+
+func (w *Workspace) wantsView(what string, p *Person, contains []string) func() string {
+	said := w.wants(what, "", contains)
+	return func() string {
+		s := said()
+		for _, v := range []*view{w.topModal(p.ID), w.views[w.homes[p.ID]]} {
+			if v != nil {
+				s += fmt.Sprintf("\n%s %q: %q", v.kind, v.title, strings.Join(w.lines(v.blocks), "\n"))
+			}
+		}
+		return s
+	}
+}
+
+// Leftovers are the messages nobody expected, and those whose last drawing nobody expected and which differs from the last expected
+// one. Views are none, nor is the deletion of a message that was expected.
+func (w *Workspace) Leftovers() []*Message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []*Message
+	for _, q := range w.leftovers() {
+		out = append(out, w.message(q, -1))
+	}
+	return out
+}
+
+func (w *Workspace) leftovers() []*post {
+	var out []*post
+	if w.ignoring {
+		return nil
+	}
+	for _, id := range w.chanOrder {
+		for _, q := range w.posts[id] {
+			if q.pending() != "" {
+				out = append(out, q)
+			}
+		}
+	}
+	return out
+}
+
+// ExpectNothing is an error that lists the leftovers, nil when there are none. It doesn't wait: let the bot finish first.
+func (w *Workspace) ExpectNothing() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var said []error
+	for _, q := range w.leftovers() {
+		said = append(said, fmt.Errorf("left over (%s): %s", q.pending(), w.describe(q)))
+	}
+	return errors.Join(said...)
+}
+
+// IgnoreLeftovers lets the test pass whatever messages nobody expected: for tests of load, and of crashes.
+func (w *Workspace) IgnoreLeftovers() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ignoring = true
+}

@@ -1,0 +1,384 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+const (
+	patience  = 5 * time.Second // after which a person is told that it takes longer
+	giveUp    = 2 * time.Minute // after which nobody wants it any more
+	tickEvery = 250 * time.Millisecond
+	reapEvery = 5 * time.Second
+	readWait  = 500 * time.Millisecond
+	tellUntil = 10 * time.Minute // after which it is no use to tell how it ended
+	panics    = 4                // retries of a job that panics
+	attempt   = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
+)
+
+// progress is how far an earlier try of the same job came with its write.
+type progress string
+
+const (
+	untouched progress = ""
+	unsettled progress = "maybe" // the write may have happened: only reading tells
+	written   progress = "done"  // Invent confirmed it: what is left is to show it
+)
+
+// work is what a job carries.
+type work struct {
+	Intent slackui.Intent `json:"intent"`
+	Wrote  progress       `json:"wrote,omitempty"`
+
+	member string // who acted, for the log
+}
+
+func (w *work) encode() json.RawMessage {
+	text, _ := json.Marshal(w) // of strings, numbers and times: it can't fail
+	return text
+}
+
+// serveQueue carries out the jobs of one queue until ctx ends and what this process alone knows is done.
+// work is the context of the jobs themselves.
+func (b *Bot) serveQueue(ctx, work context.Context, q *cache.Cache) {
+	if err := q.Warm(ctx); err != nil {
+		b.log.Warn("Redis doesn't answer yet", "error", err)
+	}
+	var jobs sync.WaitGroup
+	slots := make(chan struct{}, b.workers)
+	start := func(list []cache.Job) {
+		for _, j := range list {
+			jobs.Go(func() {
+				defer func() { <-slots }()
+				b.run(work, q, j)
+			})
+		}
+	}
+	ticking := make(chan struct{})
+	stopTicking := make(chan struct{})
+	go func() {
+		defer close(ticking)
+		b.tick(work, q, stopTicking, slots, start)
+	}()
+	for !b.queueDone(ctx, work, q) {
+		n := takeSlots(slots, 32)
+		list, err := q.Next(work, n, readWait)
+		for range n - len(list) {
+			<-slots
+		}
+		start(list)
+		if err != nil {
+			b.log.Debug("the queue can't be read", "error", err)
+			pauseFor(ctx, readWait)
+		}
+	}
+	close(stopTicking)
+	<-ticking
+	jobs.Wait()
+	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
+		b.log.Debug("this process stays in the consumer group", "error", err)
+	}
+}
+
+// queueDone says whether no more jobs are to be taken: at once for a shared queue, whose jobs others can do;
+// for one that ends with this process, when it is empty or there is no time left.
+func (b *Bot) queueDone(ctx, work context.Context, q *cache.Cache) bool {
+	if ctx.Err() == nil {
+		return false
+	}
+	if !q.InProcess() || work.Err() != nil {
+		return true
+	}
+	open, err := q.Open(work)
+	return err != nil || open == 0
+}
+
+// takeSlots waits for one slot and takes up to limit that are free.
+func takeSlots(slots chan struct{}, limit int) int {
+	slots <- struct{}{}
+	for n := 1; n < limit; n++ {
+		select {
+		case slots <- struct{}{}:
+		default:
+			return n
+		}
+	}
+	return limit
+}
+
+func pauseFor(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// tick wakes jobs whose time has come, tells people whose action takes long, and takes over the jobs of the dead.
+func (b *Bot) tick(work context.Context, q *cache.Cache, stop <-chan struct{}, slots chan struct{}, start func([]cache.Job)) {
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	var reaped time.Time
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		overdue, err := q.Tick(work, b.now())
+		if err != nil {
+			b.log.Debug("due jobs can't be found", "error", err)
+			continue
+		}
+		for _, j := range overdue {
+			b.side.try(func() { b.tellSlow(work, j) })
+		}
+		b.settled.endAll(work, q)
+		if time.Since(reaped) < reapEvery {
+			continue
+		}
+		reaped = time.Now()
+		n := takeSlots(slots, 32)
+		list, err := q.Reap(work, n)
+		if err != nil {
+			b.log.Debug("jobs of the dead can't be found", "error", err)
+		}
+		for range n - len(list) {
+			<-slots
+		}
+		if len(list) > 0 {
+			b.log.Warn("jobs taken over from a process that stopped answering", "jobs", len(list))
+		}
+		start(list)
+	}
+}
+
+func (b *Bot) tellSlow(ctx context.Context, j cache.Job) {
+	var w work
+	if json.Unmarshal(j.Body, &w) == nil && w.Wrote != written {
+		b.whisper(ctx, w.Intent, slackui.Slow())
+	}
+}
+
+// run makes one try at a job, and ends it or gives it back.
+func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
+	if !q.InProcess() && b.settled.has(j.ID) {
+		b.end(ctx, q, j)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, cache.Attempt)
+	defer cancel()
+	var w work
+	if err := json.Unmarshal(j.Body, &w); err != nil || w.Intent.V > slackui.Version {
+		b.leaveToNewer(ctx, q, j, &w)
+		return
+	}
+	if j.TakenOver && w.Wrote == untouched {
+		w.Wrote = unsettled // a dead process may have written
+	}
+	outcome, err := b.try(ctx, &w, j)
+	if err != nil {
+		again := temporary(err) || errors.Is(err, errPanicked) && j.Tries < panics
+		if again && b.retry(ctx, q, j, &w, err, j.At.Add(giveUp)) {
+			return
+		}
+		var untold error
+		outcome, untold = b.fail(ctx, &w, err)
+		if untold != nil && b.retry(ctx, q, j, &w, untold, j.At.Add(tellUntil)) {
+			return
+		}
+	}
+	b.record(w, j, outcome, err)
+	b.end(ctx, q, j)
+}
+
+// retry gives the job back for another try, unless that would come after until.
+func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, why error, until time.Time) bool {
+	due := b.now().Add(b.delay(why, j))
+	if due.After(until) {
+		return false
+	}
+	b.metrics.retried.Inc()
+	j.Tries++
+	j.Body = w.encode()
+	b.giveBack(ctx, q, j, due)
+	return true
+}
+
+var errPanicked = errors.New("a panic")
+
+// try makes one try within its deadline; a panic becomes an error, logged with its stack.
+func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.log.Error("a job panicked", "ref", ref(j.ID), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
+	left := j.At.Add(giveUp).Sub(b.now())
+	if left <= 0 && w.Wrote != written {
+		return "", errTooLate
+	}
+	if w.Wrote == written {
+		left = attempt
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(attempt, left))
+	defer cancel()
+	return b.act(ctx, w, j)
+}
+
+var errTooLate = errors.New("two minutes have passed")
+
+// leaveToNewer gives back a job that a newer version wrote; when none comes, its person is told.
+func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
+	if due := b.now().Add(time.Second); due.Before(j.At.Add(giveUp)) {
+		b.giveBack(ctx, q, j, due)
+		return
+	}
+	b.whisper(ctx, w.Intent, slackui.Failed(slackui.NewerVersion, w.Intent, ref(j.ID)))
+	b.record(*w, j, string(slackui.NewerVersion), nil)
+	b.end(ctx, q, j)
+}
+
+// delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
+func (b *Bot) delay(err error, j cache.Job) time.Duration {
+	after, _ := invent.RateLimited(err)
+	if said := (*slackError)(nil); errors.As(err, &said) {
+		after = said.after
+	}
+	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
+	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2)))
+}
+
+// giveBack puts a job aside until due. If even that fails, another process takes it over when ours
+// seems dead, as it is to Redis.
+func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due time.Time) {
+	if err := q.Later(context.WithoutCancel(ctx), j, due); err != nil {
+		b.log.Warn("a job could not be given back and will be taken over", "error", err, "ref", ref(j.ID))
+	}
+}
+
+// end ends a job. While Redis doesn't answer, this process remembers that the job is settled.
+func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
+	if err := q.Done(context.WithoutCancel(ctx), j); err != nil {
+		b.settled.add(j, true)
+		b.log.Warn("a job is done but could not be ended in Redis yet", "error", err, "ref", ref(j.ID))
+	}
+}
+
+// tellStopped tells the people whose requests end with this process: those that only it knew of and could not
+// finish in time.
+func (b *Bot) tellStopped() {
+	ctx, cancel := context.WithTimeout(context.Background(), attempt)
+	defer cancel()
+	for _, q := range []*cache.Cache{b.cache, b.spare} {
+		if q == nil || !q.InProcess() {
+			continue
+		}
+		left, err := q.Remaining(ctx)
+		if err != nil {
+			b.log.Error("unfinished requests can't be read", "error", err)
+		}
+		for _, j := range left {
+			var w work
+			if json.Unmarshal(j.Body, &w) == nil {
+				b.side.slots <- struct{}{}
+				b.side.tasks.Go(func() {
+					defer func() { <-b.side.slots }()
+					outcome, _ := b.fail(ctx, &w, errStopped)
+					b.record(w, j, outcome, nil)
+				})
+			}
+		}
+	}
+}
+
+var errStopped = errors.New("the bot was stopped")
+
+// record writes the one line that each action leaves in the log: ids, no content.
+func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
+	i, took := w.Intent, b.now().Sub(j.At)
+	b.metrics.acted(string(i.Verb), outcome, took)
+	level, attrs := slog.LevelInfo, []any{
+		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", i.Chat, "member", w.member,
+		"outcome", outcome, "duration_ms", took.Milliseconds(), "ref", ref(i.Key),
+	}
+	no := (*refusal)(nil)
+	switch {
+	case errors.As(err, &no):
+		b.metrics.refused(string(no.reason))
+	case err != nil:
+		level = slog.LevelWarn
+		attrs = append(attrs, "error", err.Error())
+	}
+	b.log.Log(context.Background(), level, "action", attrs...)
+}
+
+// settled remembers requests that this process has dealt with although Redis may hold them still. Entries go
+// after an hour, as the reservations do.
+type settled struct {
+	mu   sync.Mutex
+	jobs map[string]settledJob
+}
+
+type settledJob struct {
+	job  cache.Job
+	held bool // we hold it in the stream and owe its end
+	at   time.Time
+}
+
+func (s *settled) add(j cache.Job, held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.jobs == nil {
+		s.jobs = map[string]settledJob{}
+	}
+	for id, old := range s.jobs {
+		if time.Since(old.at) > time.Hour {
+			delete(s.jobs, id)
+		}
+	}
+	s.jobs[j.ID] = settledJob{job: j, held: held, at: time.Now()}
+}
+
+func (s *settled) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, found := s.jobs[id]
+	return found
+}
+
+// endAll ends in Redis what is owed to it.
+func (s *settled) endAll(ctx context.Context, q *cache.Cache) {
+	if q.InProcess() {
+		return
+	}
+	s.mu.Lock()
+	var owed []cache.Job
+	for _, old := range s.jobs {
+		if old.held {
+			owed = append(owed, old.job)
+		}
+	}
+	s.mu.Unlock()
+	for _, j := range owed {
+		if q.Done(ctx, j) != nil {
+			return
+		}
+		s.mu.Lock()
+		s.jobs[j.ID] = settledJob{job: j, at: time.Now()}
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,214 @@
+// Package cache keeps everything the bot has in Redis: the jobs that wait, who is
+// linked to whom, and which cards stand where. Every key has one function (keys.go),
+// a prefix and a lifetime.
+//
+// It knows neither Slack nor Invent: bodies of jobs are opaque to it. It does not
+// decide what to do when Redis can't be reached; each method says what its caller
+// gets then, and within which time.
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// patience is how long one call to Redis may take, retry included. A click has three
+// seconds for its acknowledgement; what Redis can't do in this time is given up.
+const patience = 250 * time.Millisecond
+
+// Cache is one Redis, shared by any number of processes, or one inside this process.
+// Its methods may be called concurrently.
+type Cache struct {
+	rdb       redis.UniversalClient
+	consumer  string               // this process in the consumer group
+	mini      *miniredis.Miniredis // nil for a real Redis
+	now       func() time.Time
+	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
+	skewKnown atomic.Bool
+	stop      chan struct{} // ends the in-process clock
+	stopped   chan struct{}
+}
+
+// Open connects to the Redis at rawURL (redis:// or rediss://). It fails only for a URL
+// that can't be used: a Redis that doesn't answer yet is found by the first call.
+func Open(rawURL string) (*Cache, error) {
+	opt, err := redis.ParseURL(rawURL)
+	if err != nil {
+		// The parser's error may quote the URL, and the URL holds the password.
+		return nil, errors.New("not a redis:// or rediss:// URL")
+	}
+	return open(opt), nil
+}
+
+func open(opt *redis.Options) *Cache {
+	// go-redis's defaults wait 1.7 s for a refused connection, and past the context's end.
+	opt.MaxRetries = 1
+	opt.MinRetryBackoff, opt.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
+	opt.DialTimeout, opt.DialerRetries = patience, 1
+	opt.ReadTimeout, opt.WriteTimeout = patience, patience
+	opt.PoolTimeout = patience
+	opt.ContextTimeoutEnabled = true
+	opt.PoolSize = 64
+	opt.Limiter = &breaker{}
+	opt.DisableIdentity = true
+	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	opt.ReadBufferSize, opt.WriteBufferSize = 8<<10, 8<<10
+	return &Cache{rdb: redis.NewClient(opt), consumer: rand.Text(), now: time.Now}
+}
+
+// OpenInProcess starts a Redis inside this process, reachable from nowhere else.
+// Everything in it is gone when the process ends.
+func OpenInProcess() (*Cache, error) {
+	mini := miniredis.NewMiniRedis()
+	password := rand.Text()
+	mini.RequireAuth(password)
+	if err := mini.Start(); err != nil {
+		return nil, fmt.Errorf("starting the in-process Redis: %w", err)
+	}
+	u := url.URL{Scheme: "redis", Host: mini.Addr(), User: url.UserPassword("", password)}
+	opt, err := redis.ParseURL(u.String())
+	if err != nil {
+		mini.Close()
+		return nil, fmt.Errorf("reaching the in-process Redis: %w", err)
+	}
+	c := open(opt)
+	c.mini = mini
+	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
+	go c.drive()
+	return c, nil
+}
+
+// drive lets time pass in the in-process Redis, whose keys would never expire by themselves.
+func (c *Cache) drive() {
+	defer close(c.stopped)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-c.stop:
+			return
+		case t := <-tick.C:
+			c.mini.FastForward(t.Sub(last))
+			last = t
+		}
+	}
+}
+
+// InProcess says whether what is stored here ends with this process.
+func (c *Cache) InProcess() bool { return c.mini != nil }
+
+// Close lets go of the connections, and of the in-process Redis with all it holds.
+func (c *Cache) Close() error {
+	err := c.rdb.Close()
+	if c.mini != nil {
+		close(c.stop)
+		<-c.stopped
+		c.mini.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("closing Redis: %w", err)
+	}
+	return nil
+}
+
+// Ping says within 250 ms whether Redis answers.
+func (c *Cache) Ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.rdb.Ping(ctx).Err(); err != nil {
+		return fmt.Errorf("asking Redis: %w", err)
+	}
+	return nil
+}
+
+// Warm loads the scripts and learns Redis's clock, so that the first click needs one
+// round trip like all others. Its failure costs nothing but that.
+func (c *Cache) Warm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, s := range []*redis.Script{submitScript, doneScript, laterScript, tickScript} {
+			s.Load(ctx, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("loading scripts: %w", err)
+	}
+	if err := c.group(ctx); err != nil {
+		return err
+	}
+	return c.learnClock(ctx)
+}
+
+// learnClock measures how far Redis's clock is from ours.
+func (c *Cache) learnClock(ctx context.Context) error {
+	t, err := c.rdb.Time(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("asking Redis for its time: %w", err)
+	}
+	c.heardClock(t.UnixMilli())
+	return nil
+}
+
+func (c *Cache) heardClock(redisMillis int64) {
+	c.skew.Store(redisMillis - time.Now().UnixMilli())
+	c.skewKnown.Store(true)
+}
+
+// errAway is the answer while Redis is left alone.
+var errAway = errors.New("Redis doesn't answer")
+
+// breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
+// for a moment, then one call at a time may find out whether it is back.
+type breaker struct {
+	failures atomic.Int32
+	until    atomic.Int64 // Unix nanoseconds
+}
+
+const (
+	tolerated = 2
+	pause     = 500 * time.Millisecond
+)
+
+// Allow says whether Redis may be asked now. It implements redis.Limiter.
+func (b *breaker) Allow() error {
+	if b.failures.Load() < tolerated {
+		return nil
+	}
+	now, until := time.Now().UnixNano(), b.until.Load()
+	if now < until || !b.until.CompareAndSwap(until, now+int64(pause)) {
+		return errAway
+	}
+	return nil
+}
+
+// ReportResult hears how a call ended. It implements redis.Limiter.
+func (b *breaker) ReportResult(err error) {
+	if err == nil || errors.Is(err, redis.Nil) || answered(err) {
+		b.failures.Store(0)
+		return
+	}
+	if errors.Is(err, errAway) || errors.Is(err, context.Canceled) {
+		return
+	}
+	if b.failures.Add(1) >= tolerated {
+		b.until.Store(time.Now().Add(pause).UnixNano())
+	}
+}
+
+// answered says whether Redis itself spoke the error.
+func answered(err error) bool {
+	var e redis.Error
+	return errors.As(err, &e)
+}

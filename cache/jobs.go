@@ -1,0 +1,324 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	workers = "workers" // the consumer group
+
+	// Attempt is how long a worker may hold a job at most. It is shorter than the time after
+	// which another process takes the job over, so that no two ever hold one job.
+	Attempt = 12 * time.Second
+	// TakeOver is how long a job may be held before its process is taken for dead.
+	// With the interval of Reap it keeps the promise "within 30 s".
+	TakeOver = 20 * time.Second
+
+	reserved = time.Hour // how long a request is known as done
+)
+
+// Job is one piece of acknowledged work. Jobs of one lane run one after the other, in the
+// order in which they were submitted, on any number of processes.
+type Job struct {
+	ID    string          `json:"id"`              // unique for the request it stems from: a second one with it is a repeat
+	Lane  string          `json:"lane"`            // what must be kept in order, such as a conversation
+	At    time.Time       `json:"at"`              // when the request came
+	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
+	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
+	Body  json.RawMessage `json:"body"`
+
+	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
+	// knows how far it came.
+	TakenOver bool `json:"-"`
+
+	entry string // its place in the stream
+}
+
+// Admission is what became of a submitted job.
+type Admission int
+
+// What Submit answers.
+const (
+	Accepted Admission = iota // stored and queued, in one atomic step
+	Repeated                  // its id is known: nothing was done
+	Full                      // the queue is at its bound: nothing was done
+)
+
+// submitScript reserves the request, stores the job and queues it, all or nothing. What comes
+// after its deadline (by Redis's own clock) is refused: its sender has given it up.
+var submitScript = redis.NewScript(`
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+if now > tonumber(ARGV[5]) then return {'late', now} end
+if redis.call('EXISTS', KEYS[1]) == 1 then return {'repeated', now} end
+if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then return {'full', now} end
+redis.call('SET', KEYS[1], '1', 'EX', ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+if ARGV[6] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[6], ARGV[1]) end
+if redis.call('RPUSH', KEYS[3], ARGV[1]) == 1 then redis.call('XADD', KEYS[4], '*', 'job', ARGV[2]) end
+return {'accepted', now}`)
+
+// Submit stores the job and queues it in one atomic step and one round trip, within 250 ms.
+// At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
+// was given up is not done late (see submitScript), unless only the answer was lost: then the
+// caller may find the same job again through Next.
+func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
+	deadline := time.Now().Add(patience)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if !c.skewKnown.Load() {
+		if err := c.learnClock(ctx); err != nil {
+			return 0, err
+		}
+	}
+	body, err := json.Marshal(j)
+	if err != nil {
+		return 0, fmt.Errorf("encoding a job: %w", err)
+	}
+	tell := int64(0)
+	if !j.Tell.IsZero() {
+		tell = j.Tell.UnixMilli()
+	}
+	answer, err := submitScript.Run(ctx, c.rdb,
+		[]string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey},
+		j.ID, body, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load(), tell).Slice()
+	if err != nil {
+		return 0, fmt.Errorf("submitting a job: %w", err)
+	}
+	if len(answer) != 2 {
+		return 0, errors.New("submitting a job: Redis answered something else")
+	}
+	if now, ok := answer[1].(int64); ok {
+		c.heardClock(now)
+	}
+	switch answer[0] {
+	case "accepted":
+		return Accepted, nil
+	case "repeated":
+		return Repeated, nil
+	case "full":
+		return Full, nil
+	}
+	return 0, errors.New("submitting a job: it reached Redis too late")
+}
+
+// Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
+// Whoever takes a job ends it with Done or Later within Attempt.
+func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait+patience)
+	defer cancel()
+	streams, err := c.rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
+		Group: workers, Consumer: c.consumer, Streams: []string{readyKey, ">"}, Count: int64(n), Block: wait,
+	}).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
+		return nil, c.group(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking jobs: %w", err)
+	}
+	var jobs []Job
+	for _, s := range streams {
+		jobs = append(jobs, decode(s.Messages)...)
+	}
+	return jobs, nil
+}
+
+// group creates the consumer group, unless it is there. It starts at the stream's beginning:
+// jobs may have been submitted before the first worker ever ran.
+func (c *Cache) group(ctx context.Context) error {
+	err := c.rdb.XGroupCreateMkStream(ctx, readyKey, workers, "0").Err()
+	if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
+		return fmt.Errorf("creating the consumer group: %w", err)
+	}
+	return nil
+}
+
+// Reap takes over at most n jobs that their processes have held longer than TakeOver.
+func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	messages, _, err := c.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
+		Stream: readyKey, Group: workers, Consumer: c.consumer, MinIdle: TakeOver, Start: "0", Count: int64(n),
+	}).Result()
+	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
+		return nil, c.group(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("taking over jobs: %w", err)
+	}
+	jobs := decode(messages)
+	for i := range jobs {
+		// How often it was handed out tells how many processes it has seen die.
+		pending, err := c.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
+			Stream: readyKey, Group: workers, Start: jobs[i].entry, End: jobs[i].entry, Count: 1,
+		}).Result()
+		if err != nil {
+			return nil, fmt.Errorf("taking over jobs: %w", err)
+		}
+		deaths := 1
+		if len(pending) == 1 {
+			deaths = max(1, int(pending[0].RetryCount)-1)
+		}
+		jobs[i].Tries += deaths
+		jobs[i].TakenOver = true
+	}
+	return jobs, nil
+}
+
+func decode(messages []redis.XMessage) []Job {
+	jobs := make([]Job, 0, len(messages))
+	for _, m := range messages {
+		j := Job{}
+		text, _ := m.Values["job"].(string)
+		// What can't be decoded was not written by Submit; it is left to the newer process that wrote it.
+		if json.Unmarshal([]byte(text), &j) != nil || j.ID == "" {
+			continue
+		}
+		j.entry = m.ID
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// doneScript ends a job that this process still holds and lets the next one of its lane run.
+var doneScript = redis.NewScript(`
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
+redis.call('HDEL', KEYS[2], ARGV[4])
+redis.call('ZREM', KEYS[4], ARGV[4])
+redis.call('LREM', KEYS[3], 1, ARGV[4])
+local next = redis.call('LINDEX', KEYS[3], 0)
+if next then
+  local body = redis.call('HGET', KEYS[2], next)
+  if body then redis.call('XADD', KEYS[1], '*', 'job', body) end
+end
+return 1`)
+
+// Done ends the job. It does nothing for a job that was taken over by another process.
+func (c *Cache) Done(ctx context.Context, j Job) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := doneScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laneKey(j.Lane), tellKey},
+		workers, c.consumer, j.entry, j.ID).Err()
+	if err != nil {
+		return fmt.Errorf("ending a job: %w", err)
+	}
+	return nil
+}
+
+// laterScript puts a job that this process still holds aside until it is due. It stays the first
+// of its lane: those behind it go on waiting, and no worker is held.
+var laterScript = redis.NewScript(`
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
+redis.call('XDEL', KEYS[1], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
+redis.call('ZADD', KEYS[3], ARGV[6], ARGV[4])
+return 1`)
+
+// Later gives the job back, to run again at due with the Tries and Body it has now.
+func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	body, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("encoding a job: %w", err)
+	}
+	err = laterScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey},
+		workers, c.consumer, j.entry, j.ID, body, due.UnixMilli()).Err()
+	if err != nil {
+		return fmt.Errorf("giving a job back: %w", err)
+	}
+	return nil
+}
+
+// tickScript makes due jobs ready, and hands out those that are open for longer than they may be
+// without a word. Each is handed out once.
+var tickScript = redis.NewScript(`
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[3], id)
+  local body = redis.call('HGET', KEYS[2], id)
+  if body then redis.call('XADD', KEYS[1], '*', 'job', body) end
+end
+local overdue = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
+  redis.call('ZREM', KEYS[4], id)
+  local body = redis.call('HGET', KEYS[2], id)
+  if body then overdue[#overdue + 1] = body end
+end
+return overdue`)
+
+// Tick makes the jobs ready whose time has come, and answers those open ones whose Tell has
+// passed. Each is answered once, by whichever process asks first; they stay open.
+func (c *Cache) Tick(ctx context.Context, now time.Time) (overdue []Job, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli()).StringSlice()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("looking for due jobs: %w", err)
+	}
+	for _, body := range bodies {
+		var j Job
+		if json.Unmarshal([]byte(body), &j) == nil {
+			overdue = append(overdue, j)
+		}
+	}
+	return overdue, nil
+}
+
+// Open counts the jobs that are not done yet.
+func (c *Cache) Open(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n, err := c.rdb.HLen(ctx, bodiesKey).Result()
+	if err != nil {
+		return 0, fmt.Errorf("counting jobs: %w", err)
+	}
+	return int(n), nil
+}
+
+// Remaining answers every job that is not done. It is meant for the in-process queue's end: elsewhere
+// other processes may be at work on them.
+func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	bodies, err := c.rdb.HVals(ctx, bodiesKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs: %w", err)
+	}
+	var jobs []Job
+	for _, body := range bodies {
+		var j Job
+		if json.Unmarshal([]byte(body), &j) == nil {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
+}
+
+// Leave takes this process out of the consumer group, if it holds nothing any more.
+func (c *Cache) Leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	pending, err := c.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
+		Stream: readyKey, Group: workers, Start: "-", End: "+", Count: 1, Consumer: c.consumer,
+	}).Result()
+	if err == nil && len(pending) == 0 {
+		err = c.rdb.XGroupDelConsumer(ctx, readyKey, workers, c.consumer).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("leaving the consumer group: %w", err)
+	}
+	return nil
+}

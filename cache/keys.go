@@ -1,0 +1,34 @@
+package cache
+
+// Each key the bot has in Redis. Keys of one atomic step share a hash tag, so that they
+// live on one node of a cluster: {jobs} for the queue, the team's id for what is the team's.
+
+const prefix = "inventbot:"
+
+// Without a lifetime: an acknowledged request must never be dropped. They empty
+// themselves as jobs are done, and Submit bounds them.
+const (
+	readyKey  = prefix + "{jobs}:ready"  // stream: jobs that may run now
+	bodiesKey = prefix + "{jobs}:bodies" // hash: every open job's id → the job
+	laterKey  = prefix + "{jobs}:later"  // sorted set: jobs that wait for a retry, by when
+	tellKey   = prefix + "{jobs}:tell"   // sorted set: open jobs nobody was told about yet, by when to tell
+)
+
+// onceKey reserves one request of Slack's; it lives for an hour, well past Slack's last redelivery.
+func onceKey(id string) string { return prefix + "{jobs}:once:" + id }
+
+// laneKey lists the open jobs of one lane, first come first; gone when the last is done.
+func laneKey(lane string) string { return prefix + "{jobs}:lane:" + lane }
+
+// linkKey holds a Slack user's member; a day.
+func linkKey(team, user string) string { return prefix + "{" + team + "}:link:" + user }
+
+// personKey holds who an Invent member is on Slack; an hour.
+func personKey(team, member string) string { return prefix + "{" + team + "}:person:" + member }
+
+// cardsKey holds the cards of a conversation that can be redrawn, and through whom it was
+// assigned last; 30 days after the last change.
+func cardsKey(team, chat string) string { return prefix + "{" + team + "}:cards:" + chat }
+
+// reachKey holds who can read a channel; an hour.
+func reachKey(team, channel string) string { return prefix + "{" + team + "}:reach:" + channel }

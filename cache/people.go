@@ -1,0 +1,237 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	linkLife   = 24 * time.Hour
+	personLife = time.Hour
+	cardsLife  = 30 * 24 * time.Hour
+
+	cardsKept = 50 // of one conversation: the newest
+)
+
+// Link says which Invent member a Slack user is.
+type Link struct {
+	Member  string    `json:"member"`         // Member.id
+	UserID  string    `json:"user,omitempty"` // Member.user_id
+	Email   string    `json:"email,omitempty"`
+	Name    string    `json:"name,omitempty"`
+	Checked time.Time `json:"checked"` // when Slack and Invent last said so
+}
+
+// Person says who an Invent member is on Slack. User is empty when Slack said that there is nobody.
+type Person struct {
+	User string `json:"user"`
+}
+
+// Card is a message of the bot's own that shows a conversation and can be redrawn.
+type Card struct {
+	Channel string `json:"-"`
+	TS      string `json:"-"`
+	Job     string `json:"job,omitempty"`   // the job that posted it
+	Shows   string `json:"hash,omitempty"`  // a digest of what it shows
+	Reach   Reach  `json:"reach,omitempty"` // who can read it
+}
+
+// Via says through whom a conversation was assigned last by the bot.
+type Via struct {
+	User     string    `json:"user"`     // Slack user
+	Assignee string    `json:"assignee"` // Invent's id as in the state; empty: nobody
+	At       time.Time `json:"at"`       // assigned_at as in the state
+}
+
+// viaField lies beside the cards in one hash; no card's field looks like it.
+const viaField = "via"
+
+// Reach says who can read a channel.
+type Reach string
+
+// What Slack says of a channel, or nothing yet.
+const (
+	ReachUnknown Reach = ""
+	Own          Reach = "own"    // only the team itself
+	Shared       Reach = "shared" // other organisations too
+)
+
+// Known is what one round trip tells of a conversation and of the channel where it is asked for.
+type Known struct {
+	Cards []Card
+	Via   Via
+	Reach Reach
+}
+
+// Link finds a user's member. A miss is ok == false without an error. An error means that Redis
+// gave no answer within 250 ms: the caller asks Slack and Invent instead.
+func (c *Cache) Link(ctx context.Context, team, user string) (l Link, ok bool, err error) {
+	ok, err = c.get(ctx, linkKey(team, user), &l)
+	return l, ok, err
+}
+
+// SetLink keeps a user's member for a day, and the way back for an hour.
+func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
+	values := map[string]any{linkKey(team, user): l}
+	if err := c.set(ctx, values, linkLife); err != nil {
+		return err
+	}
+	return c.SetPerson(ctx, team, Person{User: user}, l.Member, l.UserID)
+}
+
+// Person finds who a member is on Slack, by any id under which Invent shows it.
+func (c *Cache) Person(ctx context.Context, team, member string) (p Person, ok bool, err error) {
+	ok, err = c.get(ctx, personKey(team, member), &p)
+	return p, ok, err
+}
+
+// SetPerson keeps for an hour who a member is on Slack, under each of its ids.
+func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...string) error {
+	values := map[string]any{}
+	for _, id := range ids {
+		if id != "" {
+			values[personKey(team, id)] = p
+		}
+	}
+	return c.set(ctx, values, personLife)
+}
+
+// Known finds the cards of a conversation, newest first, through whom it was assigned last, and who can
+// read the channel. Of more than 50 cards the oldest are forgotten.
+func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var cards *redis.MapStringStringCmd
+	var reach *redis.StringCmd
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		cards = p.HGetAll(ctx, cardsKey(team, chat))
+		reach = p.Get(ctx, reachKey(team, channel))
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return Known{}, fmt.Errorf("reading cards: %w", err)
+	}
+	fields := cards.Val()
+	k := Known{Reach: Reach(reach.Val())}
+	for field, text := range fields {
+		if field == viaField {
+			_ = json.Unmarshal([]byte(text), &k.Via) // a broken note is no note
+			continue
+		}
+		var card Card
+		if channel, ts, ok := strings.Cut(field, " "); ok && json.Unmarshal([]byte(text), &card) == nil {
+			card.Channel, card.TS = channel, ts
+			k.Cards = append(k.Cards, card)
+		}
+	}
+	slices.SortFunc(k.Cards, func(a, b Card) int { return strings.Compare(b.TS, a.TS) })
+	if len(k.Cards) > cardsKept {
+		old := k.Cards[cardsKept:]
+		k.Cards = k.Cards[:cardsKept]
+		return k, c.Forget(ctx, team, chat, old...)
+	}
+	return k, nil
+}
+
+func (card Card) field() string { return card.Channel + " " + card.TS }
+
+// SetReach keeps for an hour who can read a channel.
+func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), personLife).Err(); err != nil {
+		return fmt.Errorf("writing to Redis: %w", err)
+	}
+	return nil
+}
+
+// Remember keeps cards, and who assigned the conversation (unless via is zero), for 30 days.
+func (c *Cache) Remember(ctx context.Context, team, chat string, via Via, cards ...Card) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var fields []any
+	if via != (Via{}) {
+		text, err := json.Marshal(via)
+		if err != nil {
+			return fmt.Errorf("encoding: %w", err)
+		}
+		fields = append(fields, viaField, text)
+	}
+	for _, card := range cards {
+		text, err := json.Marshal(card)
+		if err != nil {
+			return fmt.Errorf("encoding a card: %w", err)
+		}
+		fields = append(fields, card.field(), text)
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	key := cardsKey(team, chat)
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, key, fields...)
+		p.Expire(ctx, key, cardsLife)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remembering cards: %w", err)
+	}
+	return nil
+}
+
+// Forget drops cards that can't be redrawn any more.
+func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) error {
+	if len(cards) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	fields := make([]string, len(cards))
+	for i, card := range cards {
+		fields[i] = card.field()
+	}
+	if err := c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err(); err != nil {
+		return fmt.Errorf("forgetting cards: %w", err)
+	}
+	return nil
+}
+
+func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := c.rdb.Get(ctx, key).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading from Redis: %w", err)
+	}
+	// What can't be decoded is as good as not there: it will be looked up again.
+	return json.Unmarshal(text, into) == nil, nil
+}
+
+func (c *Cache) set(ctx context.Context, values map[string]any, life time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for key, value := range values {
+			text, err := json.Marshal(value)
+			if err != nil {
+				return fmt.Errorf("encoding: %w", err)
+			}
+			p.Set(ctx, key, text, life)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("writing to Redis: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"inventbot/cache"
+)
+
+// settings are read from the environment; the README's table explains each. They are all strings, since
+// envconfig stops at the first that doesn't parse: the lower-case fields are what load makes of them.
+type settings struct {
+	Addr               string `envconfig:"ADDR"`
+	Port               string `envconfig:"PORT"`
+	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET" needed:"true"`
+	SlackBotToken      string `envconfig:"SLACK_BOT_TOKEN" needed:"true"`
+	SlackAPIURL        string `envconfig:"SLACK_API_URL" default:"https://slack.com/api/"`
+	InventAPIKey       string `envconfig:"INVENT_API_KEY" needed:"true"`
+	InventAPIURL       string `envconfig:"INVENT_API_URL" default:"https://api.useinvent.com"`
+	InventOrgID        string `envconfig:"INVENT_ORG_ID" default:"c"`
+	InventChatURL      string `envconfig:"INVENT_CHAT_URL" default:"https://useinvent.com/o/inbox/{chat_id}"`
+	InventRate         string `envconfig:"INVENT_RATE"`
+	RedisURL           string `envconfig:"REDIS_URL"`
+	LogLevel           string `envconfig:"LOG_LEVEL" default:"info"`
+	LogFormat          string `envconfig:"LOG_FORMAT" default:"json"`
+
+	secrets   []string
+	slackHost string // "" for Slack itself
+	rate      int
+	level     slog.Level
+}
+
+// defaultRate stays below the 500 calls a minute that Invent allows one address.
+const defaultRate = 480
+
+// load reads the settings from the process's environment. All that is wrong is answered at once, a line for
+// each, by name and without values, which may be secret. What is set but empty counts as not set.
+func load() (settings, []string) {
+	var s settings
+	var problems []string
+	wrong := func(name, what string) { problems = append(problems, name+": "+what) }
+	if err := envconfig.Process("", &s); err != nil {
+		wrong("environment", "can't be read")
+	}
+	v := reflect.ValueOf(&s).Elem()
+	for i := range v.NumField() {
+		tag := v.Type().Field(i).Tag
+		if tag.Get("envconfig") == "" {
+			continue
+		}
+		value := strings.TrimSpace(v.Field(i).String())
+		if value == "" {
+			value = tag.Get("default")
+		}
+		if value == "" && tag.Get("needed") != "" {
+			wrong(tag.Get("envconfig"), "is not set, and the bot can't work without it")
+		}
+		v.Field(i).SetString(value)
+	}
+	s.check(wrong)
+	return s, problems
+}
+
+// check reports what is set wrongly and fills in what follows from the settings.
+func (s *settings) check(wrong func(name, what string)) {
+	if s.Addr == "" && s.Port != "" {
+		if n, err := strconv.ParseUint(s.Port, 10, 16); err != nil || n == 0 {
+			wrong("PORT", "is not a port number from 1 to 65535")
+		}
+		s.Addr = ":" + s.Port
+	}
+	if s.Addr == "" {
+		s.Addr = ":8080"
+	}
+	if _, port, err := net.SplitHostPort(s.Addr); err != nil || port == "" {
+		wrong("ADDR", "is not host:port, such as :8080")
+	}
+	for secret := range strings.SplitSeq(s.SlackSigningSecret, ",") {
+		if secret = strings.TrimSpace(secret); secret != "" {
+			s.secrets = append(s.secrets, secret)
+		}
+	}
+	if s.SlackSigningSecret != "" && len(s.secrets) == 0 {
+		wrong("SLACK_SIGNING_SECRET", "holds no secret")
+	}
+	if u := s.address("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
+		s.slackHost = u.Host
+	}
+	if !strings.HasSuffix(s.SlackAPIURL, "/") {
+		s.SlackAPIURL += "/"
+	}
+	api := s.address("INVENT_API_URL", s.InventAPIURL, wrong)
+	if strings.ContainsAny(s.InventOrgID, "/?#% ") {
+		wrong("INVENT_ORG_ID", "is not the id of an organisation")
+	}
+	if before, _, ok := strings.Cut(s.InventChatURL, "{chat_id}"); !ok {
+		wrong("INVENT_CHAT_URL", "lacks {chat_id}, the place of the conversation's id")
+	} else {
+		s.address("INVENT_CHAT_URL", before, wrong)
+	}
+	s.rate = defaultRate
+	if api != nil && local(api) {
+		s.rate = 0
+	}
+	if s.InventRate != "" {
+		n, err := strconv.Atoi(s.InventRate)
+		if err != nil || n < 0 {
+			wrong("INVENT_RATE", "is not a number of calls a minute (0: no limit)")
+		}
+		s.rate = n
+	}
+	if s.RedisURL != "" {
+		if store, err := cache.Open(s.RedisURL); err != nil {
+			wrong("REDIS_URL", "is not a redis:// or rediss:// URL")
+		} else {
+			_ = store.Close() // nothing was sent yet
+		}
+	}
+	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil {
+		wrong("LOG_LEVEL", "is not debug, info, warn or error")
+	}
+	if s.LogFormat != "json" && s.LogFormat != "text" {
+		wrong("LOG_FORMAT", "is not json or text")
+	}
+}
+
+// address reads an https address. Keys travel to it, so plain http is for this machine only.
+func (*settings) address(name, raw string, wrong func(name, what string)) *url.URL {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
+		wrong(name, "is not an https:// address")
+		return nil
+	case u.Scheme == "http" && !local(u):
+		wrong(name, "must be https:// (http:// is only for an address on this machine)")
+		return nil
+	}
+	return u
+}
+
+// local says whether an address is on this machine.
+func local(u *url.URL) bool {
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+}

@@ -1,0 +1,274 @@
+package invent
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// State says whether a conversation is worked on. The constants are the documented values; one that is not among them is kept as
+// Invent sent it, to be shown and never to be guessed about.
+type State string
+
+// The documented states.
+const (
+	Open    State = "OPEN"
+	Snoozed State = "SNOOZED"
+	Closed  State = "CLOSED"
+)
+
+// Chat is a conversation. What Invent sends beside these fields (phone numbers, addresses, prompts, keys) is not even decoded.
+type Chat struct {
+	ID        string        `json:"id"`
+	Title     string        `json:"title,omitempty"`
+	OrgID     string        `json:"org_id,omitempty"`
+	Members   []Participant `json:"members,omitempty"`
+	Status    string        `json:"status,omitempty"` // of the assistant's run, not of the conversation: see State
+	CreatedAt time.Time     `json:"created_at,omitzero"`
+	UpdatedAt time.Time     `json:"updated_at,omitzero"`
+	State     ChatState     `json:"state"`
+}
+
+// Participant is one who takes part in a chat. Its ID is no member id: Invent would not assign to it.
+type Participant struct {
+	ID             string          `json:"id"`
+	Role           string          `json:"role,omitempty"`
+	User           *User           `json:"user,omitempty"`
+	ContactChannel *ContactChannel `json:"contact_channel,omitempty"` // the customer has one
+}
+
+// User is a participant of the organisation's own.
+type User struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// ContactChannel is how a customer reaches the organisation.
+type ContactChannel struct {
+	ID       string   `json:"id"`
+	Type     string   `json:"type,omitempty"`
+	Name     string   `json:"name,omitempty"`
+	Username string   `json:"username,omitempty"`
+	Language string   `json:"language,omitempty"`
+	Contact  *Contact `json:"contact,omitempty"`
+}
+
+// Contact is the customer across the channels.
+type Contact struct {
+	ID      string  `json:"id"`
+	Name    *string `json:"name,omitempty"`
+	Blocked bool    `json:"blocked,omitempty"`
+}
+
+// ChatState is what can change about a conversation: who has it, whether it is open, whether the AI answers. Its ID is the state's;
+// that it equals the chat's id is documented nowhere. An optional date or score that is absent, null or unreadable is nil.
+type ChatState struct {
+	ID                   string        `json:"id"`
+	State                State         `json:"state"`
+	IntegrationID        string        `json:"integration_id,omitempty"` // the channel's kind: "whatsapp_bot", ...
+	AssistantID          *string       `json:"assistant_id,omitempty"`
+	ConversationID       string        `json:"conversation_id,omitempty"`
+	AIEnabled            bool          `json:"ai_enabled"`
+	AdminUnseenCount     int           `json:"admin_unseen_count"`
+	UserUnseenCount      int           `json:"user_unseen_count"`
+	Assistant            *Assistant    `json:"assistant,omitempty"`
+	AssignedUser         *AssignedUser `json:"assigned_user,omitempty"` // nil: nobody has it
+	AssignedAt           *time.Time    `json:"assigned_at,omitempty"`
+	FollowUpAt           *time.Time    `json:"follow_up_at,omitempty"`
+	MutedUntil           *time.Time    `json:"muted_until,omitempty"`
+	LastContactMessageAt *time.Time    `json:"last_contact_message_at,omitempty"`
+	CSATScore            *int          `json:"csat_score,omitempty"` // 1 to 5
+}
+
+// Assistant is the AI that answers a conversation.
+type Assistant struct {
+	ID   string `json:"id"`
+	Name string `json:"name,omitempty"`
+}
+
+// AssignedUser is the assignee as a chat shows it. ID may be a member's id or its user id: compare with [Member.Is].
+type AssignedUser struct {
+	ID    string `json:"id"`
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+}
+
+// Memory is a summary that Invent made of a part of a conversation.
+type Memory struct {
+	ID           string     `json:"id"`
+	ChatID       string     `json:"chat_id"`
+	Summary      string     `json:"summary"`
+	KeyPoints    []string   `json:"key_points"`
+	MessageCount int        `json:"message_count"`
+	SummarizedAt *time.Time `json:"summarized_at,omitempty"`
+	CreatedAt    *time.Time `json:"created_at,omitempty"`
+}
+
+// Customer returns the customer's name, "" when none is known: the contact's, else the channel's. What looks like a phone number or
+// an e-mail address is personal data and no name, wherever it stands.
+func (c Chat) Customer() string {
+	for _, p := range c.Members {
+		if p.ContactChannel == nil {
+			continue
+		}
+		if k := p.ContactChannel.Contact; k != nil && k.Name != nil && isName(*k.Name) {
+			return strings.TrimSpace(*k.Name)
+		}
+		if isName(p.ContactChannel.Name) {
+			return strings.TrimSpace(p.ContactChannel.Name)
+		}
+	}
+	return ""
+}
+
+// Language returns the customer's language as Invent names it, "" when unknown.
+func (c Chat) Language() string {
+	for _, p := range c.Members {
+		if p.ContactChannel != nil && p.ContactChannel.Language != "" {
+			return p.ContactChannel.Language
+		}
+	}
+	return ""
+}
+
+// isName reports whether s can be shown as somebody's name: it is not empty and holds no e-mail address (an @ after something; "@ada"
+// is a name) and no phone number (seven digits with no letter between them, or five with no letter at all).
+func isName(s string) bool {
+	s = strings.TrimSpace(s)
+	digits, letters := 0, false
+	last := ' '
+	for _, r := range s {
+		switch {
+		case (r == '@' || r == '＠') && !unicode.IsSpace(last):
+			return false
+		case unicode.IsDigit(r):
+			if digits++; digits >= 7 {
+				return false
+			}
+		case unicode.IsLetter(r):
+			digits, letters = 0, true
+		}
+		last = r
+	}
+	return s != "" && (letters || digits < 5)
+}
+
+// UnmarshalJSON reads a chat as Invent sends it, forgiving what [ChatState] says.
+func (c *Chat) UnmarshalJSON(b []byte) error {
+	var w wireChat
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*c = w.chat()
+	return nil
+}
+
+// UnmarshalJSON reads a state as Invent sends it: unknown fields are ignored, numbers may be floats, a broken date is an absent one.
+func (s *ChatState) UnmarshalJSON(b []byte) error {
+	var w wireState
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*s = w.state()
+	return nil
+}
+
+// UnmarshalJSON reads a memory as Invent sends it, as forgiving as a state's.
+func (m *Memory) UnmarshalJSON(b []byte) error {
+	var w struct {
+		plainMemory
+		MessageCount count  `json:"message_count"`
+		SummarizedAt moment `json:"summarized_at"`
+		CreatedAt    moment `json:"created_at"`
+	}
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	*m = Memory(w.plainMemory)
+	m.MessageCount, m.SummarizedAt, m.CreatedAt = int(w.MessageCount), w.SummarizedAt.pointer(), w.CreatedAt.pointer()
+	return nil
+}
+
+// The wire types lay forgiving fields over the exported ones (the outer field wins), so that a chat is scanned once and not once for
+// each level of UnmarshalJSON.
+type (
+	plainChat   Chat
+	plainState  ChatState
+	plainMemory Memory
+
+	wireChat struct {
+		plainChat
+		State     wireState `json:"state"`
+		CreatedAt moment    `json:"created_at"`
+		UpdatedAt moment    `json:"updated_at"`
+	}
+	wireState struct {
+		plainState
+		AdminUnseenCount     count  `json:"admin_unseen_count"`
+		UserUnseenCount      count  `json:"user_unseen_count"`
+		AssignedAt           moment `json:"assigned_at"`
+		FollowUpAt           moment `json:"follow_up_at"`
+		MutedUntil           moment `json:"muted_until"`
+		LastContactMessageAt moment `json:"last_contact_message_at"`
+		CSATScore            count  `json:"csat_score"`
+	}
+)
+
+func (w *wireChat) chat() Chat {
+	c := Chat(w.plainChat)
+	c.State, c.CreatedAt, c.UpdatedAt = w.State.state(), time.Time(w.CreatedAt), time.Time(w.UpdatedAt)
+	return c
+}
+
+func (w *wireState) state() ChatState {
+	s := ChatState(w.plainState)
+	s.AdminUnseenCount, s.UserUnseenCount = int(w.AdminUnseenCount), int(w.UserUnseenCount)
+	s.AssignedAt, s.FollowUpAt, s.MutedUntil = w.AssignedAt.pointer(), w.FollowUpAt.pointer(), w.MutedUntil.pointer()
+	s.LastContactMessageAt = w.LastContactMessageAt.pointer()
+	if n := int(w.CSATScore); n >= 1 && n <= 5 {
+		s.CSATScore = &n
+	}
+	return s
+}
+
+// moment is an optional date; what is no date is the zero moment.
+type moment time.Time
+
+func (m *moment) UnmarshalJSON(b []byte) error {
+	*m = moment{}
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		return nil
+	}
+	// Dates are UTC by the docs, so one without a zone is too.
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			if t = t.UTC(); t.Year() > 0 && t.Year() <= 9999 {
+				*m = moment(t)
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (m moment) pointer() *time.Time {
+	if t := time.Time(m); !t.IsZero() {
+		return &t
+	}
+	return nil
+}
+
+// count is a JSON number that is used as a number of things; what is none is 0.
+type count int
+
+func (n *count) UnmarshalJSON(b []byte) error {
+	*n = 0
+	var f float64
+	if json.Unmarshal(b, &f) == nil {
+		*n = count(min(max(f, 0), math.MaxInt32))
+	}
+	return nil
+}

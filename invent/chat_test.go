@@ -1,0 +1,168 @@
+package invent_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+func TestChatState(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2023, 11, 7, 5, 31, 56, 123456000, time.UTC)
+	four := 4
+	for name, tc := range map[string]struct {
+		in   string
+		want invent.ChatState
+	}{
+		"only what must be there": {
+			`{"id":"s","state":"OPEN","integration_id":"internal","assistant_id":null,"ai_enabled":true,"admin_unseen_count":2,"user_unseen_count":0}`,
+			invent.ChatState{ID: "s", State: invent.Open, IntegrationID: "internal", AIEnabled: true, AdminUnseenCount: 2},
+		},
+		"unknown values and fields": {
+			`{"id":"s","state":"PARKED","integration_id":"fax","mood":[{}],"assistant_config":{"instructions":"secret"}}`,
+			invent.ChatState{ID: "s", State: "PARKED", IntegrationID: "fax"},
+		},
+		"nulls": {
+			`{"id":"s","state":"OPEN","assigned_user":null,"assigned_at":null,"csat_score":null,"follow_up_at":null,"assistant":null,"admin_unseen_count":null}`,
+			invent.ChatState{ID: "s", State: invent.Open},
+		},
+		"dates": {
+			`{"id":"s","state":"OPEN","assigned_at":"2023-11-07T05:31:56.123456Z","follow_up_at":"2023-11-07T06:31:56.123456+01:00","muted_until":"2023-11-07T05:31:56.123456","last_contact_message_at":"yesterday"}`,
+			invent.ChatState{ID: "s", State: invent.Open, AssignedAt: &day, FollowUpAt: &day, MutedUntil: &day},
+		},
+		"numbers": {
+			`{"id":"s","state":"OPEN","admin_unseen_count":1.0,"user_unseen_count":1e300,"csat_score":4.0}`,
+			invent.ChatState{ID: "s", State: invent.Open, AdminUnseenCount: 1, UserUnseenCount: 1<<31 - 1, CSATScore: &four},
+		},
+		"wrong numbers and dates": {
+			`{"id":"s","state":"OPEN","admin_unseen_count":"many","user_unseen_count":-1,"csat_score":9,"assigned_at":12,"muted_until":{}}`,
+			invent.ChatState{ID: "s", State: invent.Open},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got invent.ChatState
+			if err := json.Unmarshal([]byte(tc.in), &got); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tc.want, got); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+		})
+	}
+	// Whoever has a conversation decides whether it may be taken, so an assignee that cannot be read is an error and not nobody.
+	var s invent.ChatState
+	if err := json.Unmarshal([]byte(`{"id":"s","state":"OPEN","assigned_user":"ada"}`), &s); err == nil {
+		t.Errorf("unreadable assignee: got %+v, want an error", s)
+	}
+}
+
+func TestCustomer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ contact, channel, want string }{
+		{"Carla", "carla on WhatsApp", "Carla"},
+		{"", "Carla", "Carla"},
+		{" ", "", ""},
+		{"+49 151 000 000 00", "Carla", "Carla"},
+		{"(0151) 000-000", "4915100000000@s.whatsapp.net", ""},
+		{"Carla +4915100000000", "", ""},
+		{"carla@private.example", "Carla <carla@private.example>", ""},
+		{"@carla", "", "@carla"},
+		{"Carla 2", "", "Carla 2"},
+		{"007", "", "007"},
+		{"+٤٩١٥١٠٠٠٠٠", "", ""},
+		{"مريم", "", "مريم"},
+		{"🦊", "", "🦊"},
+	} {
+		chat := invent.Chat{Members: []invent.Participant{
+			{User: &invent.User{Name: "Owner"}},
+			{ContactChannel: &invent.ContactChannel{Name: tc.channel, Contact: &invent.Contact{Name: &tc.contact}}},
+		}}
+		if got := chat.Customer(); got != tc.want {
+			t.Errorf("contact %q, channel %q: %q; want %q", tc.contact, tc.channel, got, tc.want)
+		}
+	}
+	if got := (invent.Chat{Members: []invent.Participant{{User: &invent.User{Name: "Owner"}}, {ContactChannel: &invent.ContactChannel{}}}}); got.Customer() != "" || got.Language() != "" {
+		t.Errorf("no customer: %q, %q; want nothing", got.Customer(), got.Language())
+	}
+}
+
+func TestMemberIs(t *testing.T) {
+	t.Parallel()
+	m := invent.Member{ID: "mem_1", UserID: "usr_1", Email: "Ada@Team.example", Status: "ACTIVE"}
+	for _, tc := range []struct {
+		u    invent.AssignedUser
+		m    invent.Member
+		want bool
+	}{
+		{invent.AssignedUser{ID: "mem_1"}, m, true},
+		{invent.AssignedUser{ID: "usr_1"}, m, true},
+		{invent.AssignedUser{ID: "x", Email: "ada@team.EXAMPLE"}, m, true},
+		{invent.AssignedUser{ID: "MEM_1"}, m, false},
+		{invent.AssignedUser{ID: "x", Email: "grace@team.example"}, m, false},
+		{invent.AssignedUser{}, invent.Member{}, false},
+		{invent.AssignedUser{ID: "x"}, invent.Member{}, false},
+	} {
+		if got := tc.m.Is(tc.u); got != tc.want {
+			t.Errorf("%+v is %+v: %v; want %v", tc.m, tc.u, got, tc.want)
+		}
+	}
+	for status, want := range map[string]bool{"ACTIVE": true, "": false, "INVITED": false, "active": false} {
+		if (invent.Member{Status: status}).Active() != want {
+			t.Errorf("status %q: active is not %v", status, want)
+		}
+	}
+}
+
+func TestNothingPersonalIsDecoded(t *testing.T) {
+	t.Parallel()
+	_, c := start(t)
+	chat, err := c.Chat(t.Context(), "chat_a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(chat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{inventtest.SecretPrompt, inventtest.CustomerPhone, inventtest.CustomerEmail, "203.0.113.7", "Mozilla"} {
+		if strings.Contains(string(b), secret) {
+			t.Errorf("the chat holds %q", secret)
+		}
+	}
+}
+
+// FuzzChat: whatever is sent, decoding ends without a panic, and what it made is the same after a round through JSON.
+func FuzzChat(f *testing.F) {
+	for _, s := range []string{
+		`{"id":"c","state":{"id":"s","state":"OPEN","assigned_at":"2023-11-07T05:31:56Z","csat_score":3}}`,
+		`{"id":"c","members":[{"id":"p","contact_channel":{"name":"Carla","contact":{"name":null}}}],"created_at":"0000-01-01T00:00:00+23:59"}`,
+		`{"state":null,"members":null}`, `[]`, `null`, `{"id":1}`, `{"updated_at":"9999-12-31T23:59:59-23:00"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var a, b invent.Chat
+		if json.Unmarshal(in, &a) != nil {
+			return
+		}
+		a.Customer()
+		out, err := json.Marshal(a)
+		if err != nil {
+			t.Fatalf("%+v cannot be written: %v", a, err)
+		}
+		if err := json.Unmarshal(out, &b); err != nil {
+			t.Fatalf("%s cannot be read: %v", out, err)
+		}
+		if d := cmp.Diff(a, b, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("before -, after +:\n%s", d)
+		}
+	})
+}

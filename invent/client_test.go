@@ -1,0 +1,526 @@
+package invent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// start returns a pretended Invent with two members and a conversation, and a client of it. The test fails on any complaint.
+func start(t *testing.T, change ...func(*invent.Options)) (*inventtest.Invent, *invent.Client) {
+	t.Helper()
+	i := inventtest.Start()
+	t.Cleanup(func() {
+		i.Close()
+		for _, c := range i.Complaints() {
+			t.Errorf("Invent complains: %s", c)
+		}
+	})
+	i.AddMember(invent.Member{ID: "mem_ada", Email: "ada@team.example", Name: "Ada"})
+	i.AddMember(invent.Member{ID: "mem_grace", Email: "grace@team.example", Name: "Grace"})
+	i.AddChat(inventtest.Chat{ID: "chat_a", Customer: "Carla", Unseen: 3, CSAT: 4})
+	o := invent.Options{URL: i.URL(), Key: i.Key(), Org: "c"}
+	for _, f := range change {
+		f(&o)
+	}
+	return i, invent.New(o)
+}
+
+func TestAssign(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 123456000, time.UTC)
+	i.SetNow(func() time.Time { return at })
+	ada, nobody := "mem_ada", "mem_nobody"
+
+	s, err := c.Assign(t.Context(), "chat_a", &ada)
+	if err != nil || s.AssignedUser == nil || s.AssignedUser.ID != ada || s.AssignedAt == nil || !s.AssignedAt.Equal(at) {
+		t.Fatalf("Assign = %+v, %v; want Ada since %v", s, err, at)
+	}
+	if _, err = c.Assign(t.Context(), "chat_a", &nobody); err == nil || invent.MayHaveHappened(err) || invent.Temporary(err) {
+		t.Errorf("assign to an unknown member: %v; want an error for good", err)
+	}
+	if _, err = c.Assign(t.Context(), "chat_b", &ada); !invent.NotFound(err) {
+		t.Errorf("assign an unknown chat: %v; want not found", err)
+	}
+	if s, err = c.Assign(t.Context(), "chat_a", nil); err != nil || s.AssignedUser != nil || s.AssignedAt != nil {
+		t.Errorf("release = %+v, %v; want nobody", s, err)
+	}
+	if w := i.Writes(); len(w) != 2 || *w[0].Member != ada || w[1].Member != nil {
+		t.Errorf("writes = %+v; want Ada, then nobody", w)
+	}
+}
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	ctx := t.Context()
+	i.SetChat("chat_a", func(c *inventtest.Chat) {
+		c.Memories = []invent.Memory{{ID: "m", Summary: "wants a refund", MessageCount: 10}}
+	})
+	chat, err := c.Chat(ctx, "chat_a")
+	if err != nil || chat.ID != "chat_a" || chat.State.State != invent.Open || chat.State.AdminUnseenCount != 3 || *chat.State.CSATScore != 4 ||
+		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" || chat.CreatedAt.IsZero() {
+		t.Errorf("Chat = %+v, %v", chat, err)
+	}
+	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].MessageCount != 10 {
+		t.Errorf("Memories = %+v, %v", m, err)
+	}
+	if err := c.Ping(ctx); err != nil {
+		t.Errorf("Ping = %v", err)
+	}
+	on, closed := true, invent.Closed
+	if chat, err = c.SetState(ctx, "chat_a", invent.StateChange{AIEnabled: &on, State: &closed}); err != nil || !chat.State.AIEnabled || chat.State.State != closed {
+		t.Errorf("SetState = %+v, %v; want closed, AI on", chat.State, err)
+	}
+	if _, err = c.SetState(ctx, "chat_a", invent.StateChange{}); err == nil || invent.MayHaveHappened(err) || invent.Temporary(err) {
+		t.Errorf("SetState of nothing: %v; want an error for good", err)
+	}
+	if id, err := c.Newer(ctx, "chat_a"); err != nil || id != "" {
+		t.Errorf("Newer = %q, %v; want none", id, err)
+	}
+	i.Supersede("chat_a", i.AddChat(inventtest.Chat{ID: "chat_new"}))
+	if _, err = c.Chat(ctx, "chat_a"); !invent.NotFound(err) {
+		t.Errorf("superseded chat: %v; want not found", err)
+	}
+	if id, err := c.Newer(ctx, "chat_a"); err != nil || id != "chat_new" {
+		t.Errorf("Newer = %q, %v; want chat_new", id, err)
+	}
+}
+
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	for _, id := range []string{"a/b", "a?x=1", "a#b", "a%2Fb", "a b", "a/state/assign", "...", "ü:@&=+$,;", "a;b=c"} {
+		i.AddChat(inventtest.Chat{ID: id})
+		if chat, err := c.Chat(t.Context(), id); err != nil || chat.ID != id {
+			t.Errorf("Chat(%q) = %q, %v", id, chat.ID, err)
+		}
+		if _, err := c.Assign(t.Context(), id, nil); err != nil {
+			t.Errorf("Assign(%q): %v", id, err)
+		}
+	}
+	before := len(i.Requests())
+	for _, id := range []string{"", ".", "..", "../orgs/c", "a/../../x", `a\..\b`, "a/.", "a\nb", "a\x00", "a\u0085", "\xff", strings.Repeat("a", 201)} {
+		_, err := c.Chat(t.Context(), id)
+		_, err2 := c.Assign(t.Context(), "chat_a", &id)
+		for _, err := range []error{err, err2} {
+			if !errors.Is(err, invent.ErrID) || invent.MayHaveHappened(err) || invent.Temporary(err) {
+				t.Errorf("id %q: %v; want ErrID for good", id, err)
+			}
+		}
+	}
+	if n := len(i.Requests()) - before; n != 0 {
+		t.Errorf("%d requests were sent for ids that are none", n)
+	}
+}
+
+func TestPredicates(t *testing.T) {
+	t.Parallel()
+	type fault = inventtest.Fault
+	for name, tc := range map[string]struct {
+		fault
+		status                                int
+		notFound, refused, limited, temp, may bool
+	}{
+		"400":                   {fault: fault{Status: 400}, status: 400},
+		"401":                   {fault: fault{Status: 401}, status: 401, refused: true},
+		"403":                   {fault: fault{Status: 403}, status: 403, refused: true},
+		"404":                   {fault: fault{Status: 404}, status: 404, notFound: true},
+		"410":                   {fault: fault{Status: 410}, status: 410, notFound: true},
+		"408":                   {fault: fault{Status: 408}, status: 408, temp: true},
+		"429":                   {fault: fault{Status: 429}, status: 429, limited: true, temp: true},
+		"500 after the write":   {fault: fault{Status: 500, AfterWrite: true}, status: 500, temp: true, may: true},
+		"502 in HTML":           {fault: fault{Status: 502, HTML: true}, status: 502, temp: true, may: true},
+		"302":                   {fault: fault{Status: 302, Location: "/elsewhere"}, status: 302, may: true},
+		"200 in HTML":           {fault: fault{HTML: true}, status: 200, temp: true, may: true},
+		"200 without a body":    {fault: fault{Body: []byte{}}, status: 200, temp: true, may: true},
+		"200 without id":        {fault: fault{Body: []byte(`{"state":"OPEN"}`)}, status: 200, may: true},
+		"200 without state":     {fault: fault{Body: []byte(`{"id":"customer@private.example"}`)}, status: 200, may: true},
+		"200 of another shape":  {fault: fault{Body: []byte(`{"id":4915100000000}`)}, status: 200, may: true},
+		"200 null":              {fault: fault{Body: []byte(`null`)}, status: 200, may: true},
+		"200 too large":         {fault: fault{Huge: 5 << 20}, status: 200, may: true},
+		"200 cut":               {fault: fault{Cut: true}, status: 200, temp: true, may: true},
+		"cut after the write":   {fault: fault{Cut: true, AfterWrite: true}, status: 200, temp: true, may: true},
+		"hangs":                 {fault: fault{Hang: true}, temp: true, may: true},
+		"hangs after the write": {fault: fault{Hang: true, AfterWrite: true}, temp: true, may: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i, c := start(t, func(o *invent.Options) {
+				if tc.Hang {
+					o.Timeout = 50 * time.Millisecond
+				}
+			})
+			i.Fault(tc.fault)
+			ada := "mem_ada"
+			_, err := c.Assign(t.Context(), "chat_a", &ada)
+			e, ok := errors.AsType[*invent.Error](err)
+			if !ok || e.Status != tc.status {
+				t.Fatalf("error %v; want status %d", err, tc.status)
+			}
+			err = fmt.Errorf("wrapped: %w", err)
+			_, limited := invent.RateLimited(err)
+			got := []bool{invent.NotFound(err), invent.Refused(err), limited, invent.Temporary(err), invent.MayHaveHappened(err)}
+			if want := []bool{tc.notFound, tc.refused, tc.limited, tc.temp, tc.may}; !slices.Equal(got, want) {
+				t.Errorf("%v: not found, refused, limited, temporary, may have happened = %v; want %v", err, got, want)
+			}
+			if n := len(i.Writes()); (n == 1) != tc.AfterWrite {
+				t.Errorf("%d writes", n)
+			}
+			for _, secret := range []string{i.Key(), "private", "4915100000000", "nginx", "html"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("error %q holds %q", err, secret)
+				}
+			}
+		})
+	}
+	if invent.Temporary(nil) || invent.MayHaveHappened(nil) || invent.NotFound(errors.New("x")) || invent.Refused(nil) {
+		t.Error("a predicate holds for no error of this package")
+	}
+}
+
+func TestNoConnection(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	_, err = invent.New(invent.Options{URL: "http://" + l.Addr().String(), Org: "c"}).Assign(t.Context(), "chat_a", nil)
+	if !invent.Temporary(err) || invent.MayHaveHappened(err) {
+		t.Errorf("refused connection: %v; want temporary, and nothing happened", err)
+	}
+	for _, url := range []string{"", "api", "http://", "http://a b", "http://x/?key=1"} {
+		err := invent.New(invent.Options{URL: url, Org: "c"}).Ping(t.Context())
+		if err == nil || invent.Temporary(err) || invent.MayHaveHappened(err) {
+			t.Errorf("URL %q: %v; want an error for good", url, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	i, c := start(t)
+	if _, err := c.Assign(ctx, "chat_a", nil); !errors.Is(err, context.Canceled) || invent.MayHaveHappened(err) || len(i.Requests()) != 0 {
+		t.Errorf("cancelled before: %v; want nothing sent", err)
+	}
+}
+
+func TestMalformedAnswersAreNotQuoted(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+			_, _ = io.WriteString(conn, "customer@private.example\r\n\r\n")
+			_ = conn.Close()
+		}
+	}()
+	_, err = invent.New(invent.Options{URL: "http://" + l.Addr().String(), Org: "c"}).Assign(t.Context(), "chat_a", nil)
+	if err == nil || strings.Contains(err.Error(), "private") || !invent.MayHaveHappened(err) || !invent.Temporary(err) {
+		t.Errorf("error %v; want one without the answer's words", err)
+	}
+}
+
+func TestTheKeyGoesNowhereElse(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
+	defer other.Close()
+	for _, own := range []*http.Client{nil, {}} {
+		i, c := start(t, func(o *invent.Options) { o.HTTP = own })
+		i.Fault(inventtest.Fault{Status: 307, Location: other.URL})
+		_, err := c.Chat(t.Context(), "chat_a")
+		_, err2 := c.Assign(t.Context(), "chat_a", nil)
+		err3 := c.Listen(t.Context(), func(invent.Event) {})
+		if err == nil || err2 == nil || err3 == nil || calls.Load() != 0 {
+			t.Errorf("%v, %v, %v; want errors, and no request to the other host (%d)", err, err2, err3, calls.Load())
+		}
+	}
+}
+
+func TestKey(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	i.Rotate("inv_other")
+	_, err := c.Members(t.Context())
+	if !invent.Refused(err) || invent.Temporary(err) {
+		t.Errorf("old key: %v; want refused", err)
+	}
+	if err := invent.New(invent.Options{URL: i.URL() + "/", Key: "inv_other\n", Org: "org_1"}).Ping(t.Context()); err != nil {
+		t.Errorf("new key with a line break: %v", err)
+	}
+	if doc, err := c.Contract(t.Context()); err != nil || len(doc) == 0 {
+		t.Errorf("contract: %d bytes, %v; it needs no key", len(doc), err)
+	}
+}
+
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	row := `{"id":"mem_%d","email":"x%[1]d@team.example"}`
+	page := func(n int) []byte {
+		var rows []string
+		for k := range n {
+			rows = append(rows, fmt.Sprintf(row, k))
+		}
+		return []byte("[" + strings.Join(rows, ",") + "]")
+	}
+	t.Run("come in pages", func(t *testing.T) {
+		t.Parallel()
+		i, c := start(t)
+		for range 198 {
+			i.AddMember(invent.Member{})
+		}
+		all, err := c.Members(t.Context())
+		if err != nil || len(all) != 200 || len(i.Requests()) != 2 {
+			t.Errorf("%d members with %d calls, %v; want 200 with 2", len(all), len(i.Requests()), err)
+		}
+		if !all[0].Active() || all[0].Name != "Ada" {
+			t.Errorf("first member = %+v", all[0])
+		}
+	})
+	t.Run("without counts a short page ends them", func(t *testing.T) {
+		t.Parallel()
+		i, c := start(t)
+		i.Fault(inventtest.Fault{Body: page(100), Times: 1})
+		i.Fault(inventtest.Fault{Body: []byte(`[{"id":"mem_99"},{"id":"mem_last"}]`), Times: 1})
+		all, err := c.Members(t.Context())
+		if err != nil || len(all) != 101 || len(i.Requests()) != 2 {
+			t.Errorf("%d members with %d calls, %v; want 101 with 2, none twice", len(all), len(i.Requests()), err)
+		}
+	})
+	t.Run("the same page for ever ends", func(t *testing.T) {
+		t.Parallel()
+		i, c := start(t)
+		i.Fault(inventtest.Fault{Body: page(100)})
+		all, err := c.Members(t.Context())
+		if err != nil || len(all) != 100 || len(i.Requests()) != 2 {
+			t.Errorf("%d members with %d calls, %v; want 100 with 2", len(all), len(i.Requests()), err)
+		}
+	})
+	t.Run("half a list is an error", func(t *testing.T) {
+		t.Parallel()
+		i, c := start(t)
+		i.Fault(inventtest.Fault{Body: page(100), Times: 1})
+		i.Fault(inventtest.Fault{Status: 500, Times: 1})
+		if all, err := c.Members(t.Context()); all != nil || !invent.Temporary(err) {
+			t.Errorf("%d members, %v; want none and a temporary error", len(all), err)
+		}
+		i.Fault(inventtest.Fault{Body: []byte(`[{"id":"a"},{"member":"b"}]`), Times: 1})
+		if all, err := c.Members(t.Context()); all != nil || !errors.Is(err, invent.ErrAnswer) {
+			t.Errorf("%d members, %v; want a wrong answer", len(all), err)
+		}
+	})
+	t.Run("the route is missing", func(t *testing.T) {
+		t.Parallel()
+		i, c := start(t)
+		i.LeaveOut("GET /orgs/{org_id}/members")
+		if _, err := c.Members(t.Context()); !invent.NotFound(err) {
+			t.Errorf("%v; want not found", err)
+		}
+	})
+}
+
+func TestInbox(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	for range 249 {
+		i.AddChat(inventtest.Chat{})
+	}
+	seen := map[string]bool{}
+	for page, next := 1, true; next; page++ {
+		var chats []invent.Chat
+		var err error
+		if chats, next, err = c.Inbox(t.Context(), page); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range chats {
+			seen[c.ID] = true
+		}
+	}
+	if len(seen) != 250 || len(i.Requests()) != 3 {
+		t.Errorf("%d chats with %d calls; want 250 with 3", len(seen), len(i.Requests()))
+	}
+	i.Fault(inventtest.Fault{Body: []byte(`[{"id":"half"},{},{"id":"b","state":{"id":"s","state":"PARKED"}}]`)})
+	if chats, next, err := c.Inbox(t.Context(), 1); err != nil || next || len(chats) != 1 || chats[0].State.State != "PARKED" {
+		t.Errorf("Inbox = %+v, %v, %v; want the whole row only", chats, next, err)
+	}
+}
+
+// wire answers calls in memory, so that time can be synctest's.
+type wire func(*http.Request) (*http.Response, error)
+
+func (f wire) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int, header ...string) *http.Response {
+	h := http.Header{}
+	for k := 0; k+1 < len(header); k += 2 {
+		h.Set(header[k], header[k+1])
+	}
+	return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader("[]"))}
+}
+
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var sent []time.Time
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, HTTP: &http.Client{
+			Transport: wire(func(*http.Request) (*http.Response, error) {
+				sent = append(sent, time.Now())
+				return answer(200), nil
+			}),
+		}})
+		begin := time.Now()
+		for time.Since(begin) < 3*time.Minute {
+			if err := c.Ping(t.Context()); err != nil {
+				t.Fatalf("one after the other: %v", err)
+			}
+		}
+		for k, at := range sent {
+			if k+500 < len(sent) && sent[k+500].Sub(at) < time.Minute {
+				t.Fatalf("501 calls within %v", sent[k+500].Sub(at))
+			}
+		}
+		if len(sent) < 3*480 {
+			t.Errorf("%d calls in 3 minutes; want 480 a minute", len(sent))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, HTTP: &http.Client{
+			Transport: wire(func(*http.Request) (*http.Response, error) { sent.Add(1); return answer(200), nil }),
+		}})
+		errs := make(chan error, 100)
+		for range 100 {
+			go func() { errs <- c.Ping(t.Context()) }()
+		}
+		synctest.Wait()
+		refused := 0
+		for len(errs) > 0 {
+			if err := <-errs; err != nil {
+				refused++
+				wait, ok := invent.RateLimited(err)
+				if !ok || wait <= time.Second || invent.MayHaveHappened(err) || !invent.Temporary(err) {
+					t.Errorf("%v, wait %v; want rate limited for more than a second, nothing happened", err, wait)
+				}
+			}
+		}
+		if refused != 72 { // 20 at once, 8 within the second
+			t.Errorf("%d refused; want 72 of 100", refused)
+		}
+		time.Sleep(500 * time.Millisecond) // what was refused has used up no turn: the next is free in 625 ms
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) || invent.MayHaveHappened(err) {
+			t.Errorf("context ended in the queue: %v; want deadline exceeded, nothing happened", err)
+		}
+		for range 8 {
+			if err := <-errs; err != nil {
+				t.Errorf("a call that waited its turn: %v", err)
+			}
+		}
+		if sent.Load() != 28 {
+			t.Errorf("%d calls sent; want 28", sent.Load())
+		}
+	})
+}
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		header []string
+		want   time.Duration
+	}{
+		"seconds":        {[]string{"Retry-After", "7"}, 7 * time.Second},
+		"date":           {[]string{"Retry-After", "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second}, // synctest's clock begins then
+		"past date":      {[]string{"Retry-After", "Fri, 31 Dec 1999 00:00:30 GMT"}, time.Second},
+		"zero":           {[]string{"Retry-After", "0"}, time.Second},
+		"nothing":        {nil, 5 * time.Second},
+		"no number":      {[]string{"Retry-After", "soon"}, 5 * time.Second},
+		"an hour is cut": {[]string{"Retry-After", "3600"}, 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				sent := 0
+				c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", HTTP: &http.Client{
+					Transport: wire(func(*http.Request) (*http.Response, error) {
+						if sent++; sent == 1 {
+							return answer(429, tc.header...), nil
+						}
+						return answer(200), nil
+					}),
+				}})
+				if wait, ok := invent.RateLimited(c.Ping(t.Context())); !ok || wait != tc.want {
+					t.Fatalf("429: wait %v, %v; want %v", wait, ok, tc.want)
+				}
+				time.Sleep(tc.want - time.Nanosecond)
+				_, err := c.Assign(t.Context(), "chat_a", nil)
+				if wait, ok := invent.RateLimited(err); !ok || wait != time.Nanosecond || invent.MayHaveHappened(err) || sent != 1 {
+					t.Errorf("behind the gate: %v, wait %v, %d sent; want the rest of the wait and nothing sent", err, wait, sent)
+				}
+				if wait, ok := invent.RateLimited(c.Listen(t.Context(), nil)); !ok || sent != 1 {
+					t.Errorf("listening behind the gate: wait %v, %v; want it held back", wait, ok)
+				}
+				time.Sleep(time.Nanosecond)
+				if err := c.Ping(t.Context()); err != nil {
+					t.Errorf("after the gate: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestGateClosesWhileWaitingForATurn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int32
+		release := make(chan struct{})
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 60, HTTP: &http.Client{
+			Transport: wire(func(*http.Request) (*http.Response, error) { sent.Add(1); <-release; return answer(429), nil }),
+		}})
+		errs := make(chan error, 3)
+		for range 3 { // two at once, the third in a second
+			go func() { errs <- c.Ping(t.Context()) }()
+		}
+		synctest.Wait()
+		close(release)
+		for range 3 {
+			if wait, ok := invent.RateLimited(<-errs); !ok || wait > 5*time.Second {
+				t.Errorf("wait %v, %v; want all rate limited", wait, ok)
+			}
+		}
+		if sent.Load() != 2 {
+			t.Errorf("%d sent; want 2: the gate closed while the third waited for its turn", sent.Load())
+		}
+	})
+}
+
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", HTTP: &http.Client{
+			Transport: wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }),
+		}})
+		begin := time.Now()
+		_, err := c.Assign(t.Context(), "chat_a", nil)
+		if !errors.Is(err, context.DeadlineExceeded) || !invent.MayHaveHappened(err) || time.Since(begin) != 5*time.Second {
+			t.Errorf("%v after %v; want the deadline after 5 s, and that it may have happened", err, time.Since(begin))
+		}
+	})
+}

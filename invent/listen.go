@@ -1,0 +1,105 @@
+package invent
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// Event says that something happened in the inbox. It is a trigger, not the truth: events are lost, doubled and come late, and one
+// that could not be read is the zero Event.
+type Event struct {
+	Type string // undocumented; may be empty
+	Chat Chat
+}
+
+// Listen connects to the inbox's WebSocket and calls each for every event until the connection ends, and returns why; never nil. It
+// does not reconnect. each is called from one goroutine and must not dally: while it runs nothing is read, and a connection that
+// doesn't answer pings is given up. Errors are those of the other calls; a connection that ended has status 0.
+func (c *Client) Listen(ctx context.Context, each func(Event)) error {
+	r := routeListen
+	path, err := r.fill(c.org)
+	if err == nil {
+		err = c.baseErr
+	}
+	if err != nil {
+		return &Error{Op: r.Op, Err: err, unsent: true, final: true}
+	}
+	conn, err := c.dial(ctx, c.base+path)
+	if err != nil {
+		return err
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(bodyLimit)
+
+	var pinger sync.WaitGroup
+	defer pinger.Wait()
+	beating, stop := context.WithCancel(ctx)
+	defer stop()
+	pinger.Go(func() { keepAlive(beating, conn, c.beat) })
+
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			return lost(r.Op, 0, err)
+		}
+		each(event(data))
+	}
+}
+
+func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout) // of the handshake; the connection outlives it
+	defer cancel()
+	if err := c.admit(ctx, routeListen.Op); err != nil {
+		return nil, err
+	}
+	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		HTTPClient: c.http,
+		HTTPHeader: http.Header{"Authorization": {c.bearer}, "User-Agent": {"inventbot"}},
+	})
+	switch {
+	case err == nil:
+		return conn, nil
+	case resp == nil:
+		return nil, lost(routeListen.Op, 0, err)
+	case resp.StatusCode/100 <= 2:
+		return nil, &Error{Op: routeListen.Op, Status: resp.StatusCode, Err: ErrAnswer, final: true}
+	}
+	return nil, c.answered(routeListen.Op, resp)
+}
+
+// keepAlive pings until ctx ends, and ends a connection that does not answer.
+func keepAlive(ctx context.Context, conn *websocket.Conn, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pong, cancel := context.WithTimeout(ctx, every/2)
+		err := conn.Ping(pong)
+		cancel()
+		if err != nil {
+			_ = conn.CloseNow()
+			return
+		}
+	}
+}
+
+// event reads a message; half of one is none.
+func event(data []byte) Event {
+	var w struct {
+		Type string   `json:"type"`
+		Data wireChat `json:"data"`
+	}
+	if json.Unmarshal(data, &w) != nil || w.Data.ID == "" || w.Data.State.State == "" {
+		return Event{}
+	}
+	return Event{Type: w.Type, Chat: w.Data.chat()}
+}

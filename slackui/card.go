@@ -1,0 +1,201 @@
+package slackui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/invent"
+)
+
+// Slack's limits, in characters (docs.slack.dev, Block Kit reference).
+const (
+	headerLimit = 150
+	nameLimit   = 75 // our own, for names within a sentence
+	textLimit   = 3000
+)
+
+// Message is what Slack is sent: blocks for the eye, and a text that says all that the blocks say,
+// since screen readers and notifications read only that.
+type Message struct {
+	Text   string        `json:"text"`
+	Blocks []slack.Block `json:"blocks,omitempty"`
+}
+
+// Holder is the member who has a conversation.
+type Holder struct {
+	ID         string // as in the state: what a button carries
+	Name       string // as Invent has it
+	User       string // Slack user, when known
+	NotOnSlack bool   // Slack said that there is no such person
+}
+
+// Card is all that a card shows. One card is the same for all who see it.
+type Card struct {
+	Chat      invent.Chat
+	Holder    *Holder // nil: nobody
+	Via       string  // Slack user who assigned it through the bot; "" when it was done elsewhere
+	URL       string  // of the conversation in the dashboard; "" when unknown
+	Anonymous bool    // leave the customer's name out
+	Private   bool    // only one person sees it: offer to share it
+	Snapshot  bool    // it stands where the bot can't redraw it
+}
+
+// Message draws the card, for the first post and for each redraw.
+func (c Card) Message() Message {
+	state := c.Chat.State
+	customer := c.customer()
+	facts := c.facts()
+
+	text := []string{fmt.Sprintf(wordCardTitle, escape(customer, nameLimit)) + "."}
+	fields := make([]*slack.TextBlockObject, 0, len(facts))
+	for _, f := range facts {
+		text = append(text, f.name+": "+f.words+".")
+		fields = append(fields, slack.NewTextBlockObject(slack.MarkdownType, "*"+f.name+"*\n"+f.words, false, true))
+	}
+	note := fmt.Sprintf(wordCardID, escape(c.Chat.ID, 200))
+	if c.Snapshot {
+		note += " " + wordSnapshot
+	}
+	text = append(text, note)
+
+	blocks := []slack.Block{
+		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(customer, headerLimit), false, false)),
+		slack.NewSectionBlock(nil, fields, nil),
+		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
+		slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, note, false, true)),
+	}
+	return Message{Text: strings.Join(text, " "), Blocks: blocks}
+}
+
+type fact struct{ name, words string } // words are mrkdwn, escaped
+
+// facts lists what is known, and invents nothing.
+func (c Card) facts() []fact {
+	state := c.Chat.State
+	facts := []fact{{wordChannel, channelName(state.IntegrationID)}}
+	if state.Assistant != nil && state.Assistant.Name != "" {
+		facts = append(facts, fact{wordAssistant, escape(state.Assistant.Name, nameLimit)})
+	}
+	facts = append(facts, fact{wordState, stateWords(state)}, fact{wordAssignee, c.assignee()})
+	if state.AdminUnseenCount > 0 {
+		facts = append(facts, fact{wordUnread, fmt.Sprint(state.AdminUnseenCount)})
+	}
+	if t := state.LastContactMessageAt; t != nil {
+		facts = append(facts, fact{wordLastMessage, date(*t)})
+	}
+	if t := state.FollowUpAt; t != nil {
+		facts = append(facts, fact{wordFollowUp, date(*t)})
+	}
+	if t := state.MutedUntil; t != nil {
+		facts = append(facts, fact{wordMuted, date(*t)})
+	}
+	if n := state.CSATScore; n != nil {
+		facts = append(facts, fact{wordCSAT, fmt.Sprintf(wordOfFive, *n)})
+	}
+	return facts
+}
+
+func (c Card) customer() string {
+	if c.Anonymous {
+		return wordCustomer
+	}
+	if name := tame(c.Chat.Customer()); name != "" {
+		return name
+	}
+	return wordUnnamed
+}
+
+func (c Card) assignee() string {
+	if c.Holder == nil {
+		return wordNobody
+	}
+	words := c.Holder.words()
+	if c.Holder.NotOnSlack {
+		words += " (" + wordNotOnSlack + ")"
+	}
+	if t := c.Chat.State.AssignedAt; t != nil {
+		words += fmt.Sprintf(wordSince, date(*t))
+	}
+	if c.Via != "" && c.Via != c.Holder.User {
+		words += fmt.Sprintf(wordThrough, mention(c.Via))
+	}
+	return words
+}
+
+// words names the holder: a mention when linked, else the name.
+func (h *Holder) words() string {
+	if h.User != "" {
+		return mention(h.User)
+	}
+	return h.name()
+}
+
+// name is the holder's name in mrkdwn, for sentences that only one person reads.
+func (h *Holder) name() string {
+	if name := escape(h.Name, nameLimit); name != "" {
+		return name
+	}
+	return wordSomebody
+}
+
+func (c Card) buttons(seen string) []slack.BlockElement {
+	v := value{Chat: c.Chat.ID, Seen: &seen}
+	var row []slack.BlockElement
+	if c.Holder == nil {
+		row = append(row, primary(button(Take, wordTake, labelTake, v)))
+	} else {
+		release, over := button(Release, wordRelease, labelRelease, v), button(Take, wordTakeOver, labelTakeOver, v)
+		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.name()), wordRelease)
+		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), wordTakeOver)
+		row = append(row, release, over)
+	}
+	row = append(row, button(Refresh, wordRefresh, labelRefresh, v))
+	if c.Private {
+		row = append(row, button(Share, wordShare, labelShare, v))
+	}
+	if c.URL != "" && len(c.URL) <= 3000 {
+		open := slack.NewButtonBlockElement(openAction, "", slack.NewTextBlockObject(slack.PlainTextType, wordOpen, false, false))
+		open.URL = c.URL
+		open.AccessibilityLabel = labelOpen
+		row = append(row, open)
+	}
+	return row
+}
+
+// holderID answers the assignee as a button carries it: "" for nobody.
+func holderID(s invent.ChatState) string {
+	if s.AssignedUser == nil {
+		return ""
+	}
+	return s.AssignedUser.ID
+}
+
+func button(verb Verb, words, label string, v value) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(string(verb), v.String(), slack.NewTextBlockObject(slack.PlainTextType, words, false, false))
+	b.AccessibilityLabel = label
+	return b
+}
+
+func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
+	b.Style = slack.StylePrimary
+	return b
+}
+
+func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
+	return slack.NewConfirmationBlockObject(
+		slack.NewTextBlockObject(slack.PlainTextType, title, false, false),
+		slack.NewTextBlockObject(slack.MarkdownType, text, false, true),
+		slack.NewTextBlockObject(slack.PlainTextType, yes, false, false),
+		slack.NewTextBlockObject(slack.PlainTextType, wordCancel, false, false))
+}
+
+// say makes a message of mrkdwn words of ours, with buttons below where there are any.
+func say(words string, buttons ...slack.BlockElement) *Message {
+	blocks := []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil)}
+	if len(buttons) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("answer", buttons...))
+	}
+	return &Message{Text: words, Blocks: blocks}
+}

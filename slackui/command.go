@@ -1,0 +1,191 @@
+package slackui
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// commandWords is what can be typed today, the first of each being the one that help shows.
+var commandWords = []struct {
+	verb  Verb
+	words []string
+}{
+	{Take, []string{"take"}},
+	{Assign, []string{"assign"}},
+	{Release, []string{"release", "unassign"}},
+	{Show, []string{"show", "status"}},
+}
+
+// ChatURL is the template of a conversation's address in the dashboard; {chat_id} stands for its id.
+type ChatURL string
+
+// For answers the address of one conversation.
+func (t ChatURL) For(chat string) string {
+	return strings.ReplaceAll(string(t), "{chat_id}", url.PathEscape(chat))
+}
+
+// chat reads the conversation out of an address of the dashboard.
+func (t ChatURL) chat(link string) (string, bool) {
+	before, after, ok := strings.Cut(string(t), "{chat_id}")
+	if !ok || len(link) < len(before) || !strings.EqualFold(link[:len(before)], before) {
+		return "", false
+	}
+	id := link[len(before):]
+	if after != "" && strings.Contains(id, after) {
+		id, _, _ = strings.Cut(id, after)
+	}
+	if i := strings.IndexAny(id, "/?#&"); i >= 0 {
+		id = id[:i]
+	}
+	id, err := url.PathUnescape(id)
+	return id, err == nil && validChat(id)
+}
+
+// validChat refuses only what can't be an id: Invent's are opaque.
+func validChat(id string) bool {
+	return id != "" && id != "." && id != ".." && len(id) <= 200 &&
+		!strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar })
+}
+
+// line reads what was typed behind the command into the intent. The answer, when there is one, is what to
+// say at once: help, or what is wrong.
+func (t ChatURL) line(text, command string, i *Intent) *Message {
+	words := strings.Fields(text)
+	if len(words) == 0 || strings.EqualFold(words[0], "help") {
+		return help(command, "")
+	}
+	verb, ok := verbOf(words[0])
+	if !ok {
+		return help(command, words[0])
+	}
+	i.Verb, words = verb, words[1:]
+	if len(words) == 0 {
+		return say(problemText(NoConversation, command, verb))
+	}
+	chat, problem := t.conversation(words[0])
+	if problem != "" {
+		return say(problemText(problem, command, verb))
+	}
+	i.Chat, words = chat, words[1:]
+	if verb != Assign {
+		if len(words) > 0 {
+			return say(problemText(TooManyWords, command, verb))
+		}
+		return nil
+	}
+	if len(words) > 0 && strings.EqualFold(words[0], "to") {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return say(problemText(NoPerson, command, verb))
+	}
+	if len(words) > 1 {
+		problem = TooManyWords
+		if strings.HasPrefix(words[0], "@") {
+			problem = PlainName
+		}
+		return say(problemText(problem, command, verb))
+	}
+	i.To, problem = person(words[0], i.User)
+	if problem != "" {
+		return say(problemText(problem, command, verb))
+	}
+	return nil
+}
+
+// conversation reads an id or a pasted link of the dashboard.
+func (t ChatURL) conversation(word string) (string, Problem) {
+	if strings.HasPrefix(word, "<") && strings.HasSuffix(word, ">") {
+		word, _, _ = strings.Cut(word[1:len(word)-1], "|")
+	}
+	word = unescaper.Replace(word)
+	if strings.Contains(word, "://") {
+		if id, ok := t.chat(word); ok {
+			return id, ""
+		}
+		return "", ForeignLink
+	}
+	if strings.HasPrefix(word, "@") || strings.HasPrefix(word, "#") || !validChat(word) {
+		return "", NotAConversation
+	}
+	return word, ""
+}
+
+var (
+	userID      = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
+	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]+)(\|[^>]*)?>$`)
+	mailLink    = regexp.MustCompile(`^<mailto:([^|>]+)(\|[^>]*)?>$`)
+	mailAddress = regexp.MustCompile(`^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$`)
+)
+
+// person reads whom to assign: me, a picked @name, or an e-mail.
+func person(word, me string) (*To, Problem) {
+	if strings.EqualFold(word, "me") {
+		return &To{User: me}, ""
+	}
+	if m := userMention.FindStringSubmatch(word); m != nil {
+		return &To{User: m[1]}, ""
+	}
+	if m := mailLink.FindStringSubmatch(word); m != nil {
+		word = m[1]
+	}
+	word = unescaper.Replace(word)
+	switch {
+	case strings.HasPrefix(word, "@"):
+		return nil, PlainName
+	case len(word) <= 254 && mailAddress.MatchString(word):
+		return &To{Email: word}, ""
+	}
+	return nil, NotAPerson
+}
+
+func verbOf(word string) (Verb, bool) {
+	for _, c := range commandWords {
+		for _, w := range c.words {
+			if strings.EqualFold(w, word) {
+				return c.verb, true
+			}
+		}
+	}
+	return "", false
+}
+
+// nearest answers the command that a mistyped word is closest to, or "" when none is close.
+func nearest(word string) string {
+	best, least := "", 3
+	for _, c := range commandWords {
+		for _, w := range c.words {
+			if d := distance(strings.ToLower(word), w); d < least {
+				best, least = w, d
+			}
+		}
+	}
+	return best
+}
+
+// distance counts the letters to add, drop or change between two words.
+func distance(a, b string) int {
+	ra, rb := []rune(a), []rune(b)
+	if len(ra) > 20 {
+		return len(ra)
+	}
+	row := make([]int, len(rb)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range ra {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range rb {
+			change := diagonal
+			if ra[i] != rb[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(rb)]
+}

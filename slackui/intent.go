@@ -1,0 +1,66 @@
+// Package slackui is Block Kit both ways: what a person typed or clicked becomes an Intent,
+// and what Invent answered becomes a card. All words that people see stand in words.go.
+//
+// It is pure: no context, no clock, no logger, no network. It does not decide who may do
+// what, and it never looks anything up; names and ids come in with the facts.
+package slackui
+
+import "time"
+
+// Version is the version of intents and of button values. A process that meets a newer one leaves it
+// to a newer process; a button of an older one that can't be read any more is answered with a fresh card.
+const Version = 1
+
+// Verb is what a person wants done with a conversation.
+type Verb string
+
+// The verbs. They stand in jobs and in the log; the words people see are in words.go.
+const (
+	Take    Verb = "take"    // assign it to me
+	Assign  Verb = "assign"  // assign it to Intent.To
+	Release Verb = "release" // assign it to nobody
+	Show    Verb = "show"    // a card that only I see
+	Refresh Verb = "refresh" // draw the clicked card anew
+	Share   Verb = "share"   // post the card I see for all in the channel
+	Leave   Verb = "leave"   // change nothing: take the question away
+	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
+)
+
+// Changes says whether the verb writes to Invent.
+func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
+
+// Intent is one thing one person asked for, read from a verified request and from nothing else.
+type Intent struct {
+	V           int       `json:"v"`
+	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
+	Verb        Verb      `json:"verb"`
+	Chat        string    `json:"chat,omitempty"`
+	To          *To       `json:"to,omitempty"`   // whom to assign; set with Assign only
+	Seen        *string   `json:"seen,omitempty"` // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
+	Team        string    `json:"team"`           // where the app is installed; the organisation's id for an org-wide install
+	Enterprise  string    `json:"enterprise,omitempty"`
+	User        string    `json:"user"`
+	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it
+	Channel     string    `json:"channel,omitempty"`
+	Command     string    `json:"command,omitempty"` // as it was typed, "/invent"; empty for a click
+	Clicked     *Place    `json:"clicked,omitempty"` // the message that was clicked; nil for a command
+	Private     bool      `json:"private,omitempty"` // the clicked message is one that only this person sees
+	Origin      *Place    `json:"origin,omitempty"`  // the card that the clicked private message speaks of
+	Retired     bool      `json:"retired,omitempty"` // the button was drawn by a version that is gone
+	ResponseURL string    `json:"response_url,omitempty"`
+	Sent        time.Time `json:"sent"` // by Slack's clock
+	Problem     Problem   `json:"problem,omitempty"`
+}
+
+// Place is where a message stands.
+type Place struct {
+	Channel string `json:"c"`
+	TS      string `json:"t"`
+}
+
+// To names whom to assign, by exactly one of its fields.
+type To struct {
+	User   string `json:"u,omitempty"` // Slack user id; the sender's own for "me"
+	Email  string `json:"e,omitempty"`
+	Member string `json:"m,omitempty"` // Invent member id
+}

@@ -1,0 +1,186 @@
+package slackui
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// ErrMalformed is wrapped by every error of the parsers: the request isn't one that Slack sends.
+var ErrMalformed = errors.New("malformed request")
+
+// ParseCommand reads the body of a slash command (docs.slack.dev: application/x-www-form-urlencoded).
+// Either the intent is to be carried out, or the message is to be said at once (help, or what is wrong
+// with the command), or both are nil: there is nothing to do. sent is the request's own timestamp.
+func (t ChatURL) ParseCommand(body []byte, sent time.Time) (*Intent, *Message, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: not a form", ErrMalformed)
+	}
+	if form.Get("ssl_check") == "1" {
+		return nil, nil, nil
+	}
+	i := &Intent{
+		V: Version, Key: form.Get("trigger_id"), Sent: sent,
+		Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id"),
+		Channel: form.Get("channel_id"), Command: form.Get("command"), ResponseURL: form.Get("response_url"),
+	}
+	if i.Team == "" {
+		i.Team = i.Enterprise
+	}
+	if i.Command == "" || i.Team == "" || i.User == "" || i.Channel == "" || i.Key == "" {
+		return nil, nil, fmt.Errorf("%w: a field of the command is missing", ErrMalformed)
+	}
+	if answer := t.line(form.Get("text"), i.Command, i); answer != nil {
+		return nil, answer, nil
+	}
+	return i, nil, nil
+}
+
+// payload is what the bot reads of an interaction; the clicked message's blocks are not: a card is
+// drawn from Invent's state, never from an old card.
+type payload struct {
+	Type        string `json:"type"`
+	TriggerID   string `json:"trigger_id"`
+	ResponseURL string `json:"response_url"`
+	Team        *struct {
+		ID string `json:"id"`
+	} `json:"team"`
+	Enterprise *struct {
+		ID string `json:"id"`
+	} `json:"enterprise"`
+	User struct {
+		ID     string `json:"id"`
+		TeamID string `json:"team_id"`
+	} `json:"user"`
+	Channel struct {
+		ID string `json:"id"`
+	} `json:"channel"`
+	Container struct {
+		MessageTS   string `json:"message_ts"`
+		ChannelID   string `json:"channel_id"`
+		IsEphemeral bool   `json:"is_ephemeral"`
+	} `json:"container"`
+	Actions []struct {
+		ActionID string `json:"action_id"`
+		Value    string `json:"value"`
+		ActionTS string `json:"action_ts"`
+	} `json:"actions"`
+}
+
+// ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
+// without an error is one that asks for nothing (a link button, an element of no meaning to us).
+func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: not a form", ErrMalformed)
+	}
+	var p payload
+	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
+		return nil, fmt.Errorf("%w: the payload isn't JSON of Slack's", ErrMalformed)
+	}
+	if p.Type == "" {
+		return nil, fmt.Errorf("%w: the payload has no type", ErrMalformed)
+	}
+	if p.Type != string(slack.InteractionTypeBlockActions) {
+		return nil, nil
+	}
+	i := &Intent{
+		V: Version, Key: p.TriggerID, Sent: sent,
+		User: p.User.ID, UserTeam: p.User.TeamID, ResponseURL: p.ResponseURL,
+		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
+	}
+	if p.Enterprise != nil {
+		i.Enterprise = p.Enterprise.ID
+		i.Team = p.Enterprise.ID
+	}
+	if p.Team != nil && p.Team.ID != "" {
+		i.Team = p.Team.ID
+	}
+	if i.Channel == "" {
+		i.Channel = p.Container.ChannelID
+	}
+	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
+		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
+	}
+	if p.Container.MessageTS != "" {
+		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS}
+	}
+	a := p.Actions[0]
+	if t, ok := slackTime(a.ActionTS); ok {
+		i.Sent = t
+	} else {
+		// The header knows whole seconds only: what happened within that second was seen rather than not.
+		i.Sent = sent.Add(time.Second)
+	}
+	verb, ok := clickable[a.ActionID]
+	if !ok {
+		return nil, nil
+	}
+	i.Verb = verb
+	i.readValue(a.Value)
+	return i, nil
+}
+
+// clickable maps the action ids that cards and private messages draw to what they ask for.
+var clickable = map[string]Verb{
+	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
+	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave,
+}
+
+// openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.
+const openAction = "open"
+
+// value is what a button carries: ids, and what the person saw; never more than can be checked.
+type value struct {
+	V      int     `json:"v"`
+	Chat   string  `json:"chat"`
+	Seen   *string `json:"seen,omitempty"`
+	To     *To     `json:"to,omitempty"`
+	Origin *Place  `json:"origin,omitempty"`
+}
+
+func (v value) String() string {
+	v.V = Version
+	text, _ := json.Marshal(v) // of strings and numbers: it can't fail
+	return string(text)
+}
+
+// readValue reads a button's value. One that can't be read any more but names its conversation asks
+// for a fresh card instead of for what it once meant.
+func (i *Intent) readValue(text string) {
+	var v value
+	if err := json.Unmarshal([]byte(text), &v); err != nil || !validChat(v.Chat) {
+		i.Verb, i.Problem = Tell, OldButton
+		return
+	}
+	i.Chat = v.Chat
+	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
+		i.Verb, i.Retired = Refresh, true
+		return
+	}
+	i.Seen, i.Origin = v.Seen, v.Origin
+	if i.Verb == Assign {
+		i.To = v.To
+	}
+}
+
+// slackTime reads Slack's seconds with a fraction, as in action_ts.
+func slackTime(s string) (time.Time, bool) {
+	seconds, fraction, _ := strings.Cut(s, ".")
+	sec, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil || sec <= 0 || len(fraction) > 9 {
+		return time.Time{}, false
+	}
+	nano, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return time.Unix(sec, int64(nano)), true
+}

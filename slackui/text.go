@@ -1,0 +1,76 @@
+package slackui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+var unescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+
+// tame makes one harmless line of other people's words: valid UTF-8, no line breaks or control
+// characters, nothing that turns the direction of the text around it.
+func tame(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+			return -1
+		case unicode.IsControl(r), r == 0x2028, r == 0x2029:
+			return ' '
+		}
+		return r
+	}, s)
+	return strings.Join(strings.Fields(s), " ")
+}
+
+// plain clips other people's words to at most n characters, for plain_text.
+func plain(s string, n int) string {
+	s = tame(s)
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// escape clips other people's words for mrkdwn so that at most n characters remain once & < > are escaped
+// as Slack wants; an entity is never cut.
+func escape(s string, n int) string {
+	s = tame(s)
+	if escaped := escaper.Replace(s); utf8.RuneCountInString(escaped) <= n {
+		return escaped
+	}
+	var b strings.Builder
+	room := n - 1
+	for _, r := range s {
+		piece := escaper.Replace(string(r))
+		if room -= utf8.RuneCountInString(piece); room < 0 {
+			break
+		}
+		b.WriteString(piece)
+	}
+	return b.String() + "…"
+}
+
+// date shows a time in each reader's own zone, and in UTC where that can't be done.
+func date(t time.Time) string {
+	return fmt.Sprintf("<!date^%d^{date_short_pretty} at {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}
+
+// lasted words a duration in its largest unit.
+func lasted(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(0, int(d.Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// mention names a Slack user so that Slack shows the name of the day.
+func mention(user string) string { return "<@" + user + ">" }
