@@ -41,7 +41,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	me, err := b.member(ctx, t, i.User)
+	me, err := b.member(ctx, t, i.User, j.At)
 	if err != nil {
 		return "", err
 	}
@@ -95,7 +95,7 @@ type scene struct {
 // change carries out take, assign and release.
 func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, error) {
 	i, w := s.work.Intent, s.work
-	target, err := b.target(ctx, s.team, i, me)
+	target, err := b.target(ctx, s.team, i, me, s.job.At)
 	if err != nil {
 		return "", err
 	}

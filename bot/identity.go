@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	linkFresh    = time.Hour       // a link is used as it is
-	membersFresh = time.Minute     // the list of members is used as it is
-	noFresh      = 5 * time.Second // "no such member" is believed
+	linkFresh    = time.Hour   // a link is used as it is
+	membersFresh = time.Minute // the list of members is used as it is
 )
 
 // refusal is an answer, not a failure: somebody may not act, or can't be assigned.
@@ -31,8 +30,9 @@ func (r *refusal) Error() string { return "refused: " + string(r.reason) }
 func refuse(r slackui.Reason) error { return &refusal{reason: r} }
 
 // member answers which active member the Slack user is: from Redis for an hour, then from Slack and Invent again,
-// and up to a day old only while one of these doesn't answer. The error is a refusal, or temporary.
-func (b *Bot) member(ctx context.Context, t *Team, user string) (cache.Link, error) {
+// and up to a day old only while one of these doesn't answer. asked is when the person did. The error is a refusal,
+// or temporary.
+func (b *Bot) member(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
 	link, found, err := b.cache.Link(ctx, t.ID, user)
 	if err != nil {
 		b.log.Debug("links can't be read: asking Slack and Invent", "error", err)
@@ -40,7 +40,7 @@ func (b *Bot) member(ctx context.Context, t *Team, user string) (cache.Link, err
 	if found && b.now().Sub(link.Checked) < linkFresh {
 		return link, nil
 	}
-	fresh, err := b.lookUp(ctx, t, user)
+	fresh, err := b.lookUp(ctx, t, user, asked)
 	if err != nil {
 		if found && temporary(err) {
 			return link, nil
@@ -54,12 +54,12 @@ func (b *Bot) member(ctx context.Context, t *Team, user string) (cache.Link, err
 }
 
 // lookUp asks Slack who the user is and Invent which member has that e-mail.
-func (b *Bot) lookUp(ctx context.Context, t *Team, user string) (cache.Link, error) {
+func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
 	email, err := b.email(ctx, t, user)
 	if err != nil {
 		return cache.Link{}, err
 	}
-	m, err := b.findMember(ctx, t, func(m invent.Member) bool { return strings.EqualFold(m.Email, email) })
+	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool { return strings.EqualFold(m.Email, email) })
 	if err != nil {
 		return cache.Link{}, err
 	}
@@ -100,11 +100,12 @@ func (b *Bot) email(ctx context.Context, t *Team, user string) (string, error) {
 	return u.Profile.Email, nil
 }
 
-// findMember answers the one active member that fits. A "no" is only spoken on a list of the last seconds.
-func (b *Bot) findMember(ctx context.Context, t *Team, fits func(invent.Member) bool) (invent.Member, error) {
+// findMember answers the one active member that fits. A "no" is only spoken on a list that is newer than the
+// question: somebody who was just added must not be refused for what was so before.
+func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits func(invent.Member) bool) (invent.Member, error) {
 	var reason slackui.Reason
-	for _, fresh := range []time.Duration{membersFresh, noFresh} {
-		list, err := t.members.since(ctx, t.Invent, b.now().Add(-fresh), b.now)
+	for _, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
+		list, err := t.members.since(ctx, t.Invent, oldest, b.now)
 		if err != nil {
 			if invent.NotFound(err) {
 				return invent.Member{}, refuse(slackui.NoMembersList)
@@ -132,7 +133,7 @@ func (b *Bot) findMember(ctx context.Context, t *Team, fits func(invent.Member) 
 }
 
 // target answers whom an intent assigns: nil for a release.
-func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (*cache.Link, error) {
+func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (*cache.Link, error) {
 	var link cache.Link
 	var err error
 	about := ""
@@ -143,11 +144,11 @@ func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 		return &me, nil
 	case i.To.User != "":
 		about = i.To.User
-		link, err = b.member(ctx, t, i.To.User)
+		link, err = b.member(ctx, t, i.To.User, asked)
 	default:
 		about = i.To.Email
 		var m invent.Member
-		m, err = b.findMember(ctx, t, func(m invent.Member) bool {
+		m, err = b.findMember(ctx, t, asked, func(m invent.Member) bool {
 			return i.To.Email != "" && strings.EqualFold(m.Email, i.To.Email) || i.To.Member != "" && m.ID == i.To.Member
 		})
 		link = linkOf(m, b.now())

@@ -105,31 +105,35 @@ type roster struct {
 	flight singleflight.Group
 }
 
-// since answers the list as it was at the given moment or later; any number of callers at a time cost
-// one listing.
+// since answers the list as it was at the given moment or later. Any number of callers at a time cost one
+// listing, or two when some of them asked after it began.
 func (r *roster) since(ctx context.Context, client *invent.Client, oldest time.Time, now func() time.Time) ([]invent.Member, error) {
-	r.mu.Lock()
-	list, at := r.list, r.at
-	r.mu.Unlock()
-	if list != nil && !at.Before(oldest) {
-		return list, nil
-	}
-	fetched, err, _ := r.flight.Do("members", func() (any, error) {
-		// The one who asks for all others must not take his own deadline with him.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		begun := now()
-		list, err := client.Members(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("listing members: %w", err)
-		}
+	for {
 		r.mu.Lock()
-		r.list, r.at = list, begun
+		list, at := r.list, r.at
 		r.mu.Unlock()
-		return list, nil
-	})
-	if err != nil {
-		return nil, err //nolint:wrapcheck // wrapped above
+		if !at.IsZero() && !at.Before(oldest) {
+			return list, nil
+		}
+		_, err, _ := r.flight.Do("members", func() (any, error) {
+			// The one who asks for all others must not take his own deadline with him.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+			defer cancel()
+			begun := now()
+			list, err := client.Members(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("listing members: %w", err)
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.list, r.at = list, begun
+			return nil, nil
+		})
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err //nolint:wrapcheck // wrapped above
+		}
 	}
-	return fetched.([]invent.Member), nil
 }

@@ -170,15 +170,17 @@ func (c *Cache) heardClock(redisMillis int64) {
 var errAway = errors.New("Redis doesn't answer")
 
 // breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
-// for a moment, then one call at a time may find out whether it is back.
+// for a moment, then a few calls may find out whether it is back.
 type breaker struct {
 	failures atomic.Int32
 	until    atomic.Int64 // Unix nanoseconds
+	probes   atomic.Int32
 }
 
 const (
 	tolerated = 2
 	pause     = 500 * time.Millisecond
+	probes    = 8 // one call may need several: go-redis asks for the making of its connection too
 )
 
 // Allow says whether Redis may be asked now. It implements redis.Limiter.
@@ -187,7 +189,10 @@ func (b *breaker) Allow() error {
 		return nil
 	}
 	now, until := time.Now().UnixNano(), b.until.Load()
-	if now < until || !b.until.CompareAndSwap(until, now+int64(pause)) {
+	if now >= until && b.until.CompareAndSwap(until, now+int64(pause)) {
+		b.probes.Store(probes)
+	}
+	if b.probes.Add(-1) < 0 {
 		return errAway
 	}
 	return nil
@@ -202,7 +207,8 @@ func (b *breaker) ReportResult(err error) {
 	if errors.Is(err, errAway) || errors.Is(err, context.Canceled) {
 		return
 	}
-	if b.failures.Add(1) >= tolerated {
+	if b.failures.Add(1) == tolerated {
+		b.probes.Store(0)
 		b.until.Store(time.Now().Add(pause).UnixNano())
 	}
 }

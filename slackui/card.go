@@ -48,7 +48,7 @@ func (c Card) Message() Message {
 	customer := c.customer()
 	facts := c.facts()
 
-	text := []string{fmt.Sprintf(wordCardTitle, escape(customer, nameLimit)) + "."}
+	text := []string{fmt.Sprintf(wordCardTitle, escape(plain(customer, headerLimit), 5*headerLimit)) + "."} // all that the header shows
 	fields := make([]*slack.TextBlockObject, 0, len(facts))
 	for _, f := range facts {
 		text = append(text, f.name+": "+f.words+".")
@@ -74,9 +74,12 @@ type fact struct{ name, words string } // words are mrkdwn, escaped
 // facts lists what is known, and invents nothing.
 func (c Card) facts() []fact {
 	state := c.Chat.State
-	facts := []fact{{wordChannel, channelName(state.IntegrationID)}}
-	if state.Assistant != nil && state.Assistant.Name != "" {
-		facts = append(facts, fact{wordAssistant, escape(state.Assistant.Name, nameLimit)})
+	var facts []fact
+	if name := channelName(state.IntegrationID); name != "" {
+		facts = append(facts, fact{wordChannel, name})
+	}
+	if a := state.Assistant; a != nil && tame(a.Name) != "" {
+		facts = append(facts, fact{wordAssistant, escape(a.Name, nameLimit)})
 	}
 	facts = append(facts, fact{wordState, stateWords(state)}, fact{wordAssignee, c.assignee()})
 	if state.AdminUnseenCount > 0 {

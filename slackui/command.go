@@ -23,7 +23,9 @@ type ChatURL string
 
 // For answers the address of one conversation.
 func (t ChatURL) For(chat string) string {
-	return strings.ReplaceAll(string(t), "{chat_id}", url.PathEscape(chat))
+	// Escaped so that it stays whole in a path and in a query alike.
+	id := strings.ReplaceAll(url.QueryEscape(chat), "+", "%20")
+	return strings.ReplaceAll(string(t), "{chat_id}", id)
 }
 
 // chat reads the conversation out of an address of the dashboard.
@@ -52,13 +54,13 @@ func validChat(id string) bool {
 // line reads what was typed behind the command into the intent. The answer, when there is one, is what to
 // say at once: help, or what is wrong.
 func (t ChatURL) line(text, command string, i *Intent) *Message {
-	words := strings.Fields(text)
+	words := token.FindAllString(text, -1)
 	if len(words) == 0 || strings.EqualFold(words[0], "help") {
 		return help(command, "")
 	}
 	verb, ok := verbOf(words[0])
 	if !ok {
-		return help(command, words[0])
+		return help(command, unescaper.Replace(words[0]))
 	}
 	i.Verb, words = verb, words[1:]
 	if len(words) == 0 {
@@ -99,6 +101,9 @@ func (t ChatURL) line(text, command string, i *Intent) *Message {
 func (t ChatURL) conversation(word string) (string, Problem) {
 	if strings.HasPrefix(word, "<") && strings.HasSuffix(word, ">") {
 		word, _, _ = strings.Cut(word[1:len(word)-1], "|")
+		if strings.HasPrefix(word, "!") || strings.HasPrefix(word, "mailto:") || strings.HasPrefix(word, "tel:") {
+			return "", NotAConversation
+		}
 	}
 	word = unescaper.Replace(word)
 	if strings.Contains(word, "://") {
@@ -114,6 +119,7 @@ func (t ChatURL) conversation(word string) (string, Problem) {
 }
 
 var (
+	token       = regexp.MustCompile(`<[^<>]*>|[^\s\v\x{85}\p{Z}]+`) // what Slack put between < and > is one, spaces in its label included
 	userID      = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
 	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]+)(\|[^>]*)?>$`)
 	mailLink    = regexp.MustCompile(`^<mailto:([^|>]+)(\|[^>]*)?>$`)
@@ -135,7 +141,7 @@ func person(word, me string) (*To, Problem) {
 	switch {
 	case strings.HasPrefix(word, "@"):
 		return nil, PlainName
-	case len(word) <= 254 && mailAddress.MatchString(word):
+	case len(word) <= 254 && mailAddress.MatchString(word) && word == tame(word):
 		return &To{Email: word}, ""
 	}
 	return nil, NotAPerson

@@ -148,8 +148,11 @@ type value struct {
 
 func (v value) String() string {
 	v.V = Version
-	text, _ := json.Marshal(v) // of strings and numbers: it can't fail
-	return string(text)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // \u003c for < would take the longest ids past Slack's 2,000 characters
+	_ = e.Encode(v)        // of strings and numbers: it can't fail
+	return strings.TrimSpace(b.String())
 }
 
 // readValue reads a button's value. One that can't be read any more but names its conversation asks
@@ -175,7 +178,7 @@ func (i *Intent) readValue(text string) {
 func slackTime(s string) (time.Time, bool) {
 	seconds, fraction, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || sec <= 0 || len(fraction) > 9 {
+	if err != nil || sec <= 0 || sec > 1<<36 || len(fraction) > 9 { // a year past 9999 can't be encoded
 		return time.Time{}, false
 	}
 	nano, err := strconv.ParseUint((fraction + "000000000")[:9], 10, 32)

@@ -392,10 +392,13 @@ func stateWords(s invent.ChatState) string {
 	default:
 		words = escape(string(s.State), nameLimit)
 	}
-	if s.AIEnabled {
-		return words + ", AI on"
+	if words != "" {
+		words += ", "
 	}
-	return words + ", AI off"
+	if s.AIEnabled {
+		return words + "AI on"
+	}
+	return words + "AI off"
 }
 
 var channelNames = map[string]string{

@@ -1,0 +1,151 @@
+package bot_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent/inventtest"
+)
+
+// TestRaceOnTwoProcesses: 50 people click Take on one card through two bots on one Redis. Two people in turn, since only
+// what a person saw counts: all saw nobody.
+func TestRaceOnTwoProcesses(t *testing.T) {
+	t.Parallel()
+	r := newRealRedis(t)
+	w := newWorld(t)
+	first, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	second, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	private := w.ada.ExpectPrivate(w.support, "Nobody")
+	w.acknowledged(w.ada.Press(private, "Share here"))
+	card := w.support.ExpectMessage("Nobody")
+	w.ada.ExpectPrivate(w.support, "Shared")
+
+	people := make([]*slacktest.Person, 50)
+	for i := range people {
+		name := fmt.Sprintf("p%d", i)
+		w.invent.AddMember(member(name))
+		people[i] = w.slack.AddUser(slacktest.User{ID: "UP" + fmt.Sprint(i), Name: name, RealName: strings.ToUpper(name), Email: name + "@example.com"})
+	}
+	button := card.Button("Take")
+	var clicks sync.WaitGroup
+	for half, address := range map[int]string{0: first, 1: second} {
+		w.slack.SetBot(address)
+		for i := half; i < len(people); i += 2 {
+			clicks.Go(func() {
+				if a := people[i].Clicks(button); a.Status != 200 {
+					t.Errorf("a click was answered with %d", a.Status)
+				}
+			})
+		}
+		clicks.Wait()
+	}
+	w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) > 0 })
+	writes := w.invent.Writes()
+	if len(writes) != 1 || writes[0].Member == nil {
+		t.Fatalf("Invent was written %d times, want once", len(writes))
+	}
+	winner := strings.TrimPrefix(*writes[0].Member, "mem_")
+	for _, p := range people {
+		if p.Name != winner {
+			p.ExpectPrivate(w.support, strings.ToUpper(winner)+" has had it for")
+		}
+	}
+	w.support.ExpectUpdate(card, "@"+winner)
+	w.slack.IgnoreLeftovers()
+	if n := len(w.invent.Writes()); n != 1 {
+		t.Errorf("Invent was written %d times in the end, want once", n)
+	}
+}
+
+func TestRedisAway(t *testing.T) {
+	t.Parallel()
+	r := newRealRedis(t)
+	w := newWorld(t)
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+
+	r.kill()
+	ack := w.acknowledged(w.ada.Press(card, "Release"))
+	if ack.Took > time.Second {
+		t.Errorf("the acknowledgement took %s without Redis", ack.Took)
+	}
+	w.support.ExpectUpdate(card, "Nobody")
+	w.acknowledged(w.grace.Press(card.Now(), "Take"))
+	w.support.ExpectUpdate(card, "@grace")
+
+	r.start()
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.ada.ExpectPrivate(w.support, "@grace")
+	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace")
+	if body := get(t, address+"/metrics"); !strings.Contains(body, "inventbot_in_process_requests_total 2") {
+		t.Error("the metrics don't count two requests carried out in the process alone")
+	}
+}
+
+func TestFullQueue(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store, err := cache.OpenInProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	empty := func() { // the card comes before its job's end
+		for open := 1; open > 0; {
+			if open, err = store.Open(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue, c.Workers = store, 1, 1 })
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	card := w.ada.ExpectPrivate(w.support, "Nobody")
+	empty()
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
+	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	w.acknowledged(w.ada.Press(card, "Refresh"))
+	w.ada.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	undo()
+	w.support.ExpectMessage("@ada")
+	empty()
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_1"))
+	w.grace.ExpectPrivate(w.support, "@ada")
+	w.wrote("chat_1 mem_ada")
+}
+
+// TestStop: what runs is finished, and the rest is done by the process that comes next.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	r := newRealRedis(t)
+	w := newWorld(t)
+	_, stop := w.serve(func(c *bot.Config) { c.Cache, c.Workers = r.open(), 1 })
+	w.chat("chat_2")
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
+	w.invent.Until(t.Context(), func() bool { return len(w.invent.Requests()) > 2 })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	undo()
+	<-stopped
+	w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	w.support.ExpectMessage("chat_1", "@ada")
+	w.support.ExpectMessage("chat_2", "@ada")
+	if n := len(w.invent.Writes()); n != 2 {
+		t.Errorf("Invent was written %d times, want each once", n)
+	}
+}

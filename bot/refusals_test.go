@@ -1,0 +1,168 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot/slacktest"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// TestRefused has one person for each reason: nothing changes, and the words name the next step.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	person := func(u slacktest.User) slacktest.User {
+		u.ID, u.Name, u.RealName = "UX", "x", "X"
+		if u.Email == "" {
+			u.Email = "x@example.com"
+		}
+		return u
+	}
+	member := invent.Member{ID: "mem_x", Name: "X", Email: "x@example.com"}
+	for name, c := range map[string]struct {
+		user    slacktest.User
+		members []invent.Member
+		scopes  []string
+		fault   *inventtest.Fault
+		says    []string
+	}{
+		"no member has the e-mail":    {user: person(slacktest.User{}), says: []string{"aren't linked", "invite that e-mail"}},
+		"two members have the e-mail": {user: person(slacktest.User{}), members: []invent.Member{member, {ID: "mem_y", Email: "X@example.com"}}, says: []string{"Two members"}},
+		"the e-mail isn't confirmed":  {user: person(slacktest.User{EmailUnconfirmed: true}), members: []invent.Member{member}, says: []string{"isn't confirmed"}},
+		"a guest":                     {user: person(slacktest.User{Guest: true}), members: []invent.Member{member}, says: []string{"guest"}},
+		"a guest of one channel":      {user: person(slacktest.User{UltraGuest: true}), members: []invent.Member{member}, says: []string{"guest"}},
+		"a bot":                       {user: person(slacktest.User{Bot: true}), members: []invent.Member{member}, says: []string{"Bots"}},
+		"a stranger":                  {user: person(slacktest.User{Stranger: true, TeamID: "TOTHER"}), members: []invent.Member{member}, says: []string{"another organisation"}},
+		"a foreign team":              {user: person(slacktest.User{TeamID: "TOTHER"}), members: []invent.Member{member}, says: []string{"another organisation"}},
+		"a deactivated account":       {user: person(slacktest.User{Deactivated: true}), members: []invent.Member{member}, says: []string{"deactivated"}},
+		"a member that isn't active":  {user: person(slacktest.User{}), members: []invent.Member{{ID: "mem_x", Email: "x@example.com", Status: "INVITED"}}, says: []string{"isn't active"}},
+		"the scope for e-mails is missing": {
+			user: person(slacktest.User{}), members: []invent.Member{member}, scopes: []string{"commands", "chat:write", "users:read"},
+			says: []string{"doesn't show me your e-mail", "users:read.email"},
+		},
+		"Invent has no list of members": {
+			user: person(slacktest.User{}), members: []invent.Member{member},
+			fault: &inventtest.Fault{Path: "/members", Status: 404}, says: []string{"list of its members"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if c.scopes != nil {
+				w.slack.SetScopes(c.scopes...)
+			}
+			for _, m := range c.members {
+				w.invent.AddMember(m)
+			}
+			x := w.slack.AddUser(c.user)
+			w.serve()
+			if c.fault != nil {
+				w.invent.Fault(*c.fault)
+			}
+			w.acknowledged(x.Types(w.support, "/invent take chat_1"))
+			x.ExpectPrivate(w.support, append(c.says, "Nothing was changed")...)
+			w.acknowledged(x.Types(w.support, "/invent show chat_1"))
+			x.ExpectPrivate(w.support, c.says...)
+			w.wrote()
+		})
+	}
+}
+
+func TestAssignedPersonRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.AddUser(slacktest.User{ID: "UROBOT", Name: "robot", Bot: true})
+	w.slack.AddUser(slacktest.User{ID: "UGUEST", Name: "guest", Guest: true, Email: "guest@example.com"})
+	w.serve()
+	for line, says := range map[string]string{
+		"@linus":             "@linus isn't linked",
+		"@robot":             "@robot is a bot",
+		"@guest":             "@guest is a guest",
+		"nobody@example.com": "No member in Invent has the e-mail nobody@example.com",
+	} {
+		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 "+line))
+		w.ada.ExpectPrivate(w.support, says, "Nothing was changed")
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 GRACE@example.com"))
+	w.support.ExpectMessage("@grace")
+	w.wrote("chat_1 mem_grace")
+}
+
+// TestInventFails has one answer of Invent's for each kind of failure.
+func TestInventFails(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault inventtest.Fault
+		says  []string // "" where it is done all the same
+	}{
+		"400":                           {inventtest.Fault{Method: "PATCH", Status: 400}, []string{"Invent refused this change", "ref "}},
+		"401":                           {inventtest.Fault{Method: "PATCH", Status: 401}, []string{"refuses this app's API key"}},
+		"403":                           {inventtest.Fault{Method: "PATCH", Status: 403}, []string{"refuses this app's API key"}},
+		"404 of the conversation":       {inventtest.Fault{Path: "/chats/chat_1", Status: 404}, []string{"knows no conversation", "chat_1"}},
+		"409":                           {inventtest.Fault{Method: "PATCH", Status: 409}, []string{"Invent refused this change"}},
+		"429 with Retry-After":          {inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1}, nil},
+		"500 once":                      {inventtest.Fault{Method: "PATCH", Status: 500, Times: 1}, nil},
+		"502 of a proxy":                {inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1}, nil},
+		"an answer that is cut":         {inventtest.Fault{Method: "PATCH", Cut: true, Times: 1}, nil},
+		"a write whose answer was lost": {inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1}, nil},
+		"no answer":                     {inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			w.invent.Fault(c.fault)
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			if c.says != nil {
+				w.ada.ExpectPrivate(w.support, append(c.says, "othing was changed")...)
+				w.wrote()
+				return
+			}
+			w.support.ExpectMessage("@ada")
+			w.wrote("chat_1 mem_ada")
+		})
+	}
+}
+
+// TestInventAway lets the clock run past the two minutes, since nobody waits that long for a test.
+func TestInventAway(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault inventtest.Fault
+		says  string
+	}{
+		"it never answers the read":                    {inventtest.Fault{Status: 503}, "didn't answer for two minutes, so nothing was changed"},
+		"it writes but answers neither write nor read": {inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500}, "couldn't find out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			clock := newClock()
+			w.serve(clock.drive)
+			undo := w.invent.Fault(c.fault)
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			if c.fault.AfterWrite {
+				w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
+				defer w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 500})()
+			}
+			clock.pass(6 * time.Second)
+			w.ada.ExpectPrivate(w.support, "Still on it")
+			clock.pass(2 * time.Minute)
+			m := w.ada.ExpectPrivate(w.support, c.says)
+			undo()
+			if c.fault.AfterWrite {
+				return
+			}
+			w.wrote()
+			w.acknowledged(w.ada.Press(m, "Try again"))
+			w.support.ExpectMessage("@ada")
+			w.ada.ExpectPrivate(w.support, "it is yours")
+			w.wrote("chat_1 mem_ada")
+			if strings.Contains(w.log.String(), "hooks.slack") {
+				t.Error("the log names a response_url")
+			}
+		})
+	}
+}

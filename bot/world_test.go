@@ -1,0 +1,283 @@
+package bot_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// scopes are those of manifest.yml; TestManifest keeps them equal.
+var scopes = []string{
+	"commands", "chat:write", "users:read", "users:read.email",
+	"channels:read", "groups:read", "im:read", "mpim:read",
+}
+
+// world is a workspace, an organisation in Invent, and the bot between them.
+type world struct {
+	t       *testing.T
+	slack   *slacktest.Workspace
+	invent  *inventtest.Invent
+	log     *buffer
+	support *slacktest.Channel // the bot is a member
+	random  *slacktest.Channel // the bot isn't
+
+	ada, grace, joan *slacktest.Person // members
+	linus            *slacktest.Person // nobody in Invent
+}
+
+// newWorld sets up people, channels and one conversation, chat_1, that nobody has. The bot is started by serve.
+func newWorld(t *testing.T, opts ...slacktest.Option) *world {
+	t.Helper()
+	w := &world{t: t, log: &buffer{}}
+	w.slack = slacktest.New(t, append([]slacktest.Option{slacktest.Scopes(scopes...)}, opts...)...)
+	w.invent = inventtest.Start()
+	t.Cleanup(w.invent.Close)
+	t.Cleanup(func() {
+		for _, c := range w.invent.Complaints() {
+			t.Errorf("Invent complains: %s", c)
+		}
+	})
+	add := func(id, name, real string) *slacktest.Person {
+		w.invent.AddMember(invent.Member{ID: "mem_" + name, UserID: "usr_" + name, Name: real, Email: name + "@example.com"})
+		return w.slack.AddUser(slacktest.User{ID: id, Name: name, RealName: real, Email: strings.ToUpper(name[:1]) + name[1:] + "@Example.com"})
+	}
+	w.ada, w.grace, w.joan = add("UADA", "ada", "Ada"), add("UGRACE", "grace", "Grace"), add("UJOAN", "joan", "Joan")
+	w.linus = w.slack.AddUser(slacktest.User{ID: "ULINUS", Name: "linus", RealName: "Linus", Email: "linus@example.com"})
+	w.support = w.slack.AddChannel(slacktest.Channel{ID: "CSUPPORT", Name: "support", BotIsMember: true})
+	w.random = w.slack.AddChannel(slacktest.Channel{ID: "CRANDOM", Name: "random"})
+	w.chat("chat_1")
+	return w
+}
+
+// chat adds a conversation that nobody has.
+func (w *world) chat(id string) string {
+	return w.invent.AddChat(inventtest.Chat{
+		ID: id, Customer: "Jane Doe", Channel: "whatsapp_bot", Assistant: "Support Bot", State: invent.Open,
+		LastContactMessageAt: time.Now().Add(-time.Minute), Unseen: 3,
+	})
+}
+
+// has lets a member have the conversation since a while ago.
+func (w *world) has(chat, member string) {
+	w.invent.SetChat(chat, func(c *inventtest.Chat) {
+		c.AssigneeID, c.AssignedAt = member, time.Now().Add(-time.Hour)
+	})
+}
+
+// serve starts a bot on its own listener and makes it the one that Slack talks to. What it answers ends the bot as
+// SIGTERM would; the test's end does that too.
+func (w *world) serve(change ...func(*bot.Config)) (address string, stop func()) {
+	w.t.Helper()
+	team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
+		invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second}))
+	c := bot.Config{
+		Secrets: []string{"old", w.slack.Secret()}, Teams: team.Only, Probe: team,
+		ChatURL:   "https://useinvent.com/o/inbox/{chat_id}",
+		SlackHost: strings.TrimSuffix(strings.TrimPrefix(w.slack.URL(), "http://"), "/api/"),
+		Log:       slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	if c.Cache == nil {
+		store, err := cache.OpenInProcess()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() { _ = store.Close() })
+		c.Cache = store
+	}
+	b, err := bot.New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(w.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- b.Serve(ctx, l, 5*time.Second) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("serving ended with %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	address = "http://" + l.Addr().String()
+	w.slack.SetBot(address)
+	return address, stop
+}
+
+// wrote wants exactly these writes at Invent, each "chat member" or "chat -" for nobody.
+func (w *world) wrote(want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, r := range w.invent.Writes() {
+		member := "-"
+		if r.Member != nil {
+			member = *r.Member
+		}
+		got = append(got, r.Chat+" "+member)
+	}
+	if strings.Join(got, ", ") != strings.Join(want, ", ") {
+		w.t.Errorf("Invent was written %q, want %q", got, want)
+	}
+}
+
+// acknowledged wants Slack's request answered with 200.
+func (w *world) acknowledged(a *slacktest.Ack) *slacktest.Ack {
+	w.t.Helper()
+	if a.Status != 200 || a.Err != "" {
+		w.t.Fatalf("the request was answered with %d %q %s", a.Status, a.Err, a.Body)
+	}
+	return a
+}
+
+// buffer is a log that many goroutines write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// realRedis starts a redis-server of its own, with AOF, and answers its URL and what ends and restarts it.
+type realRedis struct {
+	t    *testing.T
+	dir  string
+	port string
+	cmd  *exec.Cmd
+}
+
+func newRealRedis(t *testing.T) *realRedis {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not on the PATH")
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	r := &realRedis{t: t, dir: t.TempDir(), port: port}
+	r.start()
+	t.Cleanup(r.kill)
+	return r
+}
+
+func (r *realRedis) url() string { return "redis://127.0.0.1:" + r.port }
+
+func (r *realRedis) start() {
+	r.t.Helper()
+	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", r.port, "--dir", r.dir,
+		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning")
+	r.cmd.Stderr = os.Stderr
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	store, err := cache.Open(r.url())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	deadline := time.Now().Add(10 * time.Second)
+	for store.Ping(r.t.Context()) != nil {
+		if time.Now().After(deadline) {
+			r.t.Fatal("redis-server doesn't answer")
+		}
+		wait, cancel := context.WithTimeout(r.t.Context(), 20*time.Millisecond)
+		<-wait.Done()
+		cancel()
+	}
+}
+
+func (r *realRedis) kill() {
+	if r.cmd != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+		r.cmd = nil
+	}
+}
+
+func (r *realRedis) open() *cache.Cache {
+	r.t.Helper()
+	store, err := cache.Open(r.url())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// clock is the bot's clock, moved by hand: it goes as the real one and can be put forward.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func newClock() *clock { return &clock{} }
+
+func (c *clock) drive(config *bot.Config) { config.Now = c.now }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+func member(name string) invent.Member {
+	return invent.Member{ID: "mem_" + name, UserID: "usr_" + name, Name: strings.ToUpper(name), Email: name + "@example.com"}
+}
+
+// get answers the body of one of the bot's open routes.
+func get(t *testing.T, address string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s answered %d, %v", address, resp.StatusCode, err)
+	}
+	return string(body)
+}

@@ -1,0 +1,32 @@
+package slackui
+
+import (
+	"maps"
+	"slices"
+)
+
+// ReadActions are the action ids that the parser knows: those of verbs, and the one that asks for nothing.
+func ReadActions() []string {
+	return slices.Sorted(maps.Keys(maps.Collect(func(yield func(string, bool) bool) {
+		for id := range clickable {
+			if !yield(id, true) {
+				return
+			}
+		}
+		yield(openAction, true)
+	})))
+}
+
+// CommandWords are all words that can be typed, aliases too.
+func CommandWords() map[string]Verb {
+	all := map[string]Verb{}
+	for _, c := range commandWords {
+		for _, w := range c.words {
+			all[w] = c.verb
+		}
+	}
+	return all
+}
+
+// Nearest is nearest.
+func Nearest(word string) string { return nearest(word) }

@@ -1,0 +1,204 @@
+package slackui_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+const chatURL = slackui.ChatURL("https://useinvent.com/o/inbox/{chat_id}")
+
+// names is what comes from other people, in several tempers.
+type names struct {
+	customer, holder, assistant string
+	chat, member, email         string
+}
+
+var (
+	ordinary = names{"Jane Doe", "Grace Hopper", "Support Bot", "chat_1", "mem_grace", "grace@example.com"}
+	longest  = names{
+		strings.Repeat("<", 300), strings.Repeat("&", 300), strings.Repeat(">", 300),
+		strings.Repeat("<", 200), strings.Repeat("&", 255), strings.Repeat("&", 250) + "@b.c",
+	}
+	quoted = names{
+		strings.Repeat(`"`, 300), strings.Repeat(`\`, 300), strings.Repeat("`", 300),
+		strings.Repeat(`"`, 200), strings.Repeat(`\`, 255), strings.Repeat(`"`, 250) + "@b.c",
+	}
+	wide = names{
+		strings.Repeat("👩‍🚀", 100), strings.Repeat("ß", 300), strings.Repeat("مريم ", 60),
+		strings.Repeat("é", 100), strings.Repeat("é", 127), strings.Repeat("é", 100) + "@b.c",
+	}
+	hostile = names{
+		"<!channel> مريم \u202e🦊 &amp; <https://evil.example|Jane>\n\tDoe", "<!here> & \u2066Grace\x00 \xff", "<@U1> *bold* _x_ `y`",
+		"chat<!channel>&lt;", "mem<!channel>", "<!everyone>@example.com",
+	}
+	nameless = names{"", "", "", "chat_1", "mem_grace", ""}
+	tempers  = map[string]names{
+		"ordinary": ordinary, "longest": longest, "quoted": quoted, "wide": wide, "hostile": hostile, "nameless": nameless,
+	}
+)
+
+func (n names) conversation() invent.Chat {
+	at := noon.Add(-time.Hour)
+	return invent.Chat{
+		ID: n.chat,
+		Members: []invent.Participant{
+			{ID: "p1", ContactChannel: &invent.ContactChannel{ID: "c1", Contact: &invent.Contact{ID: "k1", Name: &n.customer}}},
+		},
+		State: invent.ChatState{
+			ID: "s1", State: invent.Open, IntegrationID: "whatsapp_bot",
+			Assistant: &invent.Assistant{ID: "a1", Name: n.assistant}, AdminUnseenCount: 3, LastContactMessageAt: &at,
+		},
+	}
+}
+
+func (n names) grace() slackui.Holder {
+	return slackui.Holder{ID: n.member, Name: n.holder, User: "U0GRACE"}
+}
+
+// held is a card of a conversation that Grace has.
+func (n names) held(change func(*slackui.Card)) slackui.Card {
+	at, h := noon.Add(-4*time.Minute), n.grace()
+	c := slackui.Card{Chat: n.conversation(), Holder: &h, URL: chatURL.For(n.chat)}
+	c.Chat.State.AssignedUser = &invent.AssignedUser{ID: h.ID, Name: h.Name, Email: n.email}
+	c.Chat.State.AssignedAt = &at
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+func (n names) free(change func(*slackui.Card)) slackui.Card {
+	c := slackui.Card{Chat: n.conversation(), URL: chatURL.For(n.chat)}
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+// cards are the card's states.
+func (n names) cards() map[string]slackui.Card {
+	everything := func(c *slackui.Card) {
+		five, follow, muted := 5, noon.Add(24*time.Hour), noon.Add(time.Hour)
+		s := &c.Chat.State
+		s.State, s.AIEnabled, s.CSATScore, s.FollowUpAt, s.MutedUntil = invent.Snoozed, true, &five, &follow, &muted
+		c.Via, c.Private, c.Snapshot = "U0ADA", true, true
+	}
+	return map[string]slackui.Card{
+		"nobody":            n.free(nil),
+		"held_linked":       n.held(nil),
+		"held_not_on_slack": n.held(func(c *slackui.Card) { c.Holder.User, c.Holder.NotOnSlack = "", true }),
+		"held_unknown":      n.held(func(c *slackui.Card) { c.Holder.User = "" }),
+		"held_nameless":     n.held(func(c *slackui.Card) { c.Holder.User, c.Holder.Name = "", "" }),
+		"through_herself":   n.held(func(c *slackui.Card) { c.Via = "U0GRACE" }),
+		"anonymous":         n.held(func(c *slackui.Card) { c.Anonymous = true }),
+		"private":           n.free(func(c *slackui.Card) { c.Private = true }),
+		"snapshot":          n.free(func(c *slackui.Card) { c.Snapshot = true }),
+		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State = invent.Closed }),
+		"everything":        n.held(everything),
+		"unknown_values": n.held(func(c *slackui.Card) {
+			c.Chat.State.State, c.Chat.State.IntegrationID = invent.State("PARKED <b>"), "fax_"+n.assistant
+		}),
+		"bare":          {Chat: invent.Chat{ID: n.chat}},
+		"bare_and_held": {Chat: invent.Chat{ID: n.chat, State: invent.ChatState{AssignedUser: &invent.AssignedUser{ID: n.member}}}, Holder: &slackui.Holder{ID: n.member}},
+	}
+}
+
+var (
+	clickedCard = slackui.Place{Channel: "C0SUPPORT", TS: "1772452800.000100"}
+	problems    = []slackui.Problem{
+		slackui.NoConversation, slackui.NotAConversation, slackui.ForeignLink, slackui.TooManyWords,
+		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.OldButton, "of_tomorrow",
+	}
+	reasons = []slackui.Reason{
+		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,
+		slackui.Inactive, slackui.EmailHidden, slackui.NoMembersList, slackui.UnknownUser, slackui.UnknownTeam, slackui.NoSuchMember, "of_tomorrow",
+	}
+	failures = []slackui.Failure{
+		slackui.NoAnswer, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
+		slackui.SlackRefused, slackui.NewerVersion, slackui.BotFailed, slackui.MemberNotFound, "of_tomorrow",
+	}
+	changes = []slackui.Verb{slackui.Take, slackui.Assign, slackui.Release}
+)
+
+// typed is a command's intent, and pressed that of a button on a card that showed Grace.
+func (n names) typed(v slackui.Verb) slackui.Intent {
+	i := slackui.Intent{V: slackui.Version, Key: "1.2.3", Verb: v, Chat: n.chat, Team: "T0TEAM", User: "U0ADA", Channel: "C0SUPPORT", Command: "/invent"}
+	if v == slackui.Assign {
+		i.To = &slackui.To{Email: n.email}
+	}
+	return i
+}
+
+func (n names) pressed(v slackui.Verb) slackui.Intent {
+	i := n.typed(v)
+	i.Command, i.Seen, i.Clicked = "", &n.member, &clickedCard
+	return i
+}
+
+// messages are all that is said privately.
+func (n names) messages(t testing.TB) map[string]slackui.Message {
+	t.Helper()
+	grace, state := n.grace(), n.held(nil).Chat.State
+	all := map[string]slackui.Message{
+		"help":                  *said(t, "/invent", ""),
+		"help_nearest":          *said(t, "/invent", "tkae chat_1"),
+		"help_unknown":          *said(t, "/invent", n.customer+"x"),
+		"busy":                  slackui.Busy(),
+		"slow":                  slackui.Slow(),
+		"shared":                slackui.Shared(),
+		"retired_button":        slackui.RetiredButton(),
+		"already_nobody":        slackui.Already(nil, false),
+		"already_mine":          slackui.Already(&grace, true),
+		"already_hers":          slackui.Already(&grace, false),
+		"changed_nobody":        slackui.Changed(nil, false),
+		"changed_mine":          slackui.Changed(&grace, true),
+		"changed_hers":          slackui.Changed(&grace, false),
+		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
+		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
+		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d"),
+	}
+	for _, v := range changes {
+		all["late_command_"+string(v)] = slackui.Late(n.typed(v), grace, state, noon)
+		all["late_button_"+string(v)] = slackui.Late(n.pressed(v), grace, state, noon)
+	}
+	for _, p := range problems {
+		for _, v := range append(changes, slackui.Show) {
+			all[fmt.Sprintf("problem_%s_%s", p, v)] = slackui.Cannot(slackui.Intent{Verb: v, Command: "/support", Problem: p})
+		}
+		all[fmt.Sprintf("problem_%s_click", p)] = slackui.Cannot(slackui.Intent{Verb: slackui.Tell, Problem: p})
+	}
+	for _, r := range reasons {
+		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(r, "")
+		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(r, "U0GRACE")
+		if n.email != "" {
+			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(r, n.email)
+		}
+	}
+	for _, f := range failures {
+		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d")
+		all[fmt.Sprintf("failed_%s_button", f)] = slackui.Failed(f, n.pressed(slackui.Release), "0a1b2c3d")
+	}
+	return all
+}
+
+// every is each card and each message, of each temper.
+func every(t testing.TB) map[string]slackui.Message {
+	t.Helper()
+	all := map[string]slackui.Message{}
+	for temper, n := range tempers {
+		for name, c := range n.cards() {
+			all["card_"+name+"/"+temper] = c.Message()
+		}
+		for name, m := range n.messages(t) {
+			all[name+"/"+temper] = m
+		}
+	}
+	return all
+}
