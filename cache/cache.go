@@ -25,6 +25,14 @@ import (
 // seconds for its acknowledgement; what Redis can't do in this time is given up.
 const patience = 250 * time.Millisecond
 
+// go-redis prints what goes wrong to stderr, beside the log; its callers hear of it all the same.
+func init() { redis.SetLogger(silent{}) }
+
+type silent struct{}
+
+// Printf implements go-redis's logger.
+func (silent) Printf(context.Context, string, ...any) {}
+
 // Cache is one Redis, shared by any number of processes, or one inside this process.
 // Its methods may be called concurrently.
 type Cache struct {

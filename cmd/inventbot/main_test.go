@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// TestMain lets the test binary be the program itself, so that it can be killed like one.
+func TestMain(m *testing.M) {
+	if os.Getenv("INVENTBOT_TEST_MAIN") != "" {
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// program is a running inventbot.
+type program struct {
+	cmd     *exec.Cmd
+	address string
+	output  *output
+	ended   chan error
+}
+
+// output keeps what the program prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// start runs inventbot with the settings, and waits until it listens.
+func start(t *testing.T, settings map[string]string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(os.Args[0]), output: &output{}, ended: make(chan error, 1)}
+	p.cmd.Env = []string{"INVENTBOT_TEST_MAIN=1", "ADDR=127.0.0.1:0"}
+	for k, v := range settings {
+		p.cmd.Env = append(p.cmd.Env, k+"="+v)
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = os.Stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	listening := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			p.output.mu.Lock()
+			p.output.b.Write(append(lines.Bytes(), '\n'))
+			p.output.mu.Unlock()
+			var line struct{ Msg, Addr string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
+				listening <- line.Addr
+			}
+		}
+		_, _ = io.Copy(io.Discard, out)
+		p.ended <- p.cmd.Wait()
+	}()
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	select {
+	case addr := <-listening:
+		p.address = "http://" + addr
+	case err := <-p.ended:
+		t.Fatalf("inventbot ended with %v: %s", err, p.output)
+	case <-time.After(20 * time.Second):
+		t.Fatal("inventbot doesn't listen")
+	}
+	return p
+}
+
+// world is what a real inventbot is put into.
+type world struct {
+	slack    *slacktest.Workspace
+	invent   *inventtest.Invent
+	ada      *slacktest.Person
+	support  *slacktest.Channel
+	settings map[string]string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{
+		slack: slacktest.New(t, slacktest.Patience(45*time.Second), slacktest.Scopes(
+			"commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read", "im:read", "mpim:read")),
+		invent: inventtest.Start(),
+	}
+	t.Cleanup(w.invent.Close)
+	w.invent.AddMember(invent.Member{ID: "mem_ada", Name: "Ada", Email: "ada@example.com"})
+	w.invent.AddChat(inventtest.Chat{ID: "chat_1", Customer: "Jane Doe", Channel: "email", State: invent.Open})
+	w.ada = w.slack.AddUser(slacktest.User{ID: "UADA", Name: "ada", RealName: "Ada", Email: "ada@example.com"})
+	w.support = w.slack.AddChannel(slacktest.Channel{ID: "CSUPPORT", Name: "support", BotIsMember: true})
+	w.settings = map[string]string{
+		"SLACK_SIGNING_SECRET": w.slack.Secret(), "SLACK_BOT_TOKEN": w.slack.Token(), "SLACK_API_URL": w.slack.URL(),
+		"INVENT_API_KEY": w.invent.Key(), "INVENT_API_URL": w.invent.URL(),
+	}
+	return w
+}
+
+// redis starts a redis-server that keeps what it confirmed, and answers its URL.
+func redis(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not on the PATH")
+	}
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	url := "redis://127.0.0.1:" + port
+	store, err := cache.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for store.Ping(ctx) != nil {
+		if ctx.Err() != nil {
+			t.Fatal("redis-server doesn't answer")
+		}
+	}
+	return url
+}
+
+// TestKilled kills the process at a step of an action, after its acknowledgement. The next process does what is left,
+// and the write happens exactly once.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault  inventtest.Fault
+		passed func(w *world) bool // the step is reached
+	}{
+		"before the read": {
+			inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true},
+			func(w *world) bool { return asked(w, "GET") },
+		},
+		"before the write": {
+			inventtest.Fault{Method: "PATCH", Path: "/chats/chat_1", Hang: true},
+			func(w *world) bool { return asked(w, "PATCH") },
+		},
+		"between the write and its answer": {
+			inventtest.Fault{Method: "PATCH", Path: "/chats/chat_1", AfterWrite: true, Hang: true},
+			func(w *world) bool { return len(w.invent.Writes()) == 1 },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.settings["REDIS_URL"] = redis(t)
+			first := start(t, w.settings)
+			w.slack.SetBot(first.address)
+			undo := w.invent.Fault(c.fault)
+			if a := w.ada.Types(w.support, "/invent take chat_1"); a.Status != 200 {
+				t.Fatalf("answered %d", a.Status)
+			}
+			if !w.invent.Until(t.Context(), func() bool { return c.passed(w) }) {
+				t.Fatal("the step is never reached")
+			}
+			if err := first.cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			<-first.ended
+			undo()
+			second := start(t, w.settings)
+			w.slack.SetBot(second.address)
+			w.ada.ExpectPrivate(w.support, "Still on it")
+			w.support.ExpectMessage("Jane Doe", "@ada")
+			if n := len(w.invent.Writes()); n != 1 {
+				t.Errorf("Invent was written %d times, want once", n)
+			}
+		})
+	}
+}
+
+func asked(w *world, method string) bool {
+	for _, r := range w.invent.Requests() {
+		if r.Method == method && strings.Contains(r.Path, "/chats/chat_1") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestStopsOrderly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := start(t, w.settings)
+	w.slack.SetBot(p.address)
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 700 * time.Millisecond})
+	w.ada.Types(w.support, "/invent take chat_1")
+	w.invent.Until(t.Context(), func() bool { return asked(w, "PATCH") })
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-p.ended; err != nil {
+		t.Errorf("ended with %v, want exit code 0: %s", err, p.output)
+	}
+	w.support.ExpectMessage("@ada") // what only this process knew of was finished
+	if !strings.Contains(p.output.String(), "REDIS_URL is not set") {
+		t.Error("nobody is warned that links and waiting work are lost")
+	}
+	for _, secret := range []string{w.slack.Token(), w.slack.Secret(), w.invent.Key(), "ada@example.com", "Jane", "/response/"} {
+		if strings.Contains(p.output.String(), secret) {
+			t.Errorf("the log holds %q", secret)
+		}
+	}
+}
+
+// TestWrongSettings are all reported at once, by name and without their values, with exit code 2.
+func TestWrongSettings(t *testing.T) {
+	for name, value := range map[string]string{
+		"ADDR": "nowhere", "PORT": "", "SLACK_SIGNING_SECRET": ",", "SLACK_BOT_TOKEN": "", "SLACK_API_URL": "http://slack.example/api/",
+		"INVENT_API_KEY": " ", "INVENT_API_URL": "s3cret:", "INVENT_ORG_ID": "a/b", "INVENT_CHAT_URL": "https://example.com/",
+		"INVENT_RATE": "-1", "REDIS_URL": "http://:s3cret@127.0.0.1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+	} {
+		t.Setenv(name, value)
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), nil, &out); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	for _, name := range []string{
+		"ADDR", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_API_URL", "INVENT_API_KEY", "INVENT_API_URL", "INVENT_ORG_ID",
+		"INVENT_CHAT_URL", "INVENT_RATE", "REDIS_URL", "LOG_LEVEL", "LOG_FORMAT",
+	} {
+		if !strings.Contains("\n"+out.String(), "\n"+name+":") {
+			t.Errorf("%s is not reported", name)
+		}
+	}
+	if strings.Contains(out.String(), "s3cret") {
+		t.Error("a value is printed")
+	}
+}
+
+func TestWrongArguments(t *testing.T) {
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"dance"}, &out); code != 2 || !strings.Contains(out.String(), "usage") {
+		t.Errorf("exit code %d and %q, want 2 and the usage", code, out.String())
+	}
+}
