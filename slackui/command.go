@@ -195,3 +195,12 @@ func distance(a, b string) int {
 	}
 	return row[len(rb)]
 }
+
+// Commands lists what can be typed, as the usage hint shows it.
+func Commands() []string {
+	var list []string
+	for _, c := range commandWords {
+		list = append(list, c.words[0])
+	}
+	return append(list, "help")
+}

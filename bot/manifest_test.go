@@ -1,0 +1,143 @@
+package bot_test
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
+
+	"inventbot/bot/slacktest"
+	"inventbot/slackui"
+)
+
+// webAPI names the methods of Slack's behind those of slack-go that the bot calls.
+var webAPI = map[string]string{
+	"AuthTestContext": "auth.test", "GetUserInfoContext": "users.info", "GetUserByEmailContext": "users.lookupByEmail",
+	"PostMessageContext": "chat.postMessage", "UpdateMessageContext": "chat.update", "PostEphemeralContext": "chat.postEphemeral",
+	"GetConversationInfoContext": "conversations.info",
+}
+
+type manifest struct {
+	Features struct {
+		SlashCommands []struct {
+			Command      string `yaml:"command"`
+			URL          string `yaml:"url"`
+			UsageHint    string `yaml:"usage_hint"`
+			ShouldEscape bool   `yaml:"should_escape"`
+		} `yaml:"slash_commands"`
+		Shortcuts     []any `yaml:"shortcuts"`
+		UnfurlDomains []any `yaml:"unfurl_domains"`
+	} `yaml:"features"`
+	OAuth struct {
+		Scopes struct {
+			Bot  []string `yaml:"bot"`
+			User []string `yaml:"user"`
+		} `yaml:"scopes"`
+	} `yaml:"oauth_config"`
+	Settings struct {
+		Events        *struct{} `yaml:"event_subscriptions"`
+		Interactivity struct {
+			Enabled    bool   `yaml:"is_enabled"`
+			RequestURL string `yaml:"request_url"`
+			OptionsURL string `yaml:"message_menu_options_url"`
+		} `yaml:"interactivity"`
+	} `yaml:"settings"`
+}
+
+// TestManifest keeps the manifest equal to what the bot serves and calls: nothing is missing, and nothing is asked for
+// before it is used.
+func TestManifest(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../manifest.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m manifest
+	if err := yaml.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+
+	want := []string{"commands"}
+	for _, method := range called(t) {
+		scope, known := slacktest.ScopeOf(method)
+		if !known {
+			t.Errorf("the pretended Slack doesn't know %s", method)
+		}
+		if scope != "" {
+			want = append(want, scope)
+		}
+		if method == "users.info" {
+			want = append(want, "users:read.email") // without it there is no e-mail in the answer
+		}
+		if method == "conversations.info" { // one scope for each kind of channel
+			want = append(want, "channels:read", "groups:read", "im:read", "mpim:read")
+		}
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	got := slices.Sorted(slices.Values(m.OAuth.Scopes.Bot))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("scopes (-used +asked for):\n%s", diff)
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(scopes)), got); diff != "" {
+		t.Errorf("the tests run with other scopes (-tests +manifest):\n%s", diff)
+	}
+	if len(m.OAuth.Scopes.User)+len(m.Features.Shortcuts)+len(m.Features.UnfurlDomains) > 0 || m.Settings.Events != nil || m.Settings.Interactivity.OptionsURL != "" {
+		t.Error("the manifest asks for what isn't used yet")
+	}
+
+	if len(m.Features.SlashCommands) != 1 || !m.Settings.Interactivity.Enabled {
+		t.Fatal("the manifest wants one command, and interactivity")
+	}
+	command := m.Features.SlashCommands[0]
+	if command.Command != "/invent" || !command.ShouldEscape {
+		t.Errorf("the command is %q, escaped: %t", command.Command, command.ShouldEscape)
+	}
+	for address, route := range map[string]string{command.URL: "/slack/commands", m.Settings.Interactivity.RequestURL: "/slack/interactions"} {
+		if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Path != route {
+			t.Errorf("%s doesn't lead to %s", address, route)
+		}
+	}
+	var hints []string
+	for hint := range strings.SplitSeq(command.UsageHint, "|") {
+		hints = append(hints, strings.TrimSpace(hint))
+	}
+	if diff := cmp.Diff(slackui.Commands(), hints); diff != "" {
+		t.Errorf("the usage hint (-understood +hinted):\n%s", diff)
+	}
+}
+
+// called lists the Web API methods that the bot's source calls.
+func called(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call := regexp.MustCompile(`[sS]lack\.([A-Z]\w+Context)\(`)
+	var methods []string
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range call.FindAllStringSubmatch(string(text), -1) {
+			method, known := webAPI[m[1]]
+			if !known {
+				t.Errorf("%s calls %s: say in webAPI which method of Slack's that is", file, m[1])
+			}
+			methods = append(methods, method)
+		}
+	}
+	slices.Sort(methods)
+	return slices.Compact(methods)
+}
