@@ -41,11 +41,29 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	switch i.Verb {
+	case slackui.Whoami:
+		return b.whoami(ctx, t, w, j.At)
+	case slackui.Link:
+		return b.offer(ctx, t, i, j.At)
+	case slackui.Agree, slackui.Decline:
+		return b.answerOffer(ctx, t, w, j.At)
+	case slackui.Unlink:
+		return b.unlink(ctx, t, i)
+	case slackui.Resume:
+		return b.resume(ctx, t, w, j.At)
+	}
 	me, err := b.member(ctx, t, i.User, j.At)
 	if err != nil {
 		return "", err
 	}
 	w.member = me.Member
+	switch i.Verb {
+	case slackui.Links:
+		return b.links(ctx, t, i, j.At)
+	case slackui.History:
+		return b.history(ctx, t, i)
+	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
 		if invent.NotFound(err) {
@@ -107,6 +125,10 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		return changed, b.showChange(ctx, s)
 	}
 	holder := s.chat.State.AssignedUser
+	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
+	if others && !b.mayOthers(me) {
+		return "", refuse(slackui.NotAllowed)
+	}
 	if so(target, holder) {
 		if w.Wrote == unsettled { // it was us: an earlier try of this very request
 			w.Wrote = written
@@ -129,7 +151,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return "", err
 	}
-	w.Wrote = written
+	w.Wrote, w.From = written, nameOf(holder)
 	s.chat.State = state
 	b.note(ctx, s)
 	return changed, b.showChange(ctx, s)
@@ -168,7 +190,8 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
 	case errors.As(err, &no):
-		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && b.hold(ctx, i)
+		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:
@@ -189,6 +212,8 @@ func failure(w *work, err error) slackui.Failure {
 	switch {
 	case w.Wrote == written:
 		return "" // done in Invent; Slack took no card for two minutes
+	case errors.Is(err, errStore):
+		return slackui.BotFailed
 	case temporary(err) || errors.Is(err, errTooLate):
 		if w.Wrote == unsettled {
 			return slackui.Unsettled
@@ -208,4 +233,11 @@ func failure(w *work, err error) slackui.Failure {
 		return ""
 	}
 	return slackui.BotFailed
+}
+
+func nameOf(u *invent.AssignedUser) string {
+	if u == nil {
+		return ""
+	}
+	return u.Name
 }

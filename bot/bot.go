@@ -21,46 +21,52 @@ import (
 
 // Config is what a Bot needs. Zero values of the fields marked so are replaced.
 type Config struct {
-	Secrets   []string // Slack's signing secrets; any of them verifies
-	Teams     Teams
-	Probe     *Team // whose keys /readyz reports on
-	Cache     *cache.Cache
-	ChatURL   slackui.ChatURL
-	SlackHost string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
-	Log       *slog.Logger     // nil: discarded
-	Now       func() time.Time // nil: time.Now
-	Queue     int              // open jobs at most; 0: 10,000
-	Workers   int              // jobs at a time; 0: 128
+	Secrets      []string // Slack's signing secrets; any of them verifies
+	Teams        Teams
+	Probe        *Team // whose keys /readyz reports on
+	Cache        *cache.Cache
+	ChatURL      slackui.ChatURL
+	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
+	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
+	AssignOthers []string         // roles in Invent that may assign to others and release theirs; empty: all members
+	AllowGuests  bool             // guests of the workspace may act, if they are members in Invent
+	Log          *slog.Logger     // nil: discarded
+	Now          func() time.Time // nil: time.Now
+	Queue        int              // open jobs at most; 0: 10,000
+	Workers      int              // jobs at a time; 0: 128
 }
 
 // Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its
 // halves, for whoever has a server already.
 type Bot struct {
-	secrets   []string
-	teams     Teams
-	probe     *Team
-	cache     *cache.Cache
-	spare     *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
-	chatURL   slackui.ChatURL
-	slackHost string
-	log       *slog.Logger
-	now       func() time.Time
-	queue     int
-	workers   int
-	hooks     *responses
-	metrics   *metrics
-	side      side
-	settled   settled
-	health    health
-	useSpare  func() // wakes the spare's loops
-	spareUsed chan struct{}
+	secrets      []string
+	teams        Teams
+	probe        *Team
+	cache        *cache.Cache
+	spare        *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
+	chatURL      slackui.ChatURL
+	slackHost    string
+	admins       []string
+	assignOthers []string
+	guests       bool
+	log          *slog.Logger
+	now          func() time.Time
+	queue        int
+	workers      int
+	hooks        *responses
+	metrics      *metrics
+	side         side
+	settled      settled
+	health       health
+	useSpare     func() // wakes the spare's loops
+	spareUsed    chan struct{}
 }
 
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
 		secrets: c.Secrets, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
-		log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
+		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),
 	}
 	if b.log == nil {

@@ -189,6 +189,13 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return err
 	}
 	b.remember(ctx, s, drawn)
+	deed := cache.Deed{
+		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: s.work.From,
+		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
+	}
+	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
+		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
+	}
 	if i.Private {
 		// The card is drawn; that the question is gone is a courtesy.
 		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))

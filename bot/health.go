@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
+
+	"inventbot/invent"
+	"inventbot/slackui"
 )
 
 const checkEvery = 30 * time.Second
@@ -41,20 +45,78 @@ func (b *Bot) check(ctx context.Context) {
 func (b *Bot) checkOnce(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
+	var refused, answered bool
 	var sides sync.WaitGroup
-	sides.Go(func() { b.hear(ctx, "Slack can't be used", &b.health.slack, b.probe.Check) })
-	sides.Go(func() { b.hear(ctx, "Invent can't be used", &b.health.invent, b.probe.Invent.Ping) })
+	sides.Go(func() { b.hear(ctx, "Slack can't be used", &b.health.slack, b.probe.Check(ctx)) })
+	sides.Go(func() {
+		err := b.probe.Invent.Ping(ctx)
+		b.hear(ctx, "Invent can't be used", &b.health.invent, err)
+		refused = err != nil && invent.Refused(err)
+		answered = err == nil
+	})
 	sides.Wait()
+	if !b.probe.checked.Load() || !refused && !answered {
+		return
+	}
+	if err := b.tellLockedOut(ctx, b.probe, refused); err != nil {
+		b.log.Warn("admins could not be told that Invent refuses the key", "error", err)
+	}
 }
 
-func (b *Bot) hear(ctx context.Context, complaint string, side *string, ask func(context.Context) error) {
-	err := ask(ctx)
+// hear keeps and logs how a side is, when that is news.
+func (b *Bot) hear(ctx context.Context, complaint string, side *string, err error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // we stop: that says nothing about the other side
 	}
 	if b.health.set(side, err) && err != nil {
 		b.log.Warn(complaint, "error", err)
 	}
+}
+
+const keyRefused = "invent-key"
+
+// tellLockedOut tells admins through Slack, once, that Invent refuses the key. The other way round there is nobody to
+// tell: what is written to Invent goes to customers.
+func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
+	if !refused {
+		return b.cache.TellAgain(ctx, t.ID, keyRefused) //nolint:wrapcheck // says what it was doing
+	}
+	first, err := b.cache.TellOnce(ctx, t.ID, keyRefused)
+	if err != nil || !first {
+		return err //nolint:wrapcheck // says what it was doing
+	}
+	admins, err := b.findAdmins(ctx, t)
+	told := 0
+	for _, user := range admins {
+		if failed := b.dm(ctx, t, user, slackui.LockedOut()); failed != nil {
+			err = failed
+			continue
+		}
+		told++
+	}
+	if told == 0 && err != nil {
+		return errors.Join(err, b.cache.TellAgain(ctx, t.ID, keyRefused)) // so that it is tried again
+	}
+	return nil
+}
+
+// toldAdmins is how many of a workspace's admins are told of trouble when ADMINS names nobody.
+const toldAdmins = 5
+
+// findAdmins answers whom to tell of trouble: those named in ADMINS, or some of the workspace's.
+func (b *Bot) findAdmins(ctx context.Context, t *Team) ([]string, error) {
+	if len(b.admins) > 0 {
+		return b.admins, nil
+	}
+	all, err := t.directory(ctx, b.now().Add(-linkFresh), b.now)
+	var admins []string
+	for user, a := range all {
+		if a.admin && b.full(t, a) == nil {
+			admins = append(admins, user)
+		}
+	}
+	slices.Sort(admins)
+	return admins[:min(toldAdmins, len(admins))], err
 }
 
 // set keeps how a side is, and says whether that is news.

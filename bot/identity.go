@@ -45,59 +45,97 @@ func (b *Bot) member(ctx context.Context, t *Team, user string, asked time.Time)
 		if found && temporary(err) {
 			return link, nil
 		}
+		if no := (*refusal)(nil); found && errors.As(err, &no) {
+			b.debug("a link that counts no more can't be dropped", b.cache.DropLink(ctx, t.ID, user, link))
+		}
 		return cache.Link{}, err
 	}
-	if err := b.cache.SetLink(ctx, t.ID, user, fresh); err != nil {
-		b.log.Debug("a link can't be kept", "error", err)
-	}
+	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, user, fresh))
 	return fresh, nil
 }
 
-// lookUp asks Slack who the user is and Invent which member has that e-mail.
-func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
-	email, err := b.email(ctx, t, user)
+// debug logs what went wrong with Redis where the work goes on without it.
+func (b *Bot) debug(what string, err error) {
 	if err != nil {
-		return cache.Link{}, err
+		b.log.Debug(what, "error", err)
 	}
-	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool { return strings.EqualFold(m.Email, email) })
-	if err != nil {
-		return cache.Link{}, err
-	}
-	return linkOf(m, b.now()), nil
 }
+
+// lookUp asks Slack who the user is, and Invent which member has that e-mail. Where nobody has, or Slack shows none,
+// an admin's link counts.
+func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
+	a, err := b.person(ctx, t, user)
+	if err != nil {
+		return cache.Link{}, err
+	}
+	m, no := b.byEmail(ctx, t, a, asked)
+	if no == nil {
+		return linkOf(m, b.now()), nil
+	}
+	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.Mends() {
+		return cache.Link{}, no
+	}
+	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
+	if err != nil {
+		return cache.Link{}, errors.Join(errStore, err)
+	}
+	if !found {
+		return cache.Link{}, no
+	}
+	if m, err = b.findMember(ctx, t, asked, func(m invent.Member) bool { return m.ID == hand.Member }); err != nil {
+		return cache.Link{}, err
+	}
+	link := linkOf(m, b.now())
+	link.By, link.At = hand.By, hand.At
+	return link, nil
+}
+
+// errStore says that what only Redis knows was needed, and Redis didn't answer.
+var errStore = errors.New("the store doesn't answer")
 
 func linkOf(m invent.Member, checked time.Time) cache.Link {
-	return cache.Link{Member: m.ID, UserID: m.UserID, Email: strings.ToLower(m.Email), Name: m.Name, Checked: checked}
+	return cache.Link{Member: m.ID, UserID: m.UserID, Email: strings.ToLower(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
 }
 
-// email answers the confirmed e-mail of a full member of the workspace.
-func (b *Bot) email(ctx context.Context, t *Team, user string) (string, error) {
-	u, err := t.Slack.GetUserInfoContext(ctx, user)
+// person answers the account of a full member of the workspace, or refuses.
+func (b *Bot) person(ctx context.Context, t *Team, user string) (account, error) {
+	a, err := t.account(ctx, user, b.now)
 	if err != nil {
 		if slackSays(err, "user_not_found", "user_not_visible") {
-			return "", refuse(slackui.UnknownUser)
+			return a, refuse(slackui.UnknownUser)
 		}
 		if slackSays(err, "missing_scope") {
-			return "", refuse(slackui.EmailHidden)
+			return a, refuse(slackui.EmailHidden)
 		}
-		return "", wrapSlack("asking Slack who somebody is", err)
+		return a, err
 	}
-	foreign := u.TeamID != "" && u.TeamID != t.ID && (t.Enterprise == "" || u.Enterprise.EnterpriseID != t.Enterprise)
+	return a, b.full(t, a)
+}
+
+// full refuses whoever isn't a full member of the workspace.
+func (b *Bot) full(t *Team, a account) error {
 	switch {
-	case u.IsStranger || foreign:
-		return "", refuse(slackui.Outsider)
-	case u.IsBot || user == "USLACKBOT":
-		return "", refuse(slackui.Bot)
-	case u.Deleted:
-		return "", refuse(slackui.Deactivated)
-	case u.IsRestricted || u.IsUltraRestricted:
-		return "", refuse(slackui.Guest)
-	case u.Profile.Email == "":
-		return "", refuse(slackui.EmailHidden)
-	case !u.IsEmailConfirmed:
-		return "", refuse(slackui.Unconfirmed)
+	case a.stranger, a.team != "" && a.team != t.ID && (t.Enterprise == "" || a.enterprise != t.Enterprise):
+		return refuse(slackui.Outsider)
+	case a.bot:
+		return refuse(slackui.Bot)
+	case a.deactivated:
+		return refuse(slackui.Deactivated)
+	case a.guest && !b.guests:
+		return refuse(slackui.Guest)
 	}
-	return u.Profile.Email, nil
+	return nil
+}
+
+// byEmail answers the active member with the account's e-mail, or refuses.
+func (b *Bot) byEmail(ctx context.Context, t *Team, a account, asked time.Time) (invent.Member, error) {
+	switch {
+	case a.email == "":
+		return invent.Member{}, refuse(slackui.EmailHidden)
+	case !a.confirmed:
+		return invent.Member{}, refuse(slackui.Unconfirmed)
+	}
+	return b.findMember(ctx, t, asked, func(m invent.Member) bool { return strings.EqualFold(m.Email, a.email) })
 }
 
 // findMember answers the one active member that fits. A "no" is only spoken on a list that is newer than the
@@ -105,7 +143,7 @@ func (b *Bot) email(ctx context.Context, t *Team, user string) (string, error) {
 func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits func(invent.Member) bool) (invent.Member, error) {
 	var reason slackui.Reason
 	for _, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
-		list, err := t.members.since(ctx, t.Invent, oldest, b.now)
+		list, err := t.roster(ctx, oldest, b.now)
 		if err != nil {
 			if invent.NotFound(err) {
 				return invent.Member{}, refuse(slackui.NoMembersList)
@@ -134,35 +172,18 @@ func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits fun
 
 // target answers whom an intent assigns: nil for a release.
 func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (*cache.Link, error) {
-	var link cache.Link
-	var err error
-	about := ""
 	switch {
 	case i.Verb == slackui.Release:
 		return nil, nil
 	case i.Verb == slackui.Take, i.To.User == i.User:
 		return &me, nil
-	case i.To.User != "":
-		about = i.To.User
-		link, err = b.member(ctx, t, i.To.User, asked)
-	default:
-		about = i.To.Email
-		var m invent.Member
-		m, err = b.findMember(ctx, t, asked, func(m invent.Member) bool {
-			return i.To.Email != "" && strings.EqualFold(m.Email, i.To.Email) || i.To.Member != "" && m.ID == i.To.Member
-		})
-		link = linkOf(m, b.now())
+	case i.To.User == "":
+		m, err := b.named(ctx, t, *i.To, asked)
+		link := linkOf(m, b.now())
+		return &link, err
 	}
-	if no := (*refusal)(nil); errors.As(err, &no) {
-		if no.reason == slackui.NotLinked && i.To.User == "" {
-			no.reason = slackui.NoSuchMember
-		}
-		if about == "" {
-			about = i.To.Member
-		}
-		return nil, &refusal{reason: no.reason, about: about}
-	}
-	return &link, err
+	link, err := b.member(ctx, t, i.To.User, asked)
+	return &link, about(err, i.To.User)
 }
 
 // is says whether the link's member is the assignee.
@@ -187,6 +208,10 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 	if err != nil {
 		b.log.Debug("people can't be read: asking Slack", "error", err)
 	}
+	if !found {
+		p.User = b.byHand(ctx, t, u)
+		found = p.User != ""
+	}
 	if !found && u.Email != "" {
 		person, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
 		switch {
@@ -204,6 +229,28 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 	}
 	h.User, h.NotOnSlack = p.User, found && p.User == ""
 	return h
+}
+
+// byHand answers the Slack user whom an admin linked to the assignee.
+func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) string {
+	hand, err := b.cache.HandLinks(ctx, t.ID)
+	b.debug("links can't be read", err)
+	if len(hand) == 0 {
+		return ""
+	}
+	list, err := t.roster(ctx, b.now().Add(-linkFresh), b.now)
+	b.debug("members can't be listed", err)
+	for _, m := range list {
+		if !m.Is(*u) {
+			continue
+		}
+		for user, l := range hand {
+			if l.Member == m.ID {
+				return user
+			}
+		}
+	}
+	return ""
 }
 
 // slackError is an error of Slack's without what a raw one may carry (the address with the token's owner,
@@ -228,6 +275,9 @@ func wrapSlack(doing string, err error) error {
 		return nil
 	}
 	e := &slackError{doing: doing}
+	if errors.As(err, &e) {
+		return err // wrapped already
+	}
 	var limit *slack.RateLimitedError
 	var said slack.SlackErrorResponse
 	var status slack.StatusCodeError
@@ -275,5 +325,5 @@ func temporary(err error) bool {
 	if said := (*slackError)(nil); errors.As(err, &said) {
 		return said.retry
 	}
-	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded)
+	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStore)
 }

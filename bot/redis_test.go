@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -86,8 +87,8 @@ func TestRedisAway(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	w.ada.ExpectPrivate(w.support, "@grace")
 	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace")
-	if body := get(t, address+"/metrics"); !strings.Contains(body, "inventbot_in_process_requests_total 2") {
-		t.Error("the metrics don't count two requests carried out in the process alone")
+	if body := get(t, address+"/metrics"); !regexp.MustCompile(`inventbot_in_process_requests_total [23]\n`).MatchString(body) {
+		t.Error("the metrics don't count the requests carried out in the process alone")
 	}
 }
 

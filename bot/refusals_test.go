@@ -28,7 +28,7 @@ func TestRefused(t *testing.T) {
 		fault   *inventtest.Fault
 		says    []string
 	}{
-		"no member has the e-mail":    {user: person(slacktest.User{}), says: []string{"aren't linked", "invite that e-mail"}},
+		"no member has the e-mail":    {user: person(slacktest.User{}), says: []string{"aren't linked", "invite your e-mail", "within an hour"}},
 		"two members have the e-mail": {user: person(slacktest.User{}), members: []invent.Member{member, {ID: "mem_y", Email: "X@example.com"}}, says: []string{"Two members"}},
 		"the e-mail isn't confirmed":  {user: person(slacktest.User{EmailUnconfirmed: true}), members: []invent.Member{member}, says: []string{"isn't confirmed"}},
 		"a guest":                     {user: person(slacktest.User{Guest: true}), members: []invent.Member{member}, says: []string{"guest"}},
@@ -80,7 +80,7 @@ func TestAssignedPersonRefused(t *testing.T) {
 		"@linus":             "@linus isn't linked",
 		"@robot":             "@robot is a bot",
 		"@guest":             "@guest is a guest",
-		"nobody@example.com": "No member in Invent has the e-mail nobody@example.com",
+		"nobody@example.com": "No member in Invent has the e-mail or id nobody@example.com",
 	} {
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 "+line))
 		w.ada.ExpectPrivate(w.support, says, "Nothing was changed")

@@ -174,8 +174,8 @@ func TestSaidAtOnce(t *testing.T) {
 		"/invent take":                     "Which conversation?",
 		"/invent take chat_1 now or never": "too many words",
 		"/invent take https://evil.example/chat_1":     "doesn't lead to a conversation",
-		"/invent assign chat_1":                        "Assign it to whom?",
-		"/invent assign chat_1 to somebody":            "isn't a person",
+		"/invent assign chat_1":                        "Who is meant?",
+		"/invent assign chat_1 to somebody":            "isn't a person I can tell",
 		"/invent assign chat_1 grace@example.com soon": "too many words",
 		"/invent take ..":                              "isn't the id",
 	} {

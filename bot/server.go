@@ -165,10 +165,14 @@ func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
 func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	now := b.now()
 	j := cache.Job{ID: i.Key, Lane: i.Team + "/" + i.Chat, At: now}
-	if i.Chat == "" {
+	switch {
+	case i.Verb == slackui.Resume:
+		j.Quiet = true
+		j.Lane = i.Team + "//" + i.User + "/resume" // it waits long, and nobody behind it should
+	case i.Chat == "":
 		j.Lane = i.Team + "//" + i.User
 	}
-	if i.ResponseURL != "" && i.Verb != slackui.Leave {
+	if i.ResponseURL != "" && i.Verb != slackui.Leave && i.Verb != slackui.Resume {
 		j.Tell = now.Add(patience)
 	}
 	j.Body = (&work{Intent: i}).encode()

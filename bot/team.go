@@ -12,6 +12,7 @@ import (
 
 	"github.com/slack-go/slack"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"inventbot/invent"
 )
@@ -32,7 +33,9 @@ type Team struct {
 
 	checked atomic.Bool // ID and Enterprise are set, and stay
 	asking  singleflight.Group
-	members roster
+	infos   *rate.Limiter // users.info: Slack allows 100 a minute
+	users   listing[map[string]account]
+	members listing[[]invent.Member]
 }
 
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
@@ -81,7 +84,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // NewTeam makes the team that the two keys belong to.
 func NewTeam(api *slack.Client, client *invent.Client) *Team {
-	return &Team{Slack: api, Invent: client}
+	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20)}
 }
 
 // Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers.
@@ -97,43 +100,120 @@ func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error)
 	return nil, ErrUnknownTeam
 }
 
-// roster is the list of an organisation's members in memory.
-type roster struct {
+// listing is a list that is fetched whole and kept in memory.
+type listing[T any] struct {
 	mu     sync.Mutex
-	list   []invent.Member
+	list   T
 	at     time.Time
 	flight singleflight.Group
 }
 
 // since answers the list as it was at the given moment or later. Any number of callers at a time cost one
-// listing, or two when some of them asked after it began.
-func (r *roster) since(ctx context.Context, client *invent.Client, oldest time.Time, now func() time.Time) ([]invent.Member, error) {
+// fetch, or two when some of them asked after it began.
+func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() time.Time, fetch func(context.Context) (T, error)) (T, error) {
 	for {
-		r.mu.Lock()
-		list, at := r.list, r.at
-		r.mu.Unlock()
+		l.mu.Lock()
+		list, at := l.list, l.at
+		l.mu.Unlock()
 		if !at.IsZero() && !at.Before(oldest) {
 			return list, nil
 		}
-		_, err, _ := r.flight.Do("members", func() (any, error) {
+		_, err, _ := l.flight.Do("", func() (any, error) {
 			// The one who asks for all others must not take his own deadline with him.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 			defer cancel()
 			begun := now()
-			list, err := client.Members(ctx)
+			list, err := fetch(ctx)
 			if err != nil {
-				return nil, fmt.Errorf("listing members: %w", err)
+				return nil, err
 			}
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.list, r.at = list, begun
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.list, l.at = list, begun
 			return nil, nil
 		})
 		if err == nil {
 			err = ctx.Err()
 		}
 		if err != nil {
-			return nil, err //nolint:wrapcheck // wrapped above
+			return list, err //nolint:wrapcheck // fetch says what it was doing
 		}
 	}
+}
+
+// account is what the bot needs to know of a Slack user.
+type account struct {
+	id          string
+	team        string
+	enterprise  string
+	email       string
+	confirmed   bool
+	bot         bool
+	deactivated bool
+	guest       bool
+	stranger    bool
+	admin       bool // or owner
+}
+
+func accountOf(u *slack.User) account {
+	return account{
+		id: u.ID, team: u.TeamID, enterprise: u.Enterprise.EnterpriseID, email: u.Profile.Email, confirmed: u.IsEmailConfirmed,
+		bot: u.IsBot || u.ID == "USLACKBOT", deactivated: u.Deleted, guest: u.IsRestricted || u.IsUltraRestricted,
+		stranger: u.IsStranger, admin: u.IsAdmin || u.IsOwner || u.IsPrimaryOwner,
+	}
+}
+
+// account asks Slack who a user is, within Slack's limit for such questions. When many ask at a time, one list of all
+// users answers them.
+func (t *Team) account(ctx context.Context, user string, now func() time.Time) (account, error) {
+	turn := t.infos.ReserveN(now(), 1)
+	wait := turn.DelayFrom(now())
+	if wait <= 0 {
+		u, err := t.Slack.GetUserInfoContext(ctx, user)
+		if err != nil {
+			return account{}, wrapSlack("asking Slack who somebody is", err)
+		}
+		return accountOf(u), nil
+	}
+	turn.CancelAt(now())
+	all, err := t.directory(ctx, now().Add(-membersFresh), now)
+	if a, found := all[user]; err == nil && found {
+		return a, nil
+	}
+	return account{}, &slackError{doing: "asking Slack who somebody is", code: "ratelimited", retry: true, after: wait}
+}
+
+// directoryPages bounds the list of users: 1,000 a page.
+const directoryPages = 20
+
+// directory lists the users of the workspace, by id.
+func (t *Team) directory(ctx context.Context, oldest time.Time, now func() time.Time) (map[string]account, error) {
+	return t.users.since(ctx, oldest, now, func(ctx context.Context) (map[string]account, error) {
+		all := map[string]account{}
+		page := t.Slack.GetUsersPaginated(slack.GetUsersOptionLimit(1000))
+		var err error
+		for range directoryPages {
+			if page, err = page.Next(ctx); err != nil {
+				break
+			}
+			for i := range page.Users {
+				all[page.Users[i].ID] = accountOf(&page.Users[i])
+			}
+		}
+		if err != nil && !page.Done(err) {
+			return nil, wrapSlack("listing Slack's users", err)
+		}
+		return all, nil
+	})
+}
+
+// roster lists the members of the organisation.
+func (t *Team) roster(ctx context.Context, oldest time.Time, now func() time.Time) ([]invent.Member, error) {
+	return t.members.since(ctx, oldest, now, func(ctx context.Context) ([]invent.Member, error) {
+		list, err := t.Invent.Members(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("listing members: %w", err)
+		}
+		return list, nil
+	})
 }

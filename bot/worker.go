@@ -40,6 +40,8 @@ const (
 type work struct {
 	Intent slackui.Intent `json:"intent"`
 	Wrote  progress       `json:"wrote,omitempty"`
+	From   string         `json:"from,omitempty"` // who had it before the write, for the history
+	Until  time.Time      `json:"until,omitzero"` // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
 }
@@ -100,8 +102,8 @@ func (b *Bot) queueDone(ctx, work context.Context, q *cache.Cache) bool {
 	if !q.InProcess() || work.Err() != nil {
 		return true
 	}
-	open, err := q.Open(work)
-	return err != nil || open == 0
+	left, err := q.Remaining(work)
+	return err != nil || len(left) == 0
 }
 
 // takeSlots waits for one slot and takes up to limit that are free.
@@ -190,8 +192,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
 	}
 	outcome, err := b.try(ctx, &w, j)
 	if err != nil {
-		again := temporary(err) || errors.Is(err, errPanicked) && j.Tries < panics
-		if again && b.retry(ctx, q, j, &w, err, j.At.Add(giveUp)) {
+		if until := b.until(&w, j, err); !until.IsZero() && b.retry(ctx, q, j, &w, err, until) {
 			return
 		}
 		var untold error
@@ -202,6 +203,27 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
 	}
 	b.record(w, j, outcome, err)
 	b.end(ctx, q, j)
+}
+
+// until says until when a job that ended with this error is tried again; the zero time for not at all.
+func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
+	wait := (*waitError)(nil)
+	switch {
+	case errors.As(err, &wait):
+		w.Until = j.At.Add(wait.until)
+	case slackSays(err, "ratelimited", "rate_limited"):
+		w.Until = j.At.Add(tellUntil) // a crowd waits for its turn; that is no failure
+	case errors.Is(err, errPanicked) && j.Tries >= panics, !temporary(err) && !errors.Is(err, errPanicked):
+		return time.Time{}
+	}
+	return later(j.At.Add(giveUp), w.Until)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // retry gives the job back for another try, unless that would come after until.
@@ -227,7 +249,7 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 			err = errPanicked
 		}
 	}()
-	left := j.At.Add(giveUp).Sub(b.now())
+	left := later(j.At.Add(giveUp), w.Until).Sub(b.now())
 	if left <= 0 && w.Wrote != written {
 		return "", errTooLate
 	}
@@ -257,6 +279,9 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	after, _ := invent.RateLimited(err)
 	if said := (*slackError)(nil); errors.As(err, &said) {
 		after = said.after
+	}
+	if wait := (*waitError)(nil); errors.As(err, &wait) {
+		after = wait.after
 	}
 	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
 	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2)))

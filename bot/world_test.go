@@ -281,3 +281,16 @@ func get(t *testing.T, address string) string {
 	}
 	return string(body)
 }
+
+// passUntil puts the clock forward, step by step, until it holds or ctx ends.
+func (c *clock) passUntil(ctx context.Context, step time.Duration, holds func() bool) {
+	tick := time.NewTicker(300 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() && ctx.Err() == nil {
+		c.pass(step)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}

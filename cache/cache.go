@@ -144,14 +144,12 @@ func (c *Cache) Ping(ctx context.Context) error {
 func (c *Cache) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for _, s := range []*redis.Script{submitScript, doneScript, laterScript, tickScript} {
-			s.Load(ctx, p)
+	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
+	// call would be two from then on.
+	for _, s := range []*redis.Script{submitScript, doneScript, laterScript, tickScript} {
+		if err := s.Load(ctx, c.rdb).Err(); err != nil {
+			return fmt.Errorf("loading scripts: %w", err)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("loading scripts: %w", err)
 	}
 	if err := c.group(ctx); err != nil {
 		return err

@@ -32,6 +32,7 @@ type Job struct {
 	At    time.Time       `json:"at"`              // when the request came
 	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
+	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
 	Body  json.RawMessage `json:"body"`
 
 	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
@@ -288,7 +289,7 @@ func (c *Cache) Open(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// Remaining answers every job that is not done. It is meant for the in-process queue's end: elsewhere
+// Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
 // other processes may be at work on them.
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -300,7 +301,7 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	var jobs []Job
 	for _, body := range bodies {
 		var j Job
-		if json.Unmarshal([]byte(body), &j) == nil {
+		if json.Unmarshal([]byte(body), &j) == nil && !j.Quiet {
 			jobs = append(jobs, j)
 		}
 	}

@@ -20,6 +20,25 @@ func onceKey(id string) string { return prefix + "{jobs}:once:" + id }
 // laneKey lists the open jobs of one lane, first come first; gone when the last is done.
 func laneKey(lane string) string { return prefix + "{jobs}:lane:" + lane }
 
+// linksKey holds the links that admins made and people agreed to. Without a lifetime: nobody but an admin could
+// make them again.
+func linksKey(team string) string { return prefix + "{" + team + "}:links" }
+
+// offerKey holds the question whether a Slack user is a member; 7 days.
+func offerKey(team, user string) string { return prefix + "{" + team + "}:offer:" + user }
+
+// heldKey holds what a Slack user asked for last and was refused for want of a link; an hour.
+func heldKey(team, user string) string { return prefix + "{" + team + "}:held:" + user }
+
+// triedKey lists who tried without a member, by when; 30 days after the last one.
+func triedKey(team string) string { return prefix + "{" + team + "}:tried" }
+
+// historyKey lists what was done through the bot, the newest 20,000 of 90 days.
+func historyKey(team string) string { return prefix + "{" + team + "}:history" }
+
+// toldKey says that admins were told of a trouble; gone when it is over, or after a week.
+func toldKey(team, trouble string) string { return prefix + "{" + team + "}:told:" + trouble }
+
 // linkKey holds a Slack user's member; a day.
 func linkKey(team, user string) string { return prefix + "{" + team + "}:link:" + user }
 

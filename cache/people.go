@@ -26,7 +26,10 @@ type Link struct {
 	UserID  string    `json:"user,omitempty"` // Member.user_id
 	Email   string    `json:"email,omitempty"`
 	Name    string    `json:"name,omitempty"`
-	Checked time.Time `json:"checked"` // when Slack and Invent last said so
+	Role    string    `json:"role,omitempty"`
+	By      string    `json:"by,omitempty"` // Slack user of the admin who linked them; "" when the e-mails are equal
+	At      time.Time `json:"at,omitzero"`  // when they agreed to that
+	Checked time.Time `json:"checked"`      // when Slack and Invent last said so
 }
 
 // Person says who an Invent member is on Slack. User is empty when Slack said that there is nobody.
@@ -84,6 +87,17 @@ func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
 		return err
 	}
 	return c.SetPerson(ctx, team, Person{User: user}, l.Member, l.UserID)
+}
+
+// DropLink forgets what was known of a user, so that it is looked up again.
+func (c *Cache) DropLink(ctx context.Context, team, user string, l Link) error {
+	keys := []string{linkKey(team, user)}
+	for _, id := range []string{l.Member, l.UserID} {
+		if id != "" {
+			keys = append(keys, personKey(team, id))
+		}
+	}
+	return c.del(ctx, keys...)
 }
 
 // Person finds who a member is on Slack, by any id under which Invent shows it.
@@ -199,6 +213,15 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 	}
 	if err := c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err(); err != nil {
 		return fmt.Errorf("forgetting cards: %w", err)
+	}
+	return nil
+}
+
+func (c *Cache) del(ctx context.Context, keys ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.rdb.Del(ctx, keys...).Err(); err != nil {
+		return fmt.Errorf("deleting from Redis: %w", err)
 	}
 	return nil
 }

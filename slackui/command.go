@@ -16,6 +16,11 @@ var commandWords = []struct {
 	{Assign, []string{"assign"}},
 	{Release, []string{"release", "unassign"}},
 	{Show, []string{"show", "status"}},
+	{History, []string{"history"}},
+	{Whoami, []string{"whoami"}},
+	{Link, []string{"link"}},
+	{Unlink, []string{"unlink"}},
+	{Links, []string{"links"}},
 }
 
 // ChatURL is the template of a conversation's address in the dashboard; {chat_id} stands for its id.
@@ -62,39 +67,79 @@ func (t ChatURL) line(text, command string, i *Intent) *Message {
 	if !ok {
 		return help(command, unescaper.Replace(words[0]))
 	}
-	i.Verb, words = verb, words[1:]
-	if len(words) == 0 {
-		return say(problemText(NoConversation, command, verb))
-	}
-	chat, problem := t.conversation(words[0])
-	if problem != "" {
-		return say(problemText(problem, command, verb))
-	}
-	i.Chat, words = chat, words[1:]
-	if verb != Assign {
-		if len(words) > 0 {
-			return say(problemText(TooManyWords, command, verb))
-		}
-		return nil
-	}
-	if len(words) > 0 && strings.EqualFold(words[0], "to") {
-		words = words[1:]
-	}
-	if len(words) == 0 {
-		return say(problemText(NoPerson, command, verb))
-	}
-	if len(words) > 1 {
-		problem = TooManyWords
-		if strings.HasPrefix(words[0], "@") {
-			problem = PlainName
-		}
-		return say(problemText(problem, command, verb))
-	}
-	i.To, problem = person(words[0], i.User)
-	if problem != "" {
+	i.Verb = verb
+	if problem := t.arguments(words[1:], i); problem != "" {
 		return say(problemText(problem, command, verb))
 	}
 	return nil
+}
+
+// arguments reads what stands behind the verb.
+func (t ChatURL) arguments(words []string, i *Intent) (problem Problem) {
+	if i.Verb.OfChat() {
+		if len(words) == 0 {
+			return NoConversation
+		}
+		if i.Chat, problem = t.conversation(words[0]); problem != "" {
+			return problem
+		}
+		words = words[1:]
+	}
+	switch i.Verb {
+	case Assign:
+		if len(words) > 0 && strings.EqualFold(words[0], "to") {
+			words = words[1:]
+		}
+		i.To, words, problem = who(words, i.User)
+	case Link:
+		var p *To
+		if p, words, problem = who(words, i.User); problem == "" {
+			if i.Person = p.User; i.Person == "" {
+				problem = NotAPerson
+			}
+		}
+		if problem == "" {
+			i.To, words, problem = member(words)
+		}
+	case Unlink:
+		if len(words) == 0 {
+			return ""
+		}
+		var p *To
+		if p, words, problem = who(words, i.User); problem == "" {
+			if i.Person = p.User; i.Person == "" {
+				problem = NotAPerson
+			}
+		}
+	}
+	if problem == "" && len(words) > 0 {
+		return TooManyWords
+	}
+	return problem
+}
+
+// who reads a person off the front of the words.
+func who(words []string, me string) (*To, []string, Problem) {
+	if len(words) == 0 {
+		return nil, nil, NoPerson
+	}
+	to, problem := person(words[0], me)
+	return to, words[1:], problem
+}
+
+// member reads an e-mail or a member's id off the front of the words.
+func member(words []string) (*To, []string, Problem) {
+	if len(words) == 0 {
+		return nil, nil, NoMember
+	}
+	if to, problem := person(words[0], ""); problem == "" && to.Email != "" {
+		return to, words[1:], ""
+	}
+	id := unescaper.Replace(words[0])
+	if strings.ContainsAny(id, "@<>") || !validChat(id) {
+		return nil, nil, NoMember
+	}
+	return &To{Member: id}, words[1:], ""
 }
 
 // conversation reads an id or a pasted link of the dashboard.

@@ -24,10 +24,28 @@ const (
 	Share   Verb = "share"   // post the card I see for all in the channel
 	Leave   Verb = "leave"   // change nothing: take the question away
 	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
+
+	History Verb = "history"  // what was done through the bot with a conversation
+	Whoami  Verb = "whoami"   // which member am I, and why
+	Link    Verb = "link"     // ask Intent.Person whether they are the member Intent.To
+	Agree   Verb = "link_yes" // that's me
+	Decline Verb = "link_no"  // that isn't me
+	Unlink  Verb = "unlink"   // drop an admin's link: mine, or Intent.Person's
+	Links   Verb = "links"    // who is linked how
+	Resume  Verb = "resume"   // carry out what was refused for want of a link; only the bot itself asks for it
 )
 
 // Changes says whether the verb writes to Invent.
 func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
+
+// OfChat says whether the verb is about a conversation.
+func (v Verb) OfChat() bool {
+	switch v {
+	case Take, Assign, Release, Show, Refresh, Share, Leave, History:
+		return true
+	}
+	return false
+}
 
 // Intent is one thing one person asked for, read from a verified request and from nothing else.
 type Intent struct {
@@ -35,9 +53,12 @@ type Intent struct {
 	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
-	To          *To       `json:"to,omitempty"`   // whom to assign; set with Assign only
-	Seen        *string   `json:"seen,omitempty"` // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
-	Team        string    `json:"team"`           // where the app is installed; the organisation's id for an org-wide install
+	To          *To       `json:"to,omitempty"`     // whom to assign, or which member to link; set with Assign and Link only
+	Person      string    `json:"person,omitempty"` // Slack user whom to link or unlink; with Unlink "" is the sender
+	Offer       string    `json:"offer,omitempty"`  // which question Agree and Decline answer
+	Page        int       `json:"page,omitempty"`   // of a list, from 0
+	Seen        *string   `json:"seen,omitempty"`   // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
+	Team        string    `json:"team"`             // where the app is installed; the organisation's id for an org-wide install
 	Enterprise  string    `json:"enterprise,omitempty"`
 	User        string    `json:"user"`
 	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it

@@ -119,7 +119,8 @@ func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 		// The header knows whole seconds only: what happened within that second was seen rather than not.
 		i.Sent = sent.Add(time.Second)
 	}
-	verb, ok := clickable[a.ActionID]
+	action, _, _ := strings.Cut(a.ActionID, ":") // behind it stands which of several buttons of one verb it is
+	verb, ok := clickable[action]
 	if !ok {
 		return nil, nil
 	}
@@ -132,6 +133,7 @@ func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
 	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave,
+	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 }
 
 // openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.
@@ -140,10 +142,12 @@ const openAction = "open"
 // value is what a button carries: ids, and what the person saw; never more than can be checked.
 type value struct {
 	V      int     `json:"v"`
-	Chat   string  `json:"chat"`
+	Chat   string  `json:"chat,omitempty"`
 	Seen   *string `json:"seen,omitempty"`
 	To     *To     `json:"to,omitempty"`
 	Origin *Place  `json:"origin,omitempty"`
+	Offer  string  `json:"offer,omitempty"`
+	Page   int     `json:"page,omitempty"`
 }
 
 func (v value) String() string {
@@ -159,11 +163,16 @@ func (v value) String() string {
 // for a fresh card instead of for what it once meant.
 func (i *Intent) readValue(text string) {
 	var v value
-	if err := json.Unmarshal([]byte(text), &v); err != nil || !validChat(v.Chat) {
+	err := json.Unmarshal([]byte(text), &v)
+	switch {
+	case err != nil, i.Verb.OfChat() && !validChat(v.Chat), !i.Verb.OfChat() && v.V != Version, v.Page < 0:
 		i.Verb, i.Problem = Tell, OldButton
 		return
+	case !i.Verb.OfChat():
+		i.Offer, i.Page = v.Offer, v.Page
+		return
 	}
-	i.Chat = v.Chat
+	i.Chat, i.Page = v.Chat, v.Page
 	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
 		return

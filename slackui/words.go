@@ -63,6 +63,14 @@ const (
 	wordNewer           = "Show the newer one"
 	labelNewer          = "Show the newer conversation with this customer"
 	wordCancel          = "Cancel"
+	wordAgree           = "Yes, that's me"
+	labelAgree          = "Yes, that's me: link me to this member"
+	wordDecline         = "No"
+	labelDecline        = "No: that isn't me, don't link me"
+	wordNext            = "Next"
+	labelNext           = "Next page"
+	wordBack            = "Previous"
+	labelBack           = "Previous page"
 )
 
 // Problem is what is wrong with a request, seen before anything was asked of anybody.
@@ -77,6 +85,7 @@ const (
 	NoPerson         Problem = "no_person"
 	NotAPerson       Problem = "not_a_person"
 	PlainName        Problem = "plain_name"
+	NoMember         Problem = "no_member"
 	OldButton        Problem = "old_button"
 )
 
@@ -92,23 +101,18 @@ func problemText(p Problem, command string, verb Verb) string {
 	case TooManyWords:
 		return "Those are too many words, so nothing was done. It is " + usage + "."
 	case NoPerson:
-		return "Assign it to whom? Pick a person with @, or type `me` or an e-mail: " + usage + "."
+		return "Who is meant? Pick a person with @: " + usage + "."
 	case NotAPerson:
-		return "That isn't a person. Pick one with @, or type `me` or an e-mail: " + usage + "."
+		return "That isn't a person I can tell. Pick one with @: " + usage + "."
+	case NoMember:
+		return "Which member in Invent? Type the member's e-mail or id: " + usage + "."
 	case PlainName:
-		return "That name arrived as plain text, and I don't guess who is meant. Type @ and pick the person from Slack's list, or type an e-mail. " +
+		return "That name arrived as plain text, and I don't guess who is meant. Type @ and pick the person from Slack's list. " +
 			"If picking doesn't help: the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
-		return "This button is from an older version and can't be read any more. Nothing was changed. Type `" + orCommand(command) + " show` with the conversation's id for a fresh card."
+		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
 	}
 	return "That can't be read. Nothing was changed."
-}
-
-func orCommand(command string) string {
-	if command == "" {
-		return "/invent"
-	}
-	return escape(command, nameLimit)
 }
 
 var usages = map[Verb]string{
@@ -116,6 +120,11 @@ var usages = map[Verb]string{
 	Assign:  "assign <conversation> [to] <who>",
 	Release: "release <conversation>",
 	Show:    "show <conversation>",
+	History: "history <conversation>",
+	Whoami:  "whoami",
+	Link:    "link @person <e-mail or member id>",
+	Unlink:  "unlink [@person]",
+	Links:   "links",
 }
 
 var explained = map[Verb]string{
@@ -123,6 +132,11 @@ var explained = map[Verb]string{
 	Assign:  "who = `me`, an @person, or an e-mail",
 	Release: "nobody has it then (also: `unassign`)",
 	Show:    "a card that only you see (also: `status`)",
+	History: "what was done with it from Slack, newest first",
+	Whoami:  "which member of Invent I am, and what I may do",
+	Link:    "for admins: ask a person whether they are that member",
+	Unlink:  "drop an admin's link: mine, or for admins anybody's",
+	Links:   "for admins: who is linked how, and what to mend",
 }
 
 // usage words how a verb is typed.
@@ -134,8 +148,8 @@ func usage(command string, verb Verb) string {
 func help(command, unknown string) *Message {
 	var b strings.Builder
 	name := escape(command, nameLimit)
-	if unknown != "" {
-		fmt.Fprintf(&b, "I don't know “%s”.", escape(unknown, 40))
+	if word := escape(unknown, 40); word != "" {
+		fmt.Fprintf(&b, "I don't know “%s”.", word)
 		if near := nearest(unknown); near != "" {
 			fmt.Fprintf(&b, " Did you mean `%s %s`?", name, near)
 		}
@@ -160,7 +174,7 @@ func Cannot(i Intent) Message { return *say(problemText(i.Problem, i.Command, i.
 
 // Slow says, while it lasts, that an action takes longer.
 func Slow() Message {
-	return *say("Still on it: Invent hasn't answered yet. Within two minutes I'll tell you how it ended.")
+	return *say("Still on it: this takes longer than usual. I'll tell you how it ends.")
 }
 
 // Late says that somebody the person didn't see has the conversation, and offers what can be done about it.
@@ -239,21 +253,43 @@ const (
 	UnknownUser   Reason = "unknown_user"
 	UnknownTeam   Reason = "unknown_team"
 	NoSuchMember  Reason = "no_such_member"
+	NotAllowed    Reason = "not_allowed"  // ASSIGN_OTHERS names other roles
+	NotAdmin      Reason = "not_admin"    // of the workspace, nor in ADMINS
+	MemberTaken   Reason = "member_taken" // somebody else is that member
+	SameEmail     Reason = "same_email"   // an equal e-mail links already, and always wins
+	NoLink        Reason = "no_link"      // there is no admin's link to drop
+	SelfLink      Reason = "self_link"    // an admin linking himself
+	OfferGone     Reason = "offer_gone"   // expired, answered, or replaced by a newer one
 )
 
-// Refused says why nothing was done and what helps. about is the Slack user or the e-mail it concerns when that
-// isn't the person who asked.
-func Refused(r Reason, about string) Message {
-	if about != "" {
-		return *say(refusedOther(r, about) + " Nothing was changed.")
+// Mends says whether a link that comes later can make the refused action possible.
+func (r Reason) Mends() bool {
+	switch r {
+	case NotLinked, Unconfirmed, EmailHidden, Inactive:
+		return true
 	}
-	return *say(refusedSelf(r) + " Nothing was changed.")
+	return false
+}
+
+// Refused says why nothing was done and what helps. about is the Slack user, the e-mail or the member's id it concerns
+// when that isn't the person who asked. held says that it will be done by itself once a link counts.
+func Refused(r Reason, about string, held bool) Message {
+	words := refusedSelf(r)
+	if about != "" {
+		words = refusedOther(r, about)
+	}
+	words += " Nothing was changed."
+	if held {
+		words += " If you are linked within an hour, I'll carry this out by myself."
+	}
+	return *say(words)
 }
 
 func refusedSelf(r Reason) string {
 	switch r {
 	case NotLinked:
-		return "You aren't linked to a member of your Invent organisation: nobody there has the e-mail of your Slack account. Ask an Invent admin to invite that e-mail, then try again."
+		return "You aren't linked to a member of your Invent organisation: nobody there has the e-mail of your Slack account. " +
+			"If you have a member under another e-mail, ask a Slack admin to type `/invent link` with your name and that e-mail; else ask an Invent admin to invite your e-mail."
 	case TwoMembers:
 		return "Two members in Invent have your e-mail, so I can't tell which one you are. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
@@ -274,6 +310,18 @@ func refusedSelf(r Reason) string {
 		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to look at its log."
 	case UnknownUser:
 		return "Slack doesn't know you here, so I can't tell who you are in Invent."
+	case NotAllowed:
+		return "Your role in Invent doesn't allow you to assign conversations to others or to release theirs; you can take conversations, and release your own. Ask whoever runs this app, or a colleague with such a role."
+	case NotAdmin:
+		return "Only Slack admins and owners, and the people whom this app's setting `ADMINS` names, can do that. Ask one of them."
+	case SameEmail:
+		return "You are linked because your Slack account and your member in Invent have the same e-mail. Such a link can't be dropped here; it ends when one of the two e-mails changes."
+	case NoLink:
+		return "You have no link that was made by an admin."
+	case SelfLink:
+		return "Nobody can link himself. Ask another admin to link you."
+	case OfferGone:
+		return "This question has expired, was answered, or was replaced by a newer one. Ask an admin to link you again."
 	}
 	return "You may not do that."
 }
@@ -285,9 +333,9 @@ func refusedOther(r Reason, about string) string {
 	}
 	switch r {
 	case NotLinked, UnknownUser:
-		return who + " isn't linked to a member of your Invent organisation. Ask an Invent admin to invite the e-mail of their Slack account, or name somebody else."
+		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with `/invent link`; or name somebody else."
 	case NoSuchMember:
-		return "No member in Invent has the e-mail " + who + ". Check its spelling, or ask an Invent admin to invite it."
+		return "No member in Invent has the e-mail or id " + who + ". Check its spelling, or ask an Invent admin to invite the person."
 	case TwoMembers:
 		return "Two members in Invent have the e-mail of " + who + ", so I can't tell which one is meant. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
@@ -306,8 +354,216 @@ func refusedOther(r Reason, about string) string {
 		return "Slack doesn't show me the e-mail of " + who + ". Type their e-mail instead of the name, or ask a Slack admin to reinstall the app with the scope `users:read.email`."
 	case NoMembersList:
 		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to look at its log."
+	case MemberTaken:
+		return "That member is " + who + " already. Two people can't be one member: unlink " + who + " first, or name another member."
+	case SameEmail:
+		return who + " is linked by the same e-mail in Slack and Invent already, and an equal e-mail always wins. There is nothing to link or to drop."
+	case NoLink:
+		return who + " has no link that was made by an admin."
 	}
 	return who + " can't have it."
+}
+
+// Me is what whoami tells of a person.
+type Me struct {
+	Member    string // id
+	Name      string
+	Role      string // as Invent calls it
+	LinkedBy  string // Slack user of the admin; "" when linked by equal e-mail
+	LinkedAt  time.Time
+	MayOthers bool // assign to others, and release theirs
+}
+
+// Myself says which member a person is, by which rule, and what they may do.
+func Myself(m Me) Message {
+	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", escape(m.Name, nameLimit), escape(m.Member, 200))
+	if m.LinkedBy == "" {
+		words += ": your Slack account and that member have the same e-mail."
+	} else {
+		words += fmt.Sprintf(": %s linked you on %s, and you agreed.", mention(m.LinkedBy), date(m.LinkedAt))
+	}
+	if m.Role != "" {
+		words += fmt.Sprintf(" Your role is %s, and your member is active.", escape(roleName(m.Role), nameLimit))
+	}
+	if m.MayOthers {
+		return *say(words + "\nYou may take, assign and release conversations, also for others.")
+	}
+	return *say(words + "\nYou may take conversations and release your own. Assigning to others is left to other roles.")
+}
+
+// Nobody says why a person is no member, and the one step that mends it.
+func Nobody(r Reason) Message { return *say(refusedSelf(r)) }
+
+var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
+
+func roleName(role string) string {
+	if name, ok := roleNames[role]; ok {
+		return name
+	}
+	return role
+}
+
+// Offer asks a person whether they are the member that an admin says they are.
+func Offer(admin, member, name, offer string) Message {
+	v := value{Offer: offer}
+	return *say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
+		"and what you do is done as that member. The question expires in 7 days.", mention(admin), escape(name, nameLimit), escape(member, 200)),
+		primary(button(Agree, wordAgree, labelAgree, v)), button(Decline, wordDecline, labelDecline, v))
+}
+
+// Offered tells the admin that the person was asked.
+func Offered(person, name string) Message {
+	return *say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
+		mention(person), escape(name, nameLimit)))
+}
+
+// Agreed takes the question's place once the person has said yes.
+func Agreed(name string) Message {
+	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type `/invent whoami` to see what you may do, `/invent unlink` to end it.", escape(name, nameLimit)))
+}
+
+// Declined takes the question's place once the person has said no.
+func Declined() Message { return *say("You weren't linked.") }
+
+// Answered tells the admin what the person said.
+func Answered(person, name string, yes bool) Message {
+	if yes {
+		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), escape(name, nameLimit)))
+	}
+	return *say(fmt.Sprintf("%s says not to be *%s* in Invent, and wasn't linked.", mention(person), escape(name, nameLimit)))
+}
+
+// Unlinked says that an admin's link is gone; person is "" for one's own.
+func Unlinked(person string) Message {
+	if person == "" {
+		return *say("You are no longer linked by an admin.")
+	}
+	return *say(mention(person) + " is no longer linked by an admin.")
+}
+
+// Resumed tells a person that what they asked for before is carried out now.
+func Resumed() Message {
+	return *say("You are linked now, so I'm carrying out what you asked for before.")
+}
+
+// LinkLine is one line of the list of links. Each field is optional.
+type LinkLine struct {
+	Kind   LinkKind
+	User   string // Slack user
+	Other  string // another Slack user who is the same member
+	Member string // id
+	Name   string // of the member
+	By     string // Slack user of the admin
+	At     time.Time
+}
+
+// LinkKind is what a line of the list of links says.
+type LinkKind int
+
+// The kinds of lines, in the order of the list.
+const (
+	LinkedTwice  LinkKind = iota // two people on one member
+	LinkBroken                   // an admin's link to a member that is gone
+	LinkInactive                 // a member who isn't active
+	LinkTried                    // somebody tried without a member
+	LinkMissing                  // a member nobody is linked to
+	LinkedByHand                 // by an admin
+	LinkedByMail
+)
+
+func (l LinkLine) words() string {
+	name := fmt.Sprintf("%s (`%s`)", escape(l.Name, 60), escape(l.Member, 60))
+	switch l.Kind {
+	case LinkedTwice:
+		return fmt.Sprintf("%s: both %s and %s. Drop one: `/invent unlink @person`", name, mention(l.User), mention(l.Other))
+	case LinkBroken:
+		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: `/invent unlink @person`", mention(l.User), escape(l.Member, 60))
+	case LinkInactive:
+		return name + ": not active. Activate the member in Invent"
+	case LinkTried:
+		return fmt.Sprintf("%s: tried on %s without a member. Link them: `/invent link @person` and the member's e-mail or id", mention(l.User), date(l.At))
+	case LinkMissing:
+		return name + ": nobody in Slack. Link somebody: `/invent link @person " + escape(l.Member, 60) + "`"
+	case LinkedByHand:
+		return fmt.Sprintf("%s: %s, linked by %s on %s. Drop it: `/invent unlink @person`", name, mention(l.User), mention(l.By), date(l.At))
+	}
+	return fmt.Sprintf("%s: %s, by the same e-mail", name, mention(l.User))
+}
+
+// LinksPage is how many lines a page of the list has.
+const LinksPage = 10
+
+// LinkList shows one page of the list of links; a page past the end is the last one.
+func LinkList(lines []LinkLine, page int) Message {
+	words := make([]string, len(lines))
+	for n, l := range lines {
+		words[n] = l.words()
+	}
+	return list("Links between Slack and Invent", "Nobody is linked, and nobody has tried.", words, page, Links, value{})
+}
+
+// Deed is one change made through the bot.
+type Deed struct {
+	User     string // Slack user who made it
+	From, To string // names as Invent had them; "" for nobody
+	Channel  string
+	At       time.Time
+}
+
+// Deeds shows what was done with a conversation, newest first.
+func Deeds(chat string, deeds []Deed, page int) Message {
+	words := make([]string, len(deeds))
+	for n, d := range deeds {
+		words[n] = fmt.Sprintf("%s: %s, from %s to %s", date(d.At), mention(d.User), orNobody(d.From), orNobody(d.To))
+		if strings.HasPrefix(d.Channel, "C") {
+			words[n] += fmt.Sprintf(", in <#%s>", d.Channel)
+		}
+	}
+	return list("Conversation `"+escape(chat, 200)+"`, newest first", "Nothing was done with this conversation from Slack in the last 90 days.", words, page, History, value{Chat: chat})
+}
+
+func orNobody(name string) string {
+	if name = escape(name, nameLimit); name != "" {
+		return name
+	}
+	return "nobody"
+}
+
+// list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn it.
+func list(title, empty string, lines []string, page int, verb Verb, v value) Message {
+	if len(lines) == 0 {
+		return *say(empty)
+	}
+	pages := (len(lines) + LinksPage - 1) / LinksPage
+	page = min(page, pages-1)
+	var b strings.Builder
+	b.WriteString(title)
+	if pages > 1 {
+		fmt.Fprintf(&b, " (page %d of %d)", page+1, pages)
+	}
+	for _, l := range lines[page*LinksPage : min(len(lines), (page+1)*LinksPage)] {
+		b.WriteString("\n• " + l)
+	}
+	var turn []slack.BlockElement
+	if page > 0 {
+		v.Page = page - 1
+		back := button(verb, wordBack, labelBack, v)
+		back.ActionID += ":back"
+		turn = append(turn, back)
+	}
+	if page < pages-1 {
+		v.Page = page + 1
+		next := button(verb, wordNext, labelNext, v)
+		next.ActionID += ":next"
+		turn = append(turn, next)
+	}
+	return *say(b.String(), turn...)
+}
+
+// LockedOut tells admins that the bot can't work, once, by the side that still does.
+func LockedOut() Message {
+	return *say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
+		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say nothing more about it until it works again.")
 }
 
 // Failure is why an action could not be done, whoever asks.

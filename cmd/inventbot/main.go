@@ -60,7 +60,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}))
 	b, err := bot.New(bot.Config{
 		Secrets: s.secrets, Teams: team.Only, Probe: team, Cache: store,
-		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost, Log: log,
+		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
+		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("building the bot: %w", err)

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,12 +30,18 @@ type settings struct {
 	InventChatURL      string `envconfig:"INVENT_CHAT_URL" default:"https://useinvent.com/o/inbox/{chat_id}"`
 	InventRate         string `envconfig:"INVENT_RATE"`
 	RedisURL           string `envconfig:"REDIS_URL"`
+	Admins             string `envconfig:"ADMINS"`
+	AssignOthers       string `envconfig:"ASSIGN_OTHERS" default:"members"`
+	AllowGuests        string `envconfig:"ALLOW_GUESTS" default:"false"`
 	LogLevel           string `envconfig:"LOG_LEVEL" default:"info"`
 	LogFormat          string `envconfig:"LOG_FORMAT" default:"json"`
 
 	secrets   []string
 	slackHost string // "" for Slack itself
 	rate      int
+	admins    []string
+	roles     []string // that may assign to others; empty: all
+	guests    bool
 	level     slog.Level
 }
 
@@ -82,11 +90,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	if _, port, err := net.SplitHostPort(s.Addr); err != nil || port == "" {
 		wrong("ADDR", "is not host:port, such as :8080")
 	}
-	for secret := range strings.SplitSeq(s.SlackSigningSecret, ",") {
-		if secret = strings.TrimSpace(secret); secret != "" {
-			s.secrets = append(s.secrets, secret)
-		}
-	}
+	s.secrets, s.admins = list(s.SlackSigningSecret), list(s.Admins)
 	if s.SlackSigningSecret != "" && len(s.secrets) == 0 {
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
@@ -123,12 +127,44 @@ func (s *settings) check(wrong func(name, what string)) {
 			_ = store.Close() // nothing was sent yet
 		}
 	}
+	for _, user := range s.admins {
+		if !slackUser.MatchString(user) {
+			wrong("ADMINS", "is not a list of Slack user ids such as U012ABCDEF")
+			break
+		}
+	}
+	if s.AssignOthers != "members" {
+		s.roles = list(strings.ToUpper(s.AssignOthers))
+		for _, role := range s.roles {
+			if !slices.Contains([]string{"ADMIN", "DEVELOPER", "MANAGER", "AGENT"}, role) {
+				wrong("ASSIGN_OTHERS", "is neither members nor a list of ADMIN, DEVELOPER, MANAGER, AGENT")
+				break
+			}
+		}
+	}
+	var err error
+	if s.guests, err = strconv.ParseBool(s.AllowGuests); err != nil {
+		wrong("ALLOW_GUESTS", "is not true or false")
+	}
 	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil {
 		wrong("LOG_LEVEL", "is not debug, info, warn or error")
 	}
 	if s.LogFormat != "json" && s.LogFormat != "text" {
 		wrong("LOG_FORMAT", "is not json or text")
 	}
+}
+
+var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
+
+// list reads what is separated by commas.
+func list(s string) []string {
+	var items []string
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 // address reads an https address. Keys travel to it, so plain http is for this machine only.

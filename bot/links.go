@@ -1,0 +1,366 @@
+package bot
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+// resumeEvery is how often it is looked whether somebody who was refused is linked now.
+const resumeEvery = time.Minute
+
+const (
+	waiting = "waiting" // for a link
+	asked   = "asked"
+)
+
+// mayOthers says whether the member may assign to others and release theirs.
+func (b *Bot) mayOthers(l cache.Link) bool {
+	return len(b.assignOthers) == 0 || slices.ContainsFunc(b.assignOthers, func(role string) bool { return strings.EqualFold(role, l.Role) })
+}
+
+// whoami tells a person which member they are, as Slack and Invent say this moment.
+func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
+	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(no.reason))
+	}
+	if err != nil {
+		return "", err
+	}
+	w.member = link.Member
+	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, w.Intent.User, link))
+	b.resumeHeld(ctx, t, w.Intent.User)
+	return said, b.say(ctx, w.Intent, slackui.Myself(slackui.Me{
+		Member: link.Member, Name: link.Name, Role: link.Role, LinkedBy: link.By, LinkedAt: link.At, MayOthers: b.mayOthers(link),
+	}))
+}
+
+// admin refuses whoever is neither an admin of the workspace nor named in ADMINS.
+func (b *Bot) admin(ctx context.Context, t *Team, user string) error {
+	a, err := b.person(ctx, t, user)
+	if err != nil {
+		return err
+	}
+	if !a.admin && !slices.Contains(b.admins, user) {
+		return refuse(slackui.NotAdmin)
+	}
+	return nil
+}
+
+// about makes a refusal one that concerns somebody else.
+func about(err error, whom string) error {
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		return &refusal{reason: no.reason, about: whom}
+	}
+	return err
+}
+
+// linkable answers the member that a person may be linked to, or refuses: not to somebody who is linked by e-mail,
+// and not to a member who is somebody else.
+func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To, asked time.Time) (invent.Member, error) {
+	a, err := b.person(ctx, t, user)
+	if err != nil {
+		return invent.Member{}, about(err, user)
+	}
+	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
+		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
+	}
+	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.Mends() {
+		return invent.Member{}, about(err, user)
+	}
+	m, err := b.named(ctx, t, to, asked)
+	if err != nil {
+		return m, err
+	}
+	hand, err := b.cache.HandLinks(ctx, t.ID)
+	if err != nil {
+		return m, errors.Join(errStore, err)
+	}
+	for other, l := range hand {
+		if l.Member == m.ID && other != user {
+			return m, &refusal{reason: slackui.MemberTaken, about: other}
+		}
+	}
+	if m.Email == "" {
+		return m, nil
+	}
+	other, err := t.Slack.GetUserByEmailContext(ctx, m.Email)
+	switch {
+	case err == nil && other.ID != user && b.full(t, accountOf(other)) == nil:
+		return m, &refusal{reason: slackui.MemberTaken, about: other.ID}
+	case err == nil || slackSays(err, "users_not_found"):
+		return m, nil
+	}
+	return m, wrapSlack("looking up an e-mail", err)
+}
+
+// named answers the active member with that e-mail or id.
+func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
+	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool {
+		return to.Email != "" && strings.EqualFold(m.Email, to.Email) || to.Member != "" && m.ID == to.Member
+	})
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		reason := no.reason
+		if reason == slackui.NotLinked {
+			reason = slackui.NoSuchMember
+		}
+		return m, &refusal{reason: reason, about: to.Email + to.Member}
+	}
+	return m, err
+}
+
+// offer asks a person, for an admin, whether they are a member. Nothing counts before they agree.
+func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time) (string, error) {
+	if err := b.admin(ctx, t, i.User); err != nil {
+		return "", err
+	}
+	if i.Person == i.User {
+		return "", refuse(slackui.SelfLink)
+	}
+	m, err := b.linkable(ctx, t, i.Person, *i.To, at)
+	if err != nil {
+		return "", err
+	}
+	o := cache.Offer{ID: rand.Text(), Member: m.ID, Name: m.Name, By: i.User, Channel: i.Channel}
+	if err := b.cache.SetOffer(ctx, t.ID, i.Person, o); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if err := b.dm(ctx, t, i.Person, slackui.Offer(i.User, m.ID, m.Name, o.ID)); err != nil {
+		return "", err
+	}
+	return asked, b.say(ctx, i, slackui.Offered(i.Person, m.Name))
+}
+
+// dm sends a direct message.
+func (b *Bot) dm(ctx context.Context, t *Team, user string, m slackui.Message) error {
+	_, _, err := t.Slack.PostMessageContext(ctx, user, options(m)...)
+	return wrapSlack("sending a direct message", err)
+}
+
+// answerOffer hears a person's yes or no. Only the one who was asked can answer, and only the newest question.
+func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (string, error) {
+	i := w.Intent
+	o, found, err := b.cache.Offer(ctx, t.ID, i.User)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if !found || o.ID != i.Offer {
+		return "", refuse(slackui.OfferGone)
+	}
+	yes := i.Verb == slackui.Agree
+	m, words := invent.Member{}, slackui.Declined()
+	if yes {
+		if m, err = b.linkable(ctx, t, i.User, slackui.To{Member: o.Member}, at); err != nil {
+			return "", err
+		}
+		if err := b.cache.SetHandLink(ctx, t.ID, i.User, cache.HandLink{Member: m.ID, By: o.By, At: b.now()}); err != nil {
+			return "", errors.Join(errStore, err)
+		}
+		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
+		w.member, words = m.ID, slackui.Agreed(m.Name)
+	}
+	if err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	b.replace(ctx, i, words)
+	if err := b.dm(ctx, t, o.By, slackui.Answered(i.User, o.Name, yes)); err != nil {
+		b.log.Warn("an admin could not be told", "error", err, "ref", ref(i.Key))
+	}
+	if yes {
+		b.resumeHeld(ctx, t, i.User)
+	}
+	return string(i.Verb), nil
+}
+
+// unlink drops a link that an admin made: one's own, or for admins anybody's.
+func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+	user := i.Person
+	if user == "" || user == i.User {
+		user, i.Person = i.User, ""
+	} else if err := b.admin(ctx, t, i.User); err != nil {
+		return "", err
+	}
+	link, _, err := b.cache.Link(ctx, t.ID, user)
+	b.debug("a link can't be read", err)
+	dropped, err := b.cache.DropHandLink(ctx, t.ID, user)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if !dropped {
+		reason := slackui.NoLink
+		if fresh, err := b.lookUp(ctx, t, user, time.Time{}); err == nil && fresh.By == "" {
+			reason = slackui.SameEmail
+		}
+		return "", &refusal{reason: reason, about: i.Person}
+	}
+	if err := b.cache.DropLink(ctx, t.ID, user, link); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	return string(slackui.Unlink), b.say(ctx, i, slackui.Unlinked(i.Person))
+}
+
+// links lists for admins who is linked how, and what to mend.
+func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time) (string, error) {
+	if err := b.admin(ctx, t, i.User); err != nil {
+		return "", err
+	}
+	members, err := t.roster(ctx, at, b.now)
+	if err != nil {
+		return "", err
+	}
+	accounts, err := t.directory(ctx, b.now().Add(-membersFresh), b.now)
+	if err != nil {
+		return "", err
+	}
+	hand, err := b.cache.HandLinks(ctx, t.ID)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	tried, err := b.cache.Tried(ctx, t.ID)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	lines := b.linkLines(t, members, accounts, hand, tried)
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(lines, i.Page)})
+}
+
+// linkLines puts together what is known of the links. An equal e-mail always wins.
+func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]account, hand map[string]cache.HandLink, tried map[string]time.Time) []slackui.LinkLine {
+	byID, byEmail := map[string]invent.Member{}, map[string]invent.Member{}
+	for _, m := range members {
+		byID[m.ID] = m
+		if m.Email != "" {
+			byEmail[strings.ToLower(m.Email)] = m
+		}
+	}
+	var lines []slackui.LinkLine
+	linked, holder := map[string]bool{}, map[string]string{}
+	add := func(user string, m invent.Member, l slackui.LinkLine) {
+		l.User, l.Member, l.Name = user, m.ID, m.Name
+		if other := holder[m.ID]; other != "" {
+			l.Kind, l.Other = slackui.LinkedTwice, other
+		}
+		holder[m.ID], linked[user] = user, true
+		lines = append(lines, l)
+	}
+	for user, a := range accounts {
+		if m, found := byEmail[strings.ToLower(a.email)]; found && a.email != "" && a.confirmed && b.full(t, a) == nil {
+			add(user, m, slackui.LinkLine{Kind: slackui.LinkedByMail})
+		}
+	}
+	for user, l := range hand {
+		m, found := byID[l.Member]
+		switch {
+		case linked[user]:
+		case !found:
+			linked[user] = true
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkBroken, User: user, Member: l.Member})
+		default:
+			add(user, m, slackui.LinkLine{Kind: slackui.LinkedByHand, By: l.By, At: l.At})
+		}
+	}
+	for user, at := range tried {
+		if !linked[user] {
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkTried, User: user, At: at})
+		}
+	}
+	for _, m := range members {
+		switch {
+		case !m.Active():
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name})
+		case holder[m.ID] == "":
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkMissing, Member: m.ID, Name: m.Name})
+		}
+	}
+	slices.SortFunc(lines, func(a, b slackui.LinkLine) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.User, b.User))
+	})
+	return lines
+}
+
+// hold keeps a refused request for an hour, in case its person is linked in that time.
+func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if err != nil {
+		return false
+	}
+	text, _ := json.Marshal(i) // of strings and times: it can't fail
+	first, err := b.cache.Hold(ctx, t.ID, i.User, text, b.now())
+	if err != nil {
+		b.debug("a refused request can't be kept", err)
+		return false
+	}
+	if !first {
+		return true // it is looked after already
+	}
+	resume := slackui.Intent{
+		V: slackui.Version, Verb: slackui.Resume, Key: i.Key + ":resume", Team: i.Team, Enterprise: i.Enterprise,
+		User: i.User, Channel: i.Channel, Sent: b.now(),
+	}
+	return b.accept(ctx, resume)
+}
+
+// waitError gives a job back until something may have changed.
+type waitError struct{ after, until time.Duration }
+
+// Error says what is waited for.
+func (e *waitError) Error() string { return "waiting" }
+
+// resume looks whether somebody who was refused is linked now, for as long as their request is kept.
+func (b *Bot) resume(ctx context.Context, t *Team, w *work, at time.Time) (string, error) {
+	held, err := b.cache.Held(ctx, t.ID, w.Intent.User)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if !held {
+		return said, nil
+	}
+	_, err = b.member(ctx, t, w.Intent.User, b.now())
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		return "", &waitError{after: resumeEvery, until: 2 * time.Hour}
+	}
+	if err != nil {
+		return "", err
+	}
+	b.resumeHeld(ctx, t, w.Intent.User)
+	return said, nil
+}
+
+// resumeHeld carries out what the person was refused for want of a link. It is compared with what they saw then,
+// like any other request.
+func (b *Bot) resumeHeld(ctx context.Context, t *Team, user string) {
+	text, err := b.cache.Release(ctx, t.ID, user)
+	var i slackui.Intent
+	if err != nil || text == nil || json.Unmarshal(text, &i) != nil {
+		b.debug("a kept request can't be read", err)
+		return
+	}
+	i.Key += ":resumed"
+	b.whisper(ctx, i, slackui.Resumed())
+	if !b.accept(ctx, i) {
+		b.whisper(ctx, i, slackui.Busy())
+	}
+}
+
+// history lists what was done with a conversation through the bot.
+func (b *Bot) history(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+	list, err := b.cache.Deeds(ctx, t.ID, i.Chat)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	deeds := make([]slackui.Deed, len(list))
+	for n, d := range list {
+		deeds[n] = slackui.Deed{User: d.User, From: d.From, To: d.To, Channel: d.Channel, At: d.At}
+	}
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Deeds(i.Chat, deeds, i.Page)})
+}

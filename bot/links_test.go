@@ -1,0 +1,424 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// boss adds an admin of the workspace who is a member too.
+func (w *world) boss() *slacktest.Person {
+	w.invent.AddMember(invent.Member{ID: "mem_boss", Name: "Boss", Email: "boss@example.com", Role: "ADMIN"})
+	return w.slack.AddUser(slacktest.User{ID: "UBOSS", Name: "boss", RealName: "Boss", Email: "boss@example.com", Admin: true})
+}
+
+func TestWhoami(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"ADMIN"} })
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are *Ada* in Invent", "mem_ada", "same e-mail", "Agent", "release your own")
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "aren't linked", "/invent link")
+	boss := w.boss()
+	w.acknowledged(boss.Types(w.support, "/invent whoami"))
+	boss.ExpectPrivate(w.support, "You are *Boss*", "also for others")
+}
+
+func TestLinkByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	boss := w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked", "within an hour")
+	w.acknowledged(boss.Types(w.support, "/invent link @linus penguin@other.example"))
+	boss.ExpectPrivate(w.support, "I've asked @linus", "Penguin")
+	question := w.linus.ExpectDM("@boss says", "Penguin", "mem_penguin", "7 days")
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "aren't linked") // nothing counts before the yes
+	w.wrote()
+
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.linus.DM().ExpectUpdate(question, "You are linked to *Penguin*")
+	boss.ExpectDM("@linus agreed")
+	w.linus.ExpectPrivate(w.support, "carrying out what you asked for")
+	w.support.ExpectMessage("@linus") // the very action
+	w.wrote("chat_1 mem_penguin")
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "You are *Penguin*", "@boss linked you")
+
+	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
+	boss.ExpectPrivate(w.support, "@linus is no longer linked")
+	w.acknowledged(w.linus.Types(w.support, "/invent release chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.wrote("chat_1 mem_penguin")
+}
+
+func TestLinkDeclinedOrForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	boss := w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	first := w.linus.ExpectDM("Penguin")
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	second := w.linus.ExpectDM("Penguin")
+	w.acknowledged(w.linus.Press(first, "Yes, that's me")) // replaced by the second
+	w.linus.ExpectPrivate(w.linus.DM(), "replaced by a newer one")
+	w.acknowledged(w.linus.Press(second, "No"))
+	w.linus.DM().ExpectUpdate(second, "weren't linked")
+	boss.ExpectDM("@linus says not to be *Penguin*")
+	w.acknowledged(w.linus.Press(second, "Yes, that's me"))
+	w.linus.ExpectPrivate(w.linus.DM(), "was answered")
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+}
+
+func TestLinkRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(func(c *bot.Config) { c.Admins = []string{"UGRACE"} })
+	boss := w.boss()
+	w.slack.AddUser(slacktest.User{ID: "UGUEST", Name: "guest", Guest: true, Email: "guest@example.com"})
+	w.slack.AddUser(slacktest.User{ID: "URENEE", Name: "renee", Email: "renee@example.com"})
+	w.invent.AddMember(invent.Member{ID: "mem_old", Name: "Old", Email: "old@example.com", Status: "INACTIVE"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	for _, c := range []struct {
+		who        *slacktest.Person
+		line, says string
+	}{
+		{w.ada, "link @linus mem_penguin", "Only Slack admins"},
+		{w.ada, "unlink @linus", "Only Slack admins"},
+		{w.ada, "links", "Only Slack admins"},
+		{w.linus, "link @linus mem_penguin", "Only Slack admins"},
+		{boss, "link @boss mem_penguin", "Nobody can link himself"},
+		{boss, "link @linus mem_ada", "That member is @ada already"},
+		{boss, "link @grace mem_penguin", "@grace is linked by the same e-mail"},
+		{boss, "link @guest mem_penguin", "@guest is a guest"},
+		{boss, "link @linus mem_nobody", "No member in Invent has the e-mail or id mem_nobody"},
+		{boss, "link @linus old@example.com", "isn't active"},
+		{boss, "unlink @linus", "@linus has no link"},
+		{boss, "unlink @ada", "@ada is linked by the same e-mail"},
+		{boss, "unlink", "same e-mail"},
+	} {
+		w.acknowledged(c.who.Types(w.support, "/invent "+c.line))
+		c.who.ExpectPrivate(w.support, c.says)
+	}
+	for line, says := range map[string]string{
+		"link": "Who is meant", "link @linus": "Which member", "link linus@example.com mem_penguin": "Pick one with @",
+		"link @linus mem_penguin now": "too many words", "whoami now": "too many words", "unlink mem_penguin": "Pick one with @",
+	} {
+		w.acknowledged(boss.Types(w.support, "/invent "+line))
+		boss.ExpectPrivate(w.support, says)
+	}
+	w.acknowledged(w.grace.Types(w.support, "/invent link @linus mem_penguin")) // by ADMINS
+	w.grace.ExpectPrivate(w.support, "I've asked @linus")
+	w.linus.ExpectDM("Penguin")
+	w.acknowledged(w.grace.Types(w.support, "/invent link @renee mem_penguin"))
+	w.grace.ExpectPrivate(w.support, "I've asked @renee")
+	w.slack.Person("URENEE").ExpectDM("Penguin")
+}
+
+// TestSecondYesLoses: two people were asked about one member; only the first yes counts.
+func TestSecondYesLoses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	boss := w.boss()
+	renee := w.slack.AddUser(slacktest.User{ID: "URENEE", Name: "renee", Email: "renee@example.com"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	for _, p := range []*slacktest.Person{w.linus, renee} {
+		w.acknowledged(boss.Types(w.support, "/invent link @"+p.Name+" mem_penguin"))
+		boss.ExpectPrivate(w.support, "I've asked")
+	}
+	q1, q2 := w.linus.ExpectDM("Penguin"), renee.ExpectDM("Penguin")
+	w.acknowledged(w.linus.Press(q1, "Yes, that's me"))
+	w.linus.DM().ExpectUpdate(q1, "You are linked")
+	boss.ExpectDM("@linus agreed")
+	w.acknowledged(renee.Press(q2, "Yes, that's me"))
+	renee.ExpectPrivate(renee.DM(), "That member is @linus already")
+}
+
+// TestLinkedByMailLater: somebody is invited to Invent after a refusal; the interrupted action is finished without another
+// click.
+func TestLinkedByMailLater(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(w *world){
+		"it still makes sense":           func(*world) {},
+		"meanwhile somebody else has it": func(w *world) { w.has("chat_1", "mem_grace") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			clock := newClock()
+			w.serve(clock.drive)
+			w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+			w.linus.ExpectPrivate(w.support, "aren't linked")
+			w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
+			change(w)
+			// The look comes within the minute, when it is due by the bot's clock.
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			clock.passUntil(ctx, 61*time.Second, func() bool { return strings.Contains(w.log.String(), `"verb":"resume"`) })
+			w.linus.ExpectPrivate(w.support, "carrying out what you asked for")
+			if w.invent.Assignee("chat_1") == "mem_grace" {
+				w.linus.ExpectPrivate(w.support, "Grace has had it", "Take over")
+				w.wrote()
+				return
+			}
+			w.support.ExpectMessage("@linus")
+			w.wrote("chat_1 mem_linus")
+		})
+	}
+}
+
+// TestLinkIsNoticed: what changes in Slack or Invent is noticed within an hour, and a yes is used as it is till then.
+func TestLinkIsNoticed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(w *world)
+		says   string
+	}{
+		"deactivated in Invent": {func(w *world) { w.invent.SetMember("mem_ada", func(m *invent.Member) { m.Status = "INACTIVE" }) }, "isn't active"},
+		"made a guest in Slack": {func(w *world) { w.slack.SetUser("UADA", func(u *slacktest.User) { u.Guest = true }) }, "guest"},
+		"another e-mail":        {func(w *world) { w.slack.SetUser("UADA", func(u *slacktest.User) { u.Email = "new@example.com" }) }, "aren't linked"},
+		"Slack and Invent away": {func(w *world) {
+			w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 500})
+			w.invent.Fault(inventtest.Fault{Path: "/members", Status: 500})
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.serve(clock.drive)
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			w.ada.ExpectPrivate(w.support, "Nobody")
+			c.change(w)
+			clock.pass(61 * time.Minute)
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			if c.says == "" {
+				w.ada.ExpectPrivate(w.support, "Nobody")
+				return
+			}
+			w.ada.ExpectPrivate(w.support, c.says)
+		})
+	}
+}
+
+// TestCrowd: the first clicks of 500 people cost one listing of the members, and no more questions than Slack allows.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.RateLimits(true)
+	w.serve()
+	people := make([]*slacktest.Person, 500)
+	for i := range people {
+		name := fmt.Sprintf("p%d", i)
+		w.invent.AddMember(member(name))
+		people[i] = w.slack.AddUser(slacktest.User{ID: "UP" + fmt.Sprint(i), Name: name, Email: name + "@example.com"})
+		w.chat("chat_" + name)
+	}
+	for _, p := range people {
+		w.acknowledged(p.Types(w.support, "/invent show chat_"+p.Name))
+	}
+	for _, p := range people {
+		p.ExpectPrivate(w.support, "chat_"+p.Name)
+	}
+	listings := 0
+	for _, r := range w.invent.Requests() {
+		if strings.HasSuffix(r.Path, "/members") && strings.Contains(r.Query, "page=1") && strings.Contains(r.Query, "take=100") {
+			listings++
+		}
+	}
+	if listings != 1 {
+		t.Errorf("the members were listed %d times, want once", listings)
+	}
+	if n := len(w.slack.CallsTo("users.info")); n > 100 {
+		t.Errorf("users.info was called %d times within a minute", n)
+	}
+	for _, c := range w.slack.Calls() {
+		if c.Status == 429 {
+			t.Errorf("%s ran into Slack's limit", c.Method)
+		}
+	}
+}
+
+func TestRolesThatMayAssignOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"MANAGER", "admin"} })
+	boss := w.boss()
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody")
+	w.acknowledged(boss.Types(w.support, "/invent assign chat_1 @grace"))
+	w.support.ExpectMessage("@grace")
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
+	w.slack.IgnoreLeftovers()
+	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace")
+}
+
+func TestGuestsWhereAllowed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(func(c *bot.Config) { c.AllowGuests = true })
+	w.slack.SetUser("UADA", func(u *slacktest.User) { u.Guest = true })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+}
+
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
+	w.ada.ExpectPrivate(w.support, "Nothing was done")
+	for _, line := range []string{"take chat_1", "assign chat_1 @grace"} {
+		w.acknowledged(w.ada.Types(w.support, "/invent "+line))
+		w.support.ExpectMessage("chat_1")
+	}
+	w.chat("chat_2")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
+	w.support.ExpectMessage("chat_2")
+	w.acknowledged(w.grace.Types(w.support, "/invent history chat_1"))
+	m := w.grace.ExpectPrivate(w.support, "@ada, from Ada to Grace", "@ada, from nobody to Ada", "#support")
+	if first := strings.Index(m.Shows(), "to Grace"); first > strings.Index(m.Shows(), "to Ada") {
+		t.Error("the newest change isn't first")
+	}
+	w.slack.IgnoreLeftovers()
+}
+
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	boss := w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_old", Name: "Old", Email: "old@example.com", Status: "INACTIVE"})
+	for i := range 10 {
+		w.invent.AddMember(invent.Member{ID: fmt.Sprintf("mem_%d", i), Name: fmt.Sprintf("Nobody %d", i), Email: fmt.Sprintf("n%d@example.com", i)})
+	}
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.acknowledged(boss.Types(w.support, "/invent links"))
+	list := boss.ExpectPrivate(w.support, "page 1 of 2", "Old (`mem_old`): not active", "@linus: tried", "/invent link", "Nobody 0")
+	w.acknowledged(boss.Press(list, "Next"))
+	list = boss.ExpectPrivate(w.support, "page 2 of 2", "Ada (`mem_ada`): @ada, by the same e-mail")
+	w.acknowledged(boss.Press(list, "Previous"))
+	boss.ExpectPrivate(w.support, "page 1 of 2")
+}
+
+// TestLockedOut: Invent refuses the key; admins hear of it once, people get honest words, and a key that works again is
+// enough.
+func TestLockedOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	undo := w.invent.Fault(inventtest.Fault{Status: 401})
+	address, _ := w.serve()
+	boss.ExpectDM("Invent refuses this app's API key", "Settings, API Keys")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "refuses this app's API key")
+	if body := get(t, address+"/readyz"); !strings.Contains(body, "401") {
+		t.Errorf("/readyz doesn't say that Invent refuses the key: %s", body)
+	}
+	undo()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+}
+
+func TestSlackTokenRevoked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+	w.slack.Revoke()
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
+	w.grace.ExpectPrivate(w.support, "Slack refuses this app's token")
+	w.slack.Restore()
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_1"))
+	w.grace.ExpectPrivate(w.support, "@ada")
+}
+
+// TestForgedIds: one bot serves two teams; a payload of team B that names things of team A reaches none of them.
+func TestForgedIds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := inventtest.Start()
+	t.Cleanup(other.Close)
+	other.AddMember(invent.Member{ID: "mem_bob", Name: "Bob", Email: "bob@b.example"})
+	other.AddChat(inventtest.Chat{ID: "chat_b", Customer: "Bea", State: invent.Open})
+	other.AddMember(invent.Member{ID: "mem_carol", Name: "Carol", Email: "carol@b.example"})
+	slackB := slacktest.New(t, slacktest.Team("TTEAMB"), slacktest.Secret(w.slack.Secret()), slacktest.Scopes(scopes...))
+	bob := slackB.AddUser(slacktest.User{ID: "UBOB", Name: "bob", Email: "bob@b.example"})
+	channelB := slackB.AddChannel(slacktest.Channel{ID: "CB", Name: "b", BotIsMember: true})
+	b := bot.NewTeam(bot.NewSlack(slackB.Token(), slackB.URL()), invent.New(invent.Options{URL: other.URL(), Key: other.Key(), Org: "c"}))
+	store, err := cache.OpenInProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	hostA := strings.TrimSuffix(strings.TrimPrefix(w.slack.URL(), "http://"), "/api/")
+	address, _ := w.serve(func(c *bot.Config) {
+		a := c.Teams
+		c.Cache = store
+		c.Teams = func(ctx context.Context, team, enterprise string) (*bot.Team, error) {
+			if team == "TTEAMB" {
+				return b.Only(ctx, team, enterprise)
+			}
+			return a(ctx, team, enterprise)
+		}
+	})
+	slackB.SetBot(address)
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	boss := w.boss()
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+
+	forge := func(action, value string) {
+		t.Helper()
+		payload := fmt.Sprintf(`{"type":"block_actions","trigger_id":"f.%s.%d","team":{"id":"TTEAMB"},"user":{"id":"UBOB","team_id":"TTEAMB"},`+
+			`"channel":{"id":"CB"},"container":{"message_ts":"1.2","is_ephemeral":true,"channel_id":"CB"},"response_url":"http://%s/response/none",`+
+			`"actions":[{"action_id":%q,"value":%q,"action_ts":"%d.1"}]}`, action, len(value), hostA, action, value, time.Now().Unix())
+		ack := bob.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode()))
+		if ack.Status != 200 {
+			t.Fatalf("answered %d", ack.Status)
+		}
+	}
+	w.slack.AllowComplaint("response") // the forged response_url leads nowhere
+	forge("take", `{"v":1,"chat":"chat_1","seen":""}`)
+	bob.ExpectPrivate(channelB, "knows no conversation")
+	forge("assign", `{"v":1,"chat":"chat_b","seen":"","to":{"m":"mem_ada"}}`)
+	bob.ExpectPrivate(channelB, "No member in Invent has the e-mail or id mem_ada")
+	offer := question.Button("Yes, that's me").Value
+	forge("link_yes", offer)
+	bob.ExpectPrivate(channelB, "This question has expired")
+	w.wrote()
+	if n := len(other.Writes()); n != 0 {
+		t.Errorf("team B's Invent was written %d times", n)
+	}
+	w.acknowledged(w.linus.Press(question, "No"))
+	w.linus.DM().ExpectUpdate(question, "weren't linked")
+	boss.ExpectDM("@linus says not to be")
+}

@@ -1,0 +1,237 @@
+package cache_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"inventbot/cache"
+)
+
+// calls are all that can be asked of a Cache, and how long each may take at most.
+var calls = map[string]struct {
+	most time.Duration
+	call func(context.Context, *cache.Cache) error
+}{
+	"Ping": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Ping(ctx) }},
+	"Warm": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Warm(ctx) }},
+	"Submit": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Submit(ctx, job("a", "A"), 10)
+		return err
+	}},
+	"Next": {cache.Patience + 50*time.Millisecond, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Next(ctx, 10, 50*time.Millisecond)
+		return err
+	}},
+	"Reap": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Reap(ctx, 10)
+		return err
+	}},
+	"Done":  {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Done(ctx, job("a", "A").Held("1-1")) }},
+	"Later": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Later(ctx, job("a", "A").Held("1-1"), noon) }},
+	"Tick": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Tick(ctx, noon)
+		return err
+	}},
+	"Open": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Open(ctx)
+		return err
+	}},
+	"Remaining": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Remaining(ctx)
+		return err
+	}},
+	"Leave": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Leave(ctx) }},
+	"Link": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Link(ctx, "T1", "U1")
+		return err
+	}},
+	"SetLink": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetLink(ctx, "T1", "U1", ada) }},
+	"Person": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Person(ctx, "T1", "mem_1")
+		return err
+	}},
+	"SetPerson": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		return c.SetPerson(ctx, "T1", cache.Person{User: "U1"}, "mem_1")
+	}},
+	"Known": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Known(ctx, "T1", "chat_1", "C1")
+		return err
+	}},
+	"SetReach": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetReach(ctx, "T1", "C1", cache.Own) }},
+	"Remember": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		return c.Remember(ctx, "T1", "chat_1", via, card(1))
+	}},
+	"Forget": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Forget(ctx, "T1", "chat_1", card(1)) }},
+}
+
+func TestARedisThatRefusesConnectionsCostsNoTime(t *testing.T) {
+	t.Parallel()
+	for name, tc := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := opened(t, "redis://"+freeAddr(t))
+			for range 5 {
+				begun := time.Now()
+				err := tc.call(t.Context(), c)
+				if took := time.Since(begun); err == nil || took > cache.Patience/2 {
+					t.Errorf("%v after %s, want an error well under %s", err, took, cache.Patience)
+				}
+			}
+		})
+	}
+}
+
+// silent is the address of somebody who takes connections and never says a word.
+func silent(t *testing.T) string {
+	t.Helper()
+	l := listen(t)
+	gone := make(chan struct{})
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-gone
+	})
+	go func() {
+		defer close(gone)
+		var all []net.Conn
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				for _, conn := range all {
+					_ = conn.Close()
+				}
+				return
+			}
+			all = append(all, conn)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func TestARedisThatHangs(t *testing.T) {
+	t.Parallel()
+	t.Run("from the start", func(t *testing.T) {
+		t.Parallel()
+		for name, tc := range calls {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				c := opened(t, "redis://"+silent(t))
+				hangs(t, c, tc.most, tc.call)
+			})
+		}
+	})
+	t.Run("all of a sudden", func(t *testing.T) {
+		t.Parallel()
+		for name, tc := range calls {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				c := inProcess(t)
+				w := newWire(t, c)
+				far := another(t, c, w.addr)
+				w.say.hold()
+				hangs(t, far, tc.most, tc.call)
+				w.say.release()
+				soon(t, "it is back", func() bool { return far.Ping(t.Context()) == nil })
+				if err := tc.call(t.Context(), far); err != nil {
+					t.Errorf("when it is back: %v", err)
+				}
+			})
+		}
+	})
+}
+
+// hangs wants the first calls to end in about their time, and those after two failures at once.
+func hangs(t *testing.T, c *cache.Cache, most time.Duration, call func(context.Context, *cache.Cache) error) {
+	t.Helper()
+	for i := range 6 {
+		begun := time.Now()
+		err := call(t.Context(), c)
+		took, limit := time.Since(begun), most+cache.Patience
+		if i >= 2 {
+			limit = cache.Patience / 2
+		}
+		if err == nil || took > limit {
+			t.Errorf("call %d: %v after %s, want an error within %s", i+1, err, took, limit)
+		}
+	}
+}
+
+func TestAnErrorThatRedisItselfSpeaksIsNoFailureOfRedis(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		for range 5 {
+			if err := c.Raw().Do(t.Context(), "NONSENSE").Err(); err == nil {
+				t.Fatal("Redis knows NONSENSE")
+			}
+		}
+		if err := c.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAContextThatWasCancelledIsNoFailureOfRedis(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 5 {
+			if err := c.Ping(ctx); err == nil {
+				t.Fatal("no error of a context that has ended")
+			}
+		}
+		if err := c.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"redis://localhost", "rediss://:secret@redis.example:6380/3", "redis://user:secret@localhost:6379"} {
+		c, err := cache.Open(url)
+		if err != nil {
+			t.Errorf("%s: %v", url, err)
+			continue
+		}
+		if c.InProcess() {
+			t.Errorf("%s is in this process", url)
+		}
+		closing(t, c)
+	}
+	for _, url := range []string{"", "localhost:6379", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost"} {
+		if c, err := cache.Open(url); err == nil {
+			t.Errorf("%q can be used", url)
+			closing(t, c)
+		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "ret@") {
+			t.Errorf("the error quotes the password: %v", err)
+		}
+	}
+}
+
+func TestTheInProcessRedis(t *testing.T) {
+	t.Parallel()
+	t.Run("is open to nobody else", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		if !c.InProcess() {
+			t.Error("it doesn't say that it is in this process")
+		}
+		stranger := redis.NewClient(&redis.Options{Addr: c.Raw().Options().Addr})
+		defer func() { _ = stranger.Close() }()
+		if err := stranger.Get(t.Context(), "x").Err(); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
+			t.Errorf("without the password: %v, want NOAUTH", err)
+		}
+		if !strings.HasPrefix(c.Raw().Options().Addr, "127.0.0.1:") {
+			t.Errorf("it listens on %s", c.Raw().Options().Addr)
+		}
+	})
+	t.Run("lets time pass by itself", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		fine(t, c.Raw().Set(t.Context(), "inventbot:x", "1", 10*time.Millisecond).Err())
+		soon(t, "the key is gone", func() bool { return c.Raw().Exists(t.Context(), "inventbot:x").Val() == 0 })
+	})
+}

@@ -1,0 +1,88 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var errBroken = &net.OpError{Op: "read", Err: errors.New("broken")}
+
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	// allowed counts how many of 20 calls may ask.
+	allowed := func(b *breaker) (n int) {
+		for range 20 {
+			if b.Allow() == nil {
+				n++
+			}
+		}
+		return n
+	}
+	for name, test := range map[string]func(*testing.T, *breaker){
+		"lets all pass while Redis answers": func(t *testing.T, b *breaker) {
+			for _, err := range []error{nil, errBroken, nil, redis.Nil, errBroken, fmt.Errorf("x: %w", redis.Nil), errBroken} {
+				b.ReportResult(err)
+			}
+			if n := allowed(b); n != 20 {
+				t.Errorf("%d of 20, want all", n)
+			}
+		},
+		"counts no call that its caller gave up, and none that it refused": func(t *testing.T, b *breaker) {
+			for range 5 {
+				b.ReportResult(context.Canceled)
+				b.ReportResult(errAway)
+			}
+			if n := allowed(b); n != 20 {
+				t.Errorf("%d of 20, want all", n)
+			}
+		},
+		"refuses all after two failures in a row": func(t *testing.T, b *breaker) {
+			b.ReportResult(errBroken)
+			if n := allowed(b); n != 20 {
+				t.Errorf("%d of 20 after one, want all", n)
+			}
+			b.ReportResult(context.DeadlineExceeded)
+			if n := allowed(b); n != 0 {
+				t.Errorf("%d of 20 after two, want none", n)
+			}
+			<-time.After(pause - time.Millisecond)
+			if n := allowed(b); n != 0 {
+				t.Errorf("%d of 20 shortly before the end of the pause, want none", n)
+			}
+		},
+		"lets a few find out in each pause whether it is back": func(t *testing.T, b *breaker) {
+			b.ReportResult(errBroken)
+			b.ReportResult(errBroken)
+			for range 3 {
+				<-time.After(pause)
+				if n := allowed(b); n == 0 || n > probes {
+					t.Errorf("%d of 20, want 1 to %d", n, probes)
+				}
+				b.ReportResult(errBroken)
+				if n := allowed(b); n != 0 {
+					t.Errorf("%d of 20 after another failure, want none", n)
+				}
+			}
+			<-time.After(pause)
+			if b.Allow() != nil {
+				t.Fatal("nobody may find out")
+			}
+			b.ReportResult(nil)
+			if n := allowed(b); n != 20 {
+				t.Errorf("%d of 20 when it is back, want all", n)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { test(t, &breaker{}) })
+		})
+	}
+}

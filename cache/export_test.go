@@ -1,0 +1,52 @@
+package cache
+
+import (
+	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
+)
+
+// What tests may see of the inside.
+const (
+	Patience  = patience
+	Pause     = pause
+	Ready     = readyKey
+	Group     = workers
+	CardsKept = cardsKept
+)
+
+// QueueKeys are the keys that may live for ever.
+var QueueKeys = []string{readyKey, bodiesKey, laterKey, tellKey}
+
+// The functions of the keys.
+var (
+	OnceKey   = onceKey
+	LaneKey   = laneKey
+	LinkKey   = linkKey
+	PersonKey = personKey
+	CardsKey  = cardsKey
+	ReachKey  = reachKey
+)
+
+// Raw is the Redis itself.
+func (c *Cache) Raw() *redis.Client { return c.rdb.(*redis.Client) }
+
+// Mini is the in-process Redis.
+func (c *Cache) Mini() *miniredis.Miniredis { return c.mini }
+
+// Consumer is this process in the consumer group.
+func (c *Cache) Consumer() string { return c.consumer }
+
+// Another is a second process on the same Redis, reached at addr unless that is empty.
+func (c *Cache) Another(addr string) *Cache {
+	old := c.Raw().Options()
+	if addr == "" {
+		addr = old.Addr
+	}
+	return open(&redis.Options{Addr: addr, Password: old.Password})
+}
+
+// Held is the job as if it had been taken from there.
+func (j Job) Held(entry string) Job {
+	j.entry = entry
+	return j
+}

@@ -1,0 +1,826 @@
+package cache_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/redis/go-redis/v9"
+
+	"inventbot/cache"
+)
+
+func TestSubmitAcceptsARequestOnce(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		a := job("a", "A")
+		a.Tell, a.Tries = noon.Add(5*time.Second), 3
+		accept(t, c, a)
+		submit(t, c, cache.Repeated, 1000, a, job("a", "another lane"))
+		got := next(t, c, "a")
+		if d := cmp.Diff(a, got[0], cmpopts.IgnoreUnexported(cache.Job{})); d != "" {
+			t.Errorf("submitted -, taken +:\n%s", d)
+		}
+		submit(t, c, cache.Repeated, 1000, a)
+		done(t, c, got...)
+		submit(t, c, cache.Repeated, 1000, a) // also when it is long done
+		next(t, c)
+		open(t, c, 0)
+		if ttl := c.Raw().TTL(t.Context(), cache.OnceKey("a")).Val(); ttl <= 59*time.Minute || ttl > time.Hour {
+			t.Errorf("a request is known for %s, want an hour", ttl)
+		}
+	})
+}
+
+func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		answers := admissions(t, c, 1000, func(int) cache.Job { return job("a", "A") })
+		if d := cmp.Diff(map[cache.Admission]int{cache.Accepted: 1, cache.Repeated: 49}, answers); d != "" {
+			t.Errorf("want -, got +:\n%s", d)
+		}
+		open(t, c, 1)
+		next(t, c, "a")
+	})
+}
+
+// admissions submits 50 jobs, ten at a time.
+func admissions(t *testing.T, c *cache.Cache, limit int, make func(int) cache.Job) map[cache.Admission]int {
+	t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	answers := map[cache.Admission]int{}
+	for g := range 10 {
+		all.Go(func() {
+			for i := g; i < 50; i += 10 {
+				got, err := c.Submit(t.Context(), make(i), limit)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				answers[got]++
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return answers
+}
+
+func TestAFullQueue(t *testing.T) {
+	t.Run("refuses and keeps nothing of it", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			submit(t, c, cache.Accepted, 2, job("a", "A"), job("b", "A"))
+			over := job("c", "C")
+			over.Tell = noon
+			submit(t, c, cache.Full, 2, over)
+			submit(t, c, cache.Repeated, 2, job("a", "A")) // rather than full: it was accepted
+			open(t, c, 2)
+			tick(t, c, noon.Add(time.Hour))
+			a := next(t, c, "a")
+			submit(t, c, cache.Full, 2, over) // what is at work counts
+			done(t, c, a...)
+			submit(t, c, cache.Accepted, 2, over)
+			next(t, c, "b", "c")
+		})
+	})
+	t.Run("takes no more than its bound from many at once", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			answers := admissions(t, c, 10, func(i int) cache.Job { return job(fmt.Sprint(i), fmt.Sprint(i%7)) })
+			if d := cmp.Diff(map[cache.Admission]int{cache.Accepted: 10, cache.Full: 40}, answers); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+			open(t, c, 10)
+		})
+	})
+}
+
+func TestSubmitGivenUp(t *testing.T) {
+	t.Run("is not done when it reaches Redis late", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			w := newWire(t, c)
+			far := another(t, c, w.addr)
+			accept(t, far, job("warm", "W")) // the connection is made and Redis's clock known
+			w.ask.hold()
+			begun := time.Now()
+			got, err := far.Submit(t.Context(), job("a", "A"), 1000)
+			if err == nil {
+				t.Fatalf("answered %v through a wire that holds everything back", got)
+			}
+			if took := time.Since(begun); took > 2*cache.Patience {
+				t.Errorf("given up after %s, want about %s", took, cache.Patience)
+			}
+			w.ask.release()
+			w.heard(t, "late")
+			open(t, c, 1)
+			next(t, c, "warm")
+			if n := c.Raw().Exists(t.Context(), cache.OnceKey("a"), cache.LaneKey("A")).Val(); n != 0 {
+				t.Errorf("%d keys were left", n)
+			}
+			accept(t, c, job("a", "A")) // it may be asked for again
+		})
+	})
+	t.Run("is found again when only the answer was lost", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			w := newWire(t, c)
+			far := another(t, c, w.addr)
+			accept(t, far, job("warm", "W"))
+			w.say.hold()
+			if got, err := far.Submit(t.Context(), job("a", "A"), 1000); err == nil {
+				t.Fatalf("answered %v through a wire that holds everything back", got)
+			}
+			w.say.release()
+			submit(t, c, cache.Repeated, 1000, job("a", "A"))
+			next(t, c, "warm", "a")
+		})
+	})
+}
+
+func TestSubmitWhenRedissClockIsNotOurs(t *testing.T) {
+	t.Parallel()
+	t.Run("goes by Redis's", func(t *testing.T) {
+		t.Parallel()
+		for _, off := range []time.Duration{time.Hour, -time.Hour} {
+			c := inProcess(t)
+			c.Mini().SetTime(time.Now().Add(off))
+			accept(t, another(t, c, ""), job("a", "A"))
+			cold := closing(t, c.Another(""))
+			accept(t, cold, job("b", "A")) // it asks for the time first
+		}
+	})
+	t.Run("refuses once after a leap, and then goes by the new time", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		accept(t, c, job("a", "A"))
+		c.Mini().SetTime(time.Now().Add(time.Hour))
+		if got, err := c.Submit(t.Context(), job("b", "B"), 1000); err == nil {
+			t.Fatalf("answered %v an hour late", got)
+		}
+		open(t, c, 1)
+		accept(t, c, job("b", "B"))
+	})
+}
+
+func TestSubmitOfWhatCannotBeStoredIsAnError(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		for name, j := range map[string]cache.Job{
+			"a body that isn't JSON": {ID: "a", Lane: "A", At: noon, Body: json.RawMessage("{")},
+			"a year of five digits":  {ID: "a", Lane: "A", At: noon.AddDate(9000, 0, 0), Body: json.RawMessage("1")},
+		} {
+			if got, err := c.Submit(t.Context(), j, 1000); err == nil {
+				t.Errorf("%s: %v, want an error", name, got)
+			}
+		}
+		open(t, c, 0)
+	})
+}
+
+func TestALane(t *testing.T) {
+	t.Run("runs its jobs one after the other, beside other lanes", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"), job("a2", "A"), job("b1", "B"), job("a3", "A"), job("b2", "B"))
+			first := next(t, c, "a1", "b1")
+			next(t, c)
+			done(t, c, first[0])
+			second := next(t, c, "a2")
+			next(t, c)
+			done(t, c, first[1])
+			done(t, c, next(t, c, "b2")...)
+			done(t, c, second...)
+			accept(t, c, job("a4", "A"))
+			done(t, c, next(t, c, "a3")...)
+			done(t, c, next(t, c, "a4")...)
+			next(t, c)
+			open(t, c, 0)
+			if n := c.Raw().Exists(t.Context(), append(cache.QueueKeys[1:], cache.LaneKey("A"), cache.LaneKey("B"))...).Val(); n != 0 {
+				t.Errorf("%d keys of the queue are left of nothing", n)
+			}
+			if n := c.Raw().XLen(t.Context(), cache.Ready).Val(); n != 0 {
+				t.Errorf("the stream holds %d entries of nothing", n)
+			}
+			accept(t, c, job("a5", "A")) // an empty lane begins anew
+			next(t, c, "a5")
+		})
+	})
+	t.Run("waits behind a job that is put aside, and holds no worker", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"), job("a2", "A"), job("b1", "B"))
+			jobs := next(t, c, "a1", "b1")
+			a1 := jobs[0]
+			a1.Tries, a1.Body = 1, json.RawMessage(`"another body"`)
+			later(t, c, a1, noon.Add(2*time.Second))
+			done(t, c, jobs[1])
+			accept(t, c, job("a3", "A"))
+			if n := c.Raw().XPending(t.Context(), cache.Ready, cache.Group).Val().Count; n != 0 {
+				t.Errorf("%d jobs are held, want none", n)
+			}
+			tick(t, c, noon.Add(2*time.Second-time.Millisecond))
+			next(t, c)
+			tick(t, c, noon.Add(2*time.Second))
+			tick(t, c, noon.Add(2*time.Second)) // and no second time
+			again := next(t, c, "a1")
+			if d := cmp.Diff(a1, again[0], cmpopts.IgnoreUnexported(cache.Job{})); d != "" {
+				t.Errorf("put aside -, back +:\n%s", d)
+			}
+			done(t, c, again...)
+			done(t, c, next(t, c, "a2")...)
+			next(t, c, "a3")
+		})
+	})
+}
+
+func TestDoneAndLaterHappenOnce(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		accept(t, c, job("a1", "A"), job("a2", "A"), job("a3", "A"))
+		a1 := next(t, c, "a1")[0]
+		done(t, c, a1, a1)
+		later(t, c, a1, noon)
+		a2 := next(t, c, "a2")[0]
+		next(t, c)
+		later(t, c, a2, noon)
+		later(t, c, a2, noon.Add(-time.Hour))
+		done(t, c, a2) // it isn't held any more
+		tick(t, c, noon.Add(-time.Minute))
+		next(t, c)
+		tick(t, c, noon)
+		next(t, c, "a2")
+		open(t, c, 2)
+	})
+}
+
+func TestNext(t *testing.T) {
+	t.Run("waits for a job", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			type answer struct {
+				jobs []cache.Job
+				err  error
+			}
+			got := make(chan answer)
+			go func() {
+				jobs, err := c.Next(t.Context(), 10, time.Minute)
+				got <- answer{jobs, err}
+			}()
+			accept(t, another(t, c, ""), job("a", "A"))
+			if a := <-got; a.err != nil || len(a.jobs) != 1 {
+				t.Errorf("got %+v", a)
+			}
+		})
+	})
+	t.Run("is patient no longer than it was told", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			begun := time.Now()
+			jobs, err := c.Next(t.Context(), 10, 100*time.Millisecond)
+			if took := time.Since(begun); err != nil || len(jobs) > 0 || took < 90*time.Millisecond || took > 100*time.Millisecond+cache.Patience {
+				t.Errorf("%v and %v after %s", jobs, err, took)
+			}
+		})
+	})
+	t.Run("ends by its context's deadline", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			begun := time.Now()
+			if _, err := c.Next(ctx, 10, 2*time.Second); err == nil || time.Since(begun) > 50*time.Millisecond+cache.Patience {
+				t.Errorf("%v after %s", err, time.Since(begun))
+			}
+			if err := c.Ping(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	})
+	t.Run("takes no more than it is asked for", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"), job("b", "B"), job("c", "C"))
+			jobs, err := c.Next(t.Context(), 2, time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want(t, "are taken", jobs, "a", "b")
+			next(t, another(t, c, ""), "c")
+		})
+	})
+	t.Run("leaves alone what no Submit wrote", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for _, text := range []string{"{", "[]", "{}", `{"id":7}`} {
+				if err := c.Raw().Do(t.Context(), "XADD", cache.Ready, "*", "job", text).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.Raw().Do(t.Context(), "XADD", cache.Ready, "*", "other", "x").Err(); err != nil {
+				t.Fatal(err)
+			}
+			accept(t, c, job("a", "A"))
+			next(t, c, "a")
+			age(t, c, time.Hour)
+			reap(t, c, 10, "a")
+		})
+	})
+}
+
+func TestReap(t *testing.T) {
+	t.Run("takes over what was held too long, and nothing else", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			second := another(t, c, "")
+			put := job("a1", "A")
+			put.Tries = 2
+			accept(t, c, put, job("a2", "A"))
+			dead := next(t, c, "a1")[0]
+			if dead.TakenOver {
+				t.Error("a fresh job was taken over from somebody")
+			}
+			reap(t, second, 10)
+			age(t, c, cache.TakeOver/2)
+			reap(t, second, 10)
+			age(t, c, cache.TakeOver+time.Second)
+			got := reap(t, second, 10, "a1")[0]
+			want := put
+			want.Tries, want.TakenOver = 3, true
+			if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(cache.Job{})); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+			reap(t, c, 10) // it is held anew
+			next(t, c)
+
+			// The dead one wakes up: it may do nothing to a job that isn't its own any more.
+			done(t, c, dead)
+			later(t, c, dead, noon)
+			tick(t, c, noon.Add(time.Hour))
+			next(t, c)
+			open(t, c, 2)
+			done(t, second, got)
+			open(t, c, 1)
+			next(t, c, "a2")
+		})
+	})
+	t.Run("counts how many processes have died of a job", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			next(t, c, "a")
+			for deaths := 1; deaths <= 4; deaths++ {
+				age(t, c, cache.TakeOver+time.Second)
+				if got := reap(t, another(t, c, ""), 10, "a")[0]; got.Tries != deaths {
+					t.Errorf("%d tries after %d deaths", got.Tries, deaths)
+				}
+			}
+		})
+	})
+	t.Run("begins to count anew when the job was given back", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			next(t, c, "a")
+			age(t, c, cache.TakeOver+time.Second)
+			got := reap(t, c, 10, "a")[0] // its own process may have forgotten it
+			got.Tries++
+			later(t, c, got, noon)
+			tick(t, c, noon)
+			if again := next(t, c, "a")[0]; again.Tries != 2 || again.TakenOver {
+				t.Errorf("%d tries and taken over %v, want 2 and false", again.Tries, again.TakenOver)
+			}
+			age(t, c, cache.TakeOver+time.Second)
+			if again := reap(t, c, 10, "a")[0]; again.Tries != 3 {
+				t.Errorf("%d tries, want 3", again.Tries)
+			}
+		})
+	})
+	t.Run("takes no more than it is asked for", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"), job("b", "B"), job("c", "C"))
+			next(t, c, "a", "b", "c")
+			age(t, c, cache.TakeOver+time.Second)
+			second := another(t, c, "")
+			reap(t, second, 2, "a", "b")
+			reap(t, second, 2, "c")
+			reap(t, second, 2)
+		})
+	})
+	t.Run("hands a job to one of many", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for i := range 40 {
+				accept(t, c, job(fmt.Sprint(i), fmt.Sprint(i)))
+			}
+			if jobs, err := c.Next(t.Context(), 100, time.Millisecond); err != nil || len(jobs) != 40 {
+				t.Fatalf("%d jobs and %v", len(jobs), err)
+			}
+			age(t, c, cache.TakeOver+time.Second)
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			count := map[string]int{}
+			for range 4 {
+				other := another(t, c, "")
+				all.Go(func() {
+					for {
+						jobs, err := other.Reap(t.Context(), 5)
+						if err != nil {
+							t.Error(err)
+						}
+						if len(jobs) == 0 {
+							return
+						}
+						mu.Lock()
+						for _, j := range jobs {
+							count[j.ID]++
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			all.Wait()
+			once(t, count, 40)
+		})
+	})
+}
+
+// once fails unless each of n was counted once.
+func once(t *testing.T, count map[string]int, n int) {
+	t.Helper()
+	if len(count) != n {
+		t.Errorf("%d different ones, want %d", len(count), n)
+	}
+	for id, times := range count {
+		if times != 1 {
+			t.Errorf("%s: %d times, want once", id, times)
+		}
+	}
+}
+
+func TestTick(t *testing.T) {
+	slow := func(id string, tell time.Duration) cache.Job {
+		j := job(id, id)
+		j.Tell = noon.Add(tell)
+		return j
+	}
+	t.Run("hands out each open job once when its person has waited too long", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, slow("a", time.Second), slow("b", 2*time.Second), job("never", "N"))
+			tick(t, c, noon)
+			tick(t, c, noon.Add(time.Second), "a")
+			tick(t, another(t, c, ""), noon.Add(time.Second))
+			tick(t, c, noon.Add(time.Hour), "b")
+			tick(t, c, noon.Add(time.Hour))
+			open(t, c, 3)
+			next(t, c, "a", "b", "never") // they are still to be done
+		})
+	})
+	t.Run("is silent about what is done", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, slow("a", time.Second))
+			done(t, c, next(t, c, "a")...)
+			tick(t, c, noon.Add(time.Hour))
+		})
+	})
+	t.Run("speaks of a job that waits for a retry, as it is now", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, slow("a", time.Second))
+			a := next(t, c, "a")[0]
+			a.Tries, a.Body = 1, json.RawMessage(`"another body"`)
+			later(t, c, a, noon.Add(time.Hour))
+			jobs, err := c.Tick(t.Context(), noon.Add(time.Minute))
+			if err != nil || len(jobs) != 1 || jobs[0].Tries != 1 || string(jobs[0].Body) != `"another body"` {
+				t.Errorf("%+v and %v", jobs, err)
+			}
+		})
+	})
+	t.Run("hands each of many to one of many", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for i := range 250 {
+				accept(t, c, slow(fmt.Sprint(i), 0))
+			}
+			if jobs, err := c.Next(t.Context(), 1000, time.Millisecond); err != nil || len(jobs) != 250 {
+				t.Fatalf("%d jobs and %v", len(jobs), err)
+			} else {
+				for _, j := range jobs {
+					later(t, c, j, noon)
+				}
+			}
+			var all sync.WaitGroup
+			var mu sync.Mutex
+			told := map[string]int{}
+			for range 4 {
+				other := another(t, c, "")
+				all.Go(func() {
+					for {
+						jobs, err := other.Tick(t.Context(), noon)
+						if err != nil {
+							t.Error(err)
+						}
+						if len(jobs) == 0 {
+							return
+						}
+						mu.Lock()
+						for _, j := range jobs {
+							told[j.ID]++
+						}
+						mu.Unlock()
+					}
+				})
+			}
+			all.Wait()
+			once(t, told, 250)
+			ran := map[string]int{}
+			jobs, err := c.Next(t.Context(), 1000, time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, j := range jobs {
+				ran[j.ID]++
+			}
+			once(t, ran, 250)
+		})
+	})
+}
+
+func TestRemainingAnswersAllThatIsNotDone(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		remaining := func(ids ...string) {
+			t.Helper()
+			jobs, err := c.Remaining(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.SortFunc(jobs, func(a, b cache.Job) int { return int(a.ID[0]) - int(b.ID[0]) })
+			want(t, "remain", jobs, ids...)
+		}
+		remaining()
+		accept(t, c, job("a", "A"), job("b", "A"), job("c", "C"), job("d", "D"))
+		remaining("a", "b", "c", "d") // ready, and behind another
+		jobs := next(t, c, "a", "c", "d")
+		later(t, c, jobs[1], noon)
+		done(t, c, jobs[2])
+		remaining("a", "b", "c") // at work, waiting, and put aside
+	})
+}
+
+func TestLeave(t *testing.T) {
+	members := func(t *testing.T, c *cache.Cache) (names []string) {
+		t.Helper()
+		for _, m := range c.Raw().XInfoConsumers(t.Context(), cache.Ready, cache.Group).Val() {
+			names = append(names, m.Name)
+		}
+		return names
+	}
+	t.Run("takes out a process that holds nothing", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			done(t, c, next(t, c, "a")...)
+			if !slices.Contains(members(t, c), c.Consumer()) {
+				t.Fatal("it wasn't there")
+			}
+			if err := c.Leave(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(members(t, c), c.Consumer()) {
+				t.Error("it is still there")
+			}
+		})
+	})
+	t.Run("drops nothing that is still held", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			next(t, c, "a")
+			if err := c.Leave(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, another(t, c, ""), 10, "a")
+		})
+	})
+	t.Run("of one that never came is no error", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			if err := c.Leave(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
+func TestTheQueueComesBackAfterRedisWasEmptied(t *testing.T) {
+	for name, first := range map[string]func(*testing.T, *cache.Cache){
+		"with Next": func(t *testing.T, c *cache.Cache) { next(t, c) },
+		"with Reap": func(t *testing.T, c *cache.Cache) { reap(t, c, 10) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, c *cache.Cache) {
+				accept(t, c, job("a", "A"), job("b", "A"))
+				held := next(t, c, "a")[0]
+				if err := c.Raw().FlushAll(t.Context()).Err(); err != nil {
+					t.Fatal(err)
+				}
+				accept(t, c, job("c", "C")) // before anybody makes the group anew
+				first(t, c)
+				done(t, c, held)
+				later(t, c, held, noon)
+				done(t, c, next(t, c, "c")...)
+				tick(t, c, noon.Add(time.Hour))
+				open(t, c, 0)
+			})
+		})
+	}
+}
+
+func TestScriptsComeBackAfterRedisForgotThem(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		forget := func() {
+			t.Helper()
+			if err := c.Raw().ScriptFlush(t.Context()).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		forget()
+		accept(t, c, job("a", "A"))
+		a := next(t, c, "a")[0]
+		forget()
+		later(t, c, a, noon)
+		forget()
+		tick(t, c, noon)
+		a = next(t, c, "a")[0]
+		forget()
+		done(t, c, a)
+		open(t, c, 0)
+	})
+}
+
+// trips counts the times that Redis is asked something and answers.
+type trips struct{ n atomic.Int64 }
+
+func (c *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmd)
+	}
+}
+
+func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c.n.Add(1)
+		return next(ctx, cmds)
+	}
+}
+
+func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		counter := &trips{}
+		c.Raw().AddHook(counter)
+		var held []cache.Job
+		for _, step := range []struct {
+			name string
+			do   func()
+		}{
+			{"Submit", func() { accept(t, c, job("a", "A")) }},
+			{"Submit of what is known", func() { submit(t, c, cache.Repeated, 10, job("a", "A")) }},
+			{"Next", func() { held = next(t, c, "a") }},
+			{"Later", func() { later(t, c, held[0], noon) }},
+			{"Tick", func() { tick(t, c, noon) }},
+			{"Next", func() { held = next(t, c, "a") }},
+			{"Link", func() { _, _, err := c.Link(t.Context(), "T1", "U1"); fine(t, err) }},
+			{"Known", func() { _, err := c.Known(t.Context(), "T1", "chat_1", "C1"); fine(t, err) }},
+			{"Remember", func() { fine(t, c.Remember(t.Context(), "T1", "chat_1", via, card(1))) }},
+			{"Done", func() { done(t, c, held...) }},
+		} {
+			before := counter.n.Load()
+			step.do()
+			if n := counter.n.Load() - before; n != 1 {
+				t.Errorf("%s: %d round trips, want one", step.name, n)
+			}
+		}
+	})
+}
+
+// TestTwoProcessesDoEachJobOnceAndInOrder: 500 jobs in 20 lanes, through the workers of two processes, every seventh
+// given back once.
+func TestTwoProcessesDoEachJobOnceAndInOrder(t *testing.T) {
+	const lanes, each20 = 20, 25
+	each(t, func(t *testing.T, c *cache.Cache) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var (
+			mu      sync.Mutex
+			order   = map[string][]string{}
+			running = map[string]string{}
+			left    atomic.Int64
+			all     sync.WaitGroup
+		)
+		left.Store(lanes * each20)
+		work := func(mine *cache.Cache, j cache.Job) {
+			mu.Lock()
+			if other := running[j.Lane]; other != "" {
+				t.Errorf("%s runs beside %s", j.ID, other)
+			}
+			running[j.Lane] = j.ID
+			again := len(order[j.Lane])%7 == 6 && j.Tries == 0
+			if !again {
+				order[j.Lane] = append(order[j.Lane], j.ID)
+			}
+			delete(running, j.Lane)
+			mu.Unlock()
+			end := mine.Done
+			if again {
+				j.Tries++
+				end = func(ctx context.Context, j cache.Job) error { return mine.Later(ctx, j, noon) }
+			}
+			for end(ctx, j) != nil && ctx.Err() == nil { // Redis had no time
+			}
+			if !again && left.Add(-1) == 0 {
+				cancel()
+			}
+		}
+		second := another(t, c, "")
+		for i := range 8 {
+			mine := []*cache.Cache{c, second}[i%2]
+			all.Go(func() {
+				for ctx.Err() == nil {
+					jobs, _ := mine.Next(ctx, 4, 20*time.Millisecond)
+					for _, j := range jobs {
+						work(mine, j)
+					}
+					_, _ = mine.Tick(ctx, noon)
+				}
+			})
+		}
+		for lane := range lanes {
+			all.Go(func() {
+				for n := range each20 {
+					j := job(fmt.Sprintf("%d/%02d", lane, n), fmt.Sprint(lane))
+					for ctx.Err() == nil {
+						if got, err := c.Submit(ctx, j, 1000); err == nil && got != cache.Full {
+							break
+						}
+					}
+				}
+			})
+		}
+		all.Wait()
+		if n := left.Load(); n != 0 {
+			t.Errorf("%d jobs are left after a minute", n)
+		}
+		want := map[string][]string{}
+		for lane := range lanes {
+			for n := range each20 {
+				want[fmt.Sprint(lane)] = append(want[fmt.Sprint(lane)], fmt.Sprintf("%d/%02d", lane, n))
+			}
+		}
+		if d := cmp.Diff(want, order); d != "" {
+			t.Errorf("want -, got +:\n%s", d)
+		}
+		open(t, c, 0)
+	})
+}
+
+// TestEveryKeyHasItsLifetime: each kind of key that is stored, and how long it lives.
+func TestEveryKeyHasItsLifetime(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		a := job("a", "A")
+		a.Tell = noon
+		accept(t, c, a, job("b", "B"), job("b2", "B"))
+		later(t, c, next(t, c, "a", "b")[0], noon)
+		fill(t, c)
+		got := map[string]time.Duration{}
+		keys := c.Raw().Scan(t.Context(), 0, "*", 1000).Iterator()
+		for keys.Next(t.Context()) {
+			ttl := c.Raw().TTL(t.Context(), keys.Val()).Val()
+			got[keys.Val()] = (ttl + 30*time.Second).Truncate(time.Minute)
+		}
+		const hour, day = time.Hour, 24 * time.Hour
+		lives := map[string]time.Duration{
+			cache.OnceKey("a"): hour, cache.OnceKey("b"): hour, cache.OnceKey("b2"): hour, cache.LaneKey("A"): 0, cache.LaneKey("B"): 0,
+			cache.LinkKey("T1", "U1"): day, cache.PersonKey("T1", "mem_1"): hour, cache.PersonKey("T1", "usr_1"): hour,
+			cache.CardsKey("T1", "chat_1"): 30 * day, cache.ReachKey("T1", "C1"): hour,
+		}
+		for _, key := range cache.QueueKeys {
+			lives[key] = 0
+		}
+		if d := cmp.Diff(lives, got); d != "" {
+			t.Errorf("want -, got +:\n%s", d)
+		}
+		if n := len(slices.Collect(maps.Keys(lives))); n != 14 {
+			t.Errorf("%d keys: some are the same", n)
+		}
+	})
+}
+
+func BenchmarkSubmitNextDone(b *testing.B) {
+	for name, start := range map[string]func(testing.TB) *cache.Cache{"in process": inProcess, "real": realRedis} {
+		b.Run(name, func(b *testing.B) {
+			c := start(b)
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				accept(b, c, job(fmt.Sprint(n), "A"))
+				jobs, err := c.Next(b.Context(), 10, time.Second)
+				if err != nil || len(jobs) != 1 {
+					b.Fatal(jobs, err)
+				}
+				done(b, c, jobs[0])
+			}
+		})
+	}
+}

@@ -1,0 +1,250 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	offerLife   = 7 * 24 * time.Hour
+	heldLife    = time.Hour
+	triedLife   = 30 * 24 * time.Hour
+	triedKept   = 1000
+	historyLife = 90 * 24 * time.Hour
+	historyKept = 20_000
+	toldLife    = 7 * 24 * time.Hour
+)
+
+// HandLink is a link that an admin made and the person agreed to.
+type HandLink struct {
+	Member string    `json:"member"` // Member.id
+	By     string    `json:"by"`     // Slack user of the admin
+	At     time.Time `json:"at"`     // of the agreement
+}
+
+// Offer is the question whether a person is a member.
+type Offer struct {
+	ID      string `json:"id"` // tells an older question of the same person apart
+	Member  string `json:"member"`
+	Name    string `json:"name"`
+	By      string `json:"by"`      // Slack user of the admin
+	Channel string `json:"channel"` // where the admin asked
+}
+
+// Deed is one change made through the bot. From and To are names as Invent had them, "" for nobody.
+type Deed struct {
+	Job     string    `json:"job"`
+	Chat    string    `json:"chat"`
+	User    string    `json:"user"`
+	Verb    string    `json:"verb"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to,omitempty"`
+	Channel string    `json:"channel,omitempty"`
+	At      time.Time `json:"at"`
+}
+
+// HandLinks answers every link made by an admin, by Slack user.
+func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	fields, err := c.rdb.HGetAll(ctx, linksKey(team)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	links := make(map[string]HandLink, len(fields))
+	for user, text := range fields {
+		var l HandLink
+		if json.Unmarshal([]byte(text), &l) == nil && l.Member != "" {
+			links[user] = l
+		}
+	}
+	return links, nil
+}
+
+// HandLink finds the link an admin made for a user. A miss is ok == false without an error.
+func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := c.rdb.HGet(ctx, linksKey(team), user).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return l, false, nil
+	}
+	if err != nil {
+		return l, false, fmt.Errorf("reading a link: %w", err)
+	}
+	return l, json.Unmarshal(text, &l) == nil && l.Member != "", nil
+}
+
+// SetHandLink keeps a link made by an admin until it is dropped.
+func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("encoding a link: %w", err)
+	}
+	if err := c.rdb.HSet(ctx, linksKey(team), user, text).Err(); err != nil {
+		return fmt.Errorf("keeping a link: %w", err)
+	}
+	return nil
+}
+
+// DropHandLink drops a link made by an admin, and says whether there was one.
+func (c *Cache) DropHandLink(ctx context.Context, team, user string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n, err := c.rdb.HDel(ctx, linksKey(team), user).Result()
+	if err != nil {
+		return false, fmt.Errorf("dropping a link: %w", err)
+	}
+	return n > 0, nil
+}
+
+// SetOffer keeps a question for 7 days; an older one to the same person is void then.
+func (c *Cache) SetOffer(ctx context.Context, team, user string, o Offer) error {
+	return c.set(ctx, map[string]any{offerKey(team, user): o}, offerLife)
+}
+
+// Offer finds the question that waits for the user's answer.
+func (c *Cache) Offer(ctx context.Context, team, user string) (o Offer, ok bool, err error) {
+	ok, err = c.get(ctx, offerKey(team, user), &o)
+	return o, ok, err
+}
+
+// DropOffer forgets a question.
+func (c *Cache) DropOffer(ctx context.Context, team, user string) error {
+	return c.del(ctx, offerKey(team, user))
+}
+
+// Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says
+// whether nothing was kept before.
+func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (first bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var before *redis.IntCmd
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		before = p.Exists(ctx, heldKey(team, user))
+		p.Set(ctx, heldKey(team, user), []byte(intent), heldLife)
+		p.ZAdd(ctx, triedKey(team), redis.Z{Score: float64(at.Unix()), Member: user})
+		p.ZRemRangeByRank(ctx, triedKey(team), 0, -triedKept-1)
+		p.Expire(ctx, triedKey(team), triedLife)
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("keeping a refused request: %w", err)
+	}
+	return before.Val() == 0, nil
+}
+
+// Held says whether Hold keeps something of the user's.
+func (c *Cache) Held(ctx context.Context, team, user string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n, err := c.rdb.Exists(ctx, heldKey(team, user)).Result()
+	if err != nil {
+		return false, fmt.Errorf("looking for a refused request: %w", err)
+	}
+	return n > 0, nil
+}
+
+// Release hands out what Hold kept, once.
+func (c *Cache) Release(ctx context.Context, team, user string) (intent json.RawMessage, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := c.rdb.GetDel(ctx, heldKey(team, user)).Bytes()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading a refused request: %w", err)
+	}
+	return text, nil
+}
+
+// Tried answers who tried without a member in the last 30 days, and when last.
+func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	since := strconv.FormatInt(time.Now().Add(-triedLife).Unix(), 10)
+	list, err := c.rdb.ZRangeByScoreWithScores(ctx, triedKey(team), &redis.ZRangeBy{Min: since, Max: "+inf"}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading who tried: %w", err)
+	}
+	tried := make(map[string]time.Time, len(list))
+	for _, z := range list {
+		if user, ok := z.Member.(string); ok {
+			tried[user] = time.Unix(int64(z.Score), 0)
+		}
+	}
+	return tried, nil
+}
+
+// AddDeed keeps a change for 90 days, as one of the newest 20,000 of the team.
+func (c *Cache) AddDeed(ctx context.Context, team string, d Deed) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encoding a change: %w", err)
+	}
+	key := historyKey(team)
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: historyKept, Approx: true, Values: []any{"deed", text}})
+		p.XTrimMinID(ctx, key, strconv.FormatInt(time.Now().Add(-historyLife).UnixMilli(), 10))
+		p.Expire(ctx, key, historyLife)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("keeping a change: %w", err)
+	}
+	return nil
+}
+
+// Deeds answers what was done with a conversation in the last 90 days, newest first, each change once.
+func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
+	var deeds []Deed
+	seen := map[string]bool{}
+	end := "+"
+	for {
+		step, cancel := context.WithTimeout(ctx, patience)
+		list, err := c.rdb.XRevRangeN(step, historyKey(team), end, "-", 1000).Result()
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("reading the history: %w", err)
+		}
+		for _, m := range list {
+			var d Deed
+			text, _ := m.Values["deed"].(string)
+			if json.Unmarshal([]byte(text), &d) == nil && d.Chat == chat && !seen[d.Job] {
+				seen[d.Job] = true
+				deeds = append(deeds, d)
+			}
+		}
+		if len(list) < 1000 {
+			return deeds, nil
+		}
+		end = "(" + list[len(list)-1].ID
+	}
+}
+
+// TellOnce says whether a trouble is to be told now: the first time, until TellAgain or a week later.
+func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	first, err := c.rdb.SetNX(ctx, toldKey(team, trouble), "1", toldLife).Result()
+	if err != nil {
+		return false, fmt.Errorf("writing to Redis: %w", err)
+	}
+	return first, nil
+}
+
+// TellAgain says that a trouble is over: the next one is told again.
+func (c *Cache) TellAgain(ctx context.Context, team, trouble string) error {
+	return c.del(ctx, toldKey(team, trouble))
+}

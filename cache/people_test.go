@@ -1,0 +1,198 @@
+package cache_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inventbot/cache"
+)
+
+// fill stores one of each.
+func fill(t *testing.T, c *cache.Cache) {
+	t.Helper()
+	fine(t, c.SetLink(t.Context(), "T1", "U1", ada))
+	fine(t, c.Remember(t.Context(), "T1", "chat_1", via, card(1)))
+	fine(t, c.SetReach(t.Context(), "T1", "C1", cache.Own))
+}
+
+func fine(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	ada = cache.Link{Member: "mem_1", UserID: "usr_1", Email: "ada@example.com", Name: "Ada <Lovelace>", Checked: noon}
+	via = cache.Via{User: "U1", Assignee: "mem_1", At: noon}
+)
+
+func card(n int) cache.Card {
+	return cache.Card{Channel: "C1", TS: fmt.Sprintf("1772452800.%06d", n), Job: "7.8.9", Shows: "0a1b", Reach: cache.Shared}
+}
+
+func TestLink(t *testing.T) {
+	t.Run("comes back as it was set, in both directions", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.SetLink(t.Context(), "T1", "U1", ada))
+			got, ok, err := c.Link(t.Context(), "T1", "U1")
+			if d := cmp.Diff(ada, got); d != "" || !ok || err != nil {
+				t.Errorf("%v and %v, want -, got +:\n%s", ok, err, d)
+			}
+			for _, id := range []string{"mem_1", "usr_1"} {
+				if p, ok, err := c.Person(t.Context(), "T1", id); p.User != "U1" || !ok || err != nil {
+					t.Errorf("%s is %+v, %v, %v; want U1", id, p, ok, err)
+				}
+			}
+		})
+	})
+	t.Run("of nobody is a miss and no error", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fill(t, c)
+			for _, at := range [][2]string{{"T1", "U2"}, {"T2", "U1"}, {"T1", "mem_1"}, {"", ""}} {
+				if got, ok, err := c.Link(t.Context(), at[0], at[1]); ok || err != nil || got != (cache.Link{}) {
+					t.Errorf("%v: %+v, %v, %v; want a miss", at, got, ok, err)
+				}
+			}
+		})
+	})
+	t.Run("that is broken is a miss", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for _, text := range []string{"", "{", "[]", `{"member":7}`, `"mem_1"`} {
+				fine(t, c.Raw().Set(t.Context(), cache.LinkKey("T1", "U1"), text, time.Hour).Err())
+				if _, ok, err := c.Link(t.Context(), "T1", "U1"); ok || err != nil {
+					t.Errorf("%q: %v and %v, want a miss", text, ok, err)
+				}
+			}
+		})
+	})
+	t.Run("is gone after a day, the way back after an hour", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		fill(t, c)
+		is := func(link, person bool) {
+			t.Helper()
+			_, l, _ := c.Link(t.Context(), "T1", "U1")
+			_, p, _ := c.Person(t.Context(), "T1", "mem_1")
+			if l != link || p != person {
+				t.Errorf("link %v and person %v, want %v and %v", l, p, link, person)
+			}
+		}
+		c.Mini().FastForward(59 * time.Minute)
+		is(true, true)
+		c.Mini().FastForward(time.Minute)
+		is(true, false)
+		c.Mini().FastForward(23 * time.Hour)
+		is(false, false)
+	})
+}
+
+func TestPerson(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		if _, ok, err := c.Person(t.Context(), "T1", "mem_1"); ok || err != nil {
+			t.Errorf("of nobody: %v and %v, want a miss", ok, err)
+		}
+		fine(t, c.SetPerson(t.Context(), "T1", cache.Person{}, "mem_1", "", "usr_1"))
+		for id, want := range map[string]bool{"mem_1": true, "usr_1": true, "": false, "mem_2": false} {
+			if p, ok, err := c.Person(t.Context(), "T1", id); p.User != "" || ok != want || err != nil {
+				t.Errorf("%q, who is not on Slack: %+v, %v, %v; want %v", id, p, ok, err, want)
+			}
+		}
+		fine(t, c.SetPerson(t.Context(), "T1", cache.Person{User: "U1"}))
+		fine(t, c.SetPerson(t.Context(), "T1", cache.Person{User: "U1"}, ""))
+		fine(t, c.Raw().Set(t.Context(), cache.PersonKey("T1", "mem_1"), "U1", time.Hour).Err())
+		if _, ok, err := c.Person(t.Context(), "T1", "mem_1"); ok || err != nil {
+			t.Errorf("what is broken: %v and %v, want a miss", ok, err)
+		}
+	})
+}
+
+func TestKnown(t *testing.T) {
+	known := func(t *testing.T, c *cache.Cache, team, chat, channel string) cache.Known {
+		t.Helper()
+		k, err := c.Known(t.Context(), team, chat, channel)
+		fine(t, err)
+		return k
+	}
+	same := func(t *testing.T, want, got cache.Known) {
+		t.Helper()
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("want -, got +:\n%s", d)
+		}
+	}
+	t.Run("answers the cards newest first, through whom, and who can read the channel", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			other := cache.Card{Channel: "D2", TS: "1772452800.000003"}
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", cache.Via{}, card(1), card(4)))
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", via, other, card(2)))
+			fine(t, c.SetReach(t.Context(), "T1", "C1", cache.Shared))
+			same(t, cache.Known{Cards: []cache.Card{card(4), other, card(2), card(1)}, Via: via, Reach: cache.Shared}, known(t, c, "T1", "chat_1", "C1"))
+			same(t, cache.Known{Cards: []cache.Card{card(4), other, card(2), card(1)}, Via: via}, known(t, c, "T1", "chat_1", "C2"))
+			same(t, cache.Known{Reach: cache.Shared}, known(t, c, "T1", "chat_2", "C1"))
+			same(t, cache.Known{}, known(t, c, "T2", "chat_1", "C1"))
+		})
+	})
+	t.Run("has the last word on a card and on whom", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			now, nobody := card(1), cache.Via{User: "U2", At: noon.Add(time.Minute)}
+			now.Shows = "2c3d"
+			fill(t, c)
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", nobody, now))
+			fine(t, c.SetReach(t.Context(), "T1", "C1", cache.ReachUnknown))
+			same(t, cache.Known{Cards: []cache.Card{now}, Via: nobody}, known(t, c, "T1", "chat_1", "C1"))
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", cache.Via{}))
+			same(t, cache.Known{Cards: []cache.Card{now}, Via: nobody}, known(t, c, "T1", "chat_1", "C1"))
+		})
+	})
+	t.Run("forgets what it is told to forget", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", via, card(1), card(2), card(3)))
+			fine(t, c.Forget(t.Context(), "T1", "chat_1", card(3), card(1), card(7)))
+			fine(t, c.Forget(t.Context(), "T1", "chat_1"))
+			same(t, cache.Known{Cards: []cache.Card{card(2)}, Via: via}, known(t, c, "T1", "chat_1", "C1"))
+		})
+	})
+	t.Run("keeps the newest 50 cards", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			var all []cache.Card
+			for n := 60; n > 0; n-- {
+				all = append(all, card(n))
+			}
+			fine(t, c.Remember(t.Context(), "T1", "chat_1", via, all...))
+			same(t, cache.Known{Cards: all[:cache.CardsKept], Via: via}, known(t, c, "T1", "chat_1", "C1"))
+			if n := c.Raw().HLen(t.Context(), cache.CardsKey("T1", "chat_1")).Val(); n != cache.CardsKept+1 {
+				t.Errorf("%d fields are kept, want 50 cards and through whom", n)
+			}
+			same(t, cache.Known{Cards: all[:cache.CardsKept], Via: via}, known(t, c, "T1", "chat_1", "C1"))
+		})
+	})
+	t.Run("passes over what is broken", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fill(t, c)
+			fine(t, c.Raw().HSet(t.Context(), cache.CardsKey("T1", "chat_1"), "via", "{", "C9 1.1", "{", "C9", "{}", "", "").Err())
+			same(t, cache.Known{Cards: []cache.Card{card(1)}, Reach: cache.Own}, known(t, c, "T1", "chat_1", "C1"))
+		})
+	})
+	t.Run("lives for 30 days after the last change", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		fill(t, c)
+		c.Mini().FastForward(29 * 24 * time.Hour)
+		fine(t, c.Remember(t.Context(), "T1", "chat_1", cache.Via{}, card(2)))
+		c.Mini().FastForward(29 * 24 * time.Hour)
+		same(t, cache.Known{Cards: []cache.Card{card(2), card(1)}, Via: via}, known(t, c, "T1", "chat_1", "C1"))
+		c.Mini().FastForward(24 * time.Hour)
+		same(t, cache.Known{}, known(t, c, "T1", "chat_1", "C1"))
+	})
+	t.Run("says that it doesn't know what it can't read", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())
+			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1"); err == nil {
+				t.Errorf("%+v without an error", k)
+			}
+		})
+	})
+}

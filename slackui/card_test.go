@@ -1,0 +1,404 @@
+package slackui_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"inventbot/bot/slacktest"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares v as JSON with testdata/name.golden.json.
+func golden(t *testing.T, name string, v any) {
+	t.Helper()
+	var got bytes.Buffer
+	e := json.NewEncoder(&got)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", name+".golden.json")
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Errorf("%s (go test ./slackui -update writes it anew), want -, got +:\n%s", path, d)
+	}
+}
+
+func TestCardsLookAsTheyDid(t *testing.T) {
+	t.Parallel()
+	for name, c := range ordinary.cards() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			golden(t, "card_"+name, c.Message())
+		})
+	}
+	for _, temper := range []string{"longest", "wide", "hostile", "nameless"} {
+		t.Run("everything, "+temper, func(t *testing.T) {
+			t.Parallel()
+			golden(t, "card_everything_"+temper, tempers[temper].cards()["everything"].Message())
+		})
+	}
+}
+
+func TestPrivateMessagesReadAsTheyDid(t *testing.T) {
+	t.Parallel()
+	golden(t, "messages", ordinary.messages(t))
+}
+
+func TestGoldenFilesAreAllInUse(t *testing.T) {
+	t.Parallel()
+	want := []string{"messages.golden.json"}
+	for name := range ordinary.cards() {
+		want = append(want, "card_"+name+".golden.json")
+	}
+	for _, temper := range []string{"longest", "wide", "hostile", "nameless"} {
+		want = append(want, "card_everything_"+temper+".golden.json")
+	}
+	slices.Sort(want)
+	paths, err := filepath.Glob("testdata/*.golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]string, len(paths))
+	for i, p := range paths {
+		got[i] = filepath.Base(p)
+	}
+	if d := cmp.Diff(want, got); d != "" && !*update {
+		t.Errorf("want -, got +:\n%s", d)
+	}
+}
+
+func TestSlackTakesEveryMessage(t *testing.T) {
+	t.Parallel()
+	for name, m := range every(t) {
+		for _, complaint := range slacktest.CheckMessage(encode(t, m)) {
+			t.Errorf("%s: %s", name, complaint)
+		}
+		if n := utf8.RuneCountInString(m.Text); n > 4000 {
+			t.Errorf("%s: a text of %d characters, which chat.update refuses; want at most 4000", name, n)
+		}
+		if !utf8.ValidString(m.Text) {
+			t.Errorf("%s: a text that isn't UTF-8: %q", name, m.Text)
+		}
+	}
+}
+
+// TestTheTextSaysAllThatTheBlocksSay stands for people whose screen reader reads only the text.
+func TestTheTextSaysAllThatTheBlocksSay(t *testing.T) {
+	t.Parallel()
+	for name, m := range every(t) {
+		shown := texts(t, m)
+		if len(shown) == 0 {
+			t.Errorf("%s shows nothing", name)
+		}
+		for _, s := range shown {
+			if !strings.Contains(m.Text, s) {
+				t.Errorf("%s shows %q; its text lacks it: %q", name, s, m.Text)
+			}
+		}
+	}
+	c := ordinary.cards()["everything"].Message()
+	for _, s := range []string{
+		"Jane Doe", "WhatsApp", "Support Bot", "Snoozed, AI on", "<@U0GRACE>", "since <!date^1772452560^", "through <@U0ADA>", "Unread: 3",
+		"<!date^1772449200^{date_short_pretty} at {time}|2026-03-02 11:00 UTC>", "Follow-up: <!date^1772539200^", "Muted until: <!date^1772456400^", "5 of 5", "`chat_1`", "can't be redrawn",
+	} {
+		if !strings.Contains(c.Text, s) {
+			t.Errorf("the full card's text lacks %q: %q", s, c.Text)
+		}
+	}
+}
+
+// texts are the words that a message's blocks show, as mrkdwn, without the names of buttons.
+func texts(t *testing.T, m slackui.Message) []string {
+	t.Helper()
+	type object struct{ Type, Text string }
+	var blocks []struct {
+		Type     string
+		Text     json.RawMessage
+		Fields   []object
+		Elements []json.RawMessage
+	}
+	if err := json.Unmarshal(encode(t, m.Blocks), &blocks); err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	add := func(o object) {
+		if o.Type == "plain_text" {
+			o.Text = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(o.Text)
+		}
+		if name, words, ok := strings.Cut(o.Text, "*\n"); ok && strings.HasPrefix(name, "*") {
+			if strings.TrimSpace(words) == "" {
+				t.Errorf("a fact without words: %q", o.Text)
+			}
+			o.Text = name[1:] + ": " + words
+		}
+		all = append(all, o.Text)
+	}
+	for _, b := range blocks {
+		var o object
+		if b.Text != nil {
+			if err := json.Unmarshal(b.Text, &o); err != nil {
+				t.Fatal(err)
+			}
+			add(o)
+		}
+		for _, f := range b.Fields {
+			add(f)
+		}
+		for _, e := range b.Elements {
+			if b.Type == "context" {
+				if err := json.Unmarshal(e, &o); err != nil {
+					t.Fatal(err)
+				}
+				add(o)
+			}
+		}
+	}
+	return all
+}
+
+func TestACard(t *testing.T) {
+	t.Parallel()
+	t.Run("shared with another organisation never names the customer", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range ordinary.cards() {
+			c.Anonymous = true
+			if text := string(encode(t, c.Message())); strings.Contains(text, "Jane") {
+				t.Errorf("%s names the customer: %s", name, text)
+			}
+		}
+	})
+	t.Run("says that somebody is not on Slack only when Slack said so", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range ordinary.cards() {
+			want := c.Holder != nil && c.Holder.NotOnSlack
+			if got := strings.Contains(c.Message().Text, "not on Slack"); got != want {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+	})
+	t.Run("invents nothing that Invent didn't send", func(t *testing.T) {
+		t.Parallel()
+		got := ordinary.cards()["bare"].Message().Text
+		if want := "Conversation with Unnamed. State: AI off. Assignee: Nobody. Conversation `chat_1`"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
+	t.Run("leaves out an address that Slack wouldn't take", func(t *testing.T) {
+		t.Parallel()
+		c := ordinary.free(func(c *slackui.Card) { c.URL = "https://example.com/" + strings.Repeat("x", 3000) })
+		for _, b := range buttons(t, c.Message()) {
+			if b.ActionID == "open" {
+				t.Errorf("a link of %d characters", len(c.URL))
+			}
+		}
+	})
+	t.Run("asks before it takes something from somebody, and names whom", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range ordinary.cards() {
+			for _, b := range buttons(t, c.Message()) {
+				takes := c.Holder != nil && (b.ActionID == "take" || b.ActionID == "release")
+				if got := b.Confirm != nil; got != takes {
+					t.Errorf("%s, %s: a dialog %v, want %v", name, b.Text.Text, got, takes)
+				}
+				if takes && c.Holder.Name != "" && !strings.Contains(b.Confirm.Text.Text, c.Holder.Name) {
+					t.Errorf("%s, %s: the dialog doesn't name %s: %q", name, b.Text.Text, c.Holder.Name, b.Confirm.Text.Text)
+				}
+			}
+		}
+	})
+	t.Run("is the same each time it is drawn", func(t *testing.T) {
+		t.Parallel()
+		for name, c := range hostile.cards() {
+			if d := cmp.Diff(string(encode(t, c.Message())), string(encode(t, c.Message()))); d != "" {
+				t.Errorf("%s:\n%s", name, d)
+			}
+		}
+	})
+	t.Run("offers what its state allows", func(t *testing.T) {
+		t.Parallel()
+		for name, want := range map[string][]string{
+			"nobody":      {"Take", "Refresh", "Open in Invent"},
+			"held_linked": {"Release", "Take over", "Refresh", "Open in Invent"},
+			"private":     {"Take", "Refresh", "Share here", "Open in Invent"},
+			"everything":  {"Release", "Take over", "Refresh", "Share here", "Open in Invent"},
+			"bare":        {"Take", "Refresh"},
+		} {
+			var got []string
+			for _, b := range buttons(t, ordinary.cards()[name].Message()) {
+				got = append(got, b.Text.Text)
+				if b.AccessibilityLabel == "" {
+					t.Errorf("%s, %s: nothing for a screen reader", name, b.Text.Text)
+				}
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s, want -, got +:\n%s", name, d)
+			}
+		}
+	})
+}
+
+func TestChannelsAndStatesHaveNames(t *testing.T) {
+	t.Parallel()
+	for integration, want := range map[string]string{
+		"internal": "Invent", "whatsapp_bot": "WhatsApp", "gmail": "Gmail", "email": "Email", "tiktok_dm": "TikTok", "fax<": "fax&lt;",
+	} {
+		c := ordinary.free(func(c *slackui.Card) { c.Chat.State.IntegrationID = integration })
+		if got := c.Message().Text; !strings.Contains(got, "Channel: "+want+".") {
+			t.Errorf("%s: %q lacks %q", integration, got, want)
+		}
+	}
+	for state, want := range map[invent.State]string{
+		invent.Open: "State: Open, AI off.", invent.Snoozed: "State: Snoozed, AI off.", invent.Closed: "State: Resolved, AI off.",
+		"PARKED": "State: PARKED, AI off.", "": "State: AI off.",
+	} {
+		c := ordinary.free(func(c *slackui.Card) { c.Chat.State.State = state })
+		if got := c.Message().Text; !strings.Contains(got, want) {
+			t.Errorf("%q: %q lacks %q", state, got, want)
+		}
+	}
+}
+
+func TestLateSaysForHowLong(t *testing.T) {
+	t.Parallel()
+	grace := ordinary.grace()
+	for ago, want := range map[time.Duration]string{
+		-time.Minute:             "Grace Hopper has had it for 0 s.",
+		4*time.Second + 999*1e6:  "Grace Hopper has had it for 4 s.",
+		59 * time.Second:         "Grace Hopper has had it for 59 s.",
+		time.Minute:              "Grace Hopper has had it for 1 min.",
+		59*time.Minute + 59*1e9:  "Grace Hopper has had it for 59 min.",
+		time.Hour:                "Grace Hopper has had it for 1 h.",
+		47 * time.Hour:           "Grace Hopper has had it for 47 h.",
+		49 * time.Hour:           "Grace Hopper has had it for 2 days.",
+		3 * 365 * 24 * time.Hour: "Grace Hopper has had it for 1095 days.",
+	} {
+		at := noon.Add(-ago)
+		got := slackui.Late(ordinary.typed(slackui.Take), grace, invent.ChatState{AssignedAt: &at}, noon).Text
+		if want += " Nothing was changed."; got != want {
+			t.Errorf("%s ago: got %q, want %q", ago, got, want)
+		}
+	}
+}
+
+// TestEveryRefusalHelps: each has words of its own, and never the fallback.
+func TestEveryRefusalHelps(t *testing.T) {
+	t.Parallel()
+	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
+		fallback := slackui.Refused("of_tomorrow", about).Text
+		for _, r := range reasons[:len(reasons)-1] {
+			got := slackui.Refused(r, about).Text
+			own := got != fallback
+			if about == "" && r == slackui.NoSuchMember || about != "" && r == slackui.UnknownTeam {
+				own = true // can't be about them
+			}
+			if !own || !strings.HasSuffix(got, "Nothing was changed.") {
+				t.Errorf("%s about %q: %q", r, about, got)
+			}
+			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
+				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
+			}
+		}
+	}
+	fallback := slackui.Failed(slackui.BotFailed, ordinary.typed(slackui.Take), "0a1b2c3d").Text
+	for _, f := range failures[:len(failures)-1] {
+		got := slackui.Failed(f, ordinary.typed(slackui.Take), "0a1b2c3d").Text
+		if got == fallback && f != slackui.BotFailed || !strings.HasSuffix(got, "(ref 0a1b2c3d)") {
+			t.Errorf("%s: %q", f, got)
+		}
+	}
+	for _, p := range problems[:len(problems)-1] {
+		if got := slackui.Cannot(slackui.Intent{Problem: p, Verb: slackui.Assign, Command: "/support"}).Text; got == "That can't be read. Nothing was changed." {
+			t.Errorf("%s has no words of its own", p)
+		}
+	}
+}
+
+func encode(t testing.TB, v any) json.RawMessage {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// button is a button as Slack shows it.
+type button struct {
+	Type               string
+	ActionID           string `json:"action_id"`
+	BlockID            string `json:"-"`
+	Text               struct{ Text string }
+	Value, URL         string
+	AccessibilityLabel string `json:"accessibility_label"`
+	Confirm            *struct{ Text struct{ Text string } }
+}
+
+// buttons are a message's buttons in their order. Any other element that can be used is an error.
+func buttons(t testing.TB, m slackui.Message) []button {
+	t.Helper()
+	var blocks []struct {
+		Type      string
+		BlockID   string `json:"block_id"`
+		Elements  []json.RawMessage
+		Accessory json.RawMessage
+	}
+	if err := json.Unmarshal(encode(t, m.Blocks), &blocks); err != nil {
+		t.Fatal(err)
+	}
+	var all []button
+	for _, b := range blocks {
+		if b.Accessory != nil {
+			t.Fatalf("an accessory that this test can't press: %s", b.Accessory)
+		}
+		for _, e := range b.Elements {
+			if b.Type != "actions" {
+				continue
+			}
+			var one button
+			if err := json.Unmarshal(e, &one); err != nil || one.Type != "button" {
+				t.Fatalf("an element that this test can't press: %s", e)
+			}
+			one.BlockID = b.BlockID
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func TestActionIDsDrawnAreThoseRead(t *testing.T) {
+	t.Parallel()
+	drawn := map[string]bool{}
+	for _, m := range every(t) {
+		for _, b := range buttons(t, m) {
+			drawn[b.ActionID] = true
+		}
+	}
+	if d := cmp.Diff(slackui.ReadActions(), slices.Sorted(maps.Keys(drawn))); d != "" {
+		t.Errorf("read -, drawn +:\n%s", d)
+	}
+}
