@@ -63,6 +63,9 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.links(ctx, t, i, j.At)
 	case slackui.History:
 		return b.history(ctx, t, i)
+	case slackui.Choose: // the click came before it was known who this is, and its time is up
+		i.Problem = slackui.KnownNow
+		return said, b.say(ctx, i, slackui.Cannot(i))
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
@@ -126,7 +129,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	holder := s.chat.State.AssignedUser
 	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
-	if others && !b.mayOthers(me) {
+	if others && i.Verb != slackui.Undo && !b.mayOthers(me) { // what was allowed may be undone
 		return "", refuse(slackui.NotAllowed)
 	}
 	if so(target, holder) {
@@ -144,6 +147,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if target != nil {
 		id = &target.Member
 	}
+	w.Before = holder
 	state, err := s.team.Invent.Assign(ctx, i.Chat, id)
 	if err != nil {
 		if invent.MayHaveHappened(err) {
@@ -151,7 +155,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return "", err
 	}
-	w.Wrote, w.From = written, nameOf(holder)
+	w.Wrote = written
 	s.chat.State = state
 	b.note(ctx, s)
 	return changed, b.showChange(ctx, s)
@@ -190,11 +194,12 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
 	case errors.As(err, &no):
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && b.hold(ctx, i)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && i.Verb != slackui.Choose && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:
+		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
 	}
 	err = b.say(ctx, i, words)

@@ -145,6 +145,7 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
 	var loops sync.WaitGroup
 	loops.Go(func() { b.check(ctx) })
+	loops.Go(func() { b.keepLists(ctx) })
 	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
 	if b.spare != nil {
 		loops.Go(func() {

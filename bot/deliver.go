@@ -16,6 +16,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"inventbot/cache"
+	"inventbot/invent"
 	"inventbot/slackui"
 )
 
@@ -97,6 +98,9 @@ func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
 	if teamErr != nil {
 		return err
 	}
+	if i.Channel == "" {
+		return b.dm(ctx, t, i.User, h.Message)
+	}
 	_, ephemeralErr := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(h.Message)...)
 	if ephemeralErr != nil {
 		return wrapSlack("telling somebody privately", ephemeralErr)
@@ -124,8 +128,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	c := slackui.Card{
 		Chat: s.chat, Holder: s.holder(ctx, b), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
 	}
-	if via := s.known.Via; via.User != "" && state.AssignedUser != nil && via.Assignee == state.AssignedUser.ID &&
-		state.AssignedAt != nil && via.At.Equal(*state.AssignedAt) {
+	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User
 	}
 	return c
@@ -170,14 +173,19 @@ func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
 
 // note keeps through whom the conversation was assigned, for all cards drawn from now on.
 func (b *Bot) note(_ context.Context, s *scene) {
-	via := cache.Via{User: s.work.Intent.User}
-	if u := s.chat.State.AssignedUser; u != nil {
+	s.known.Via = viaOf(s.work.Intent.User, s.chat.State)
+}
+
+// viaOf says that a person brought about the state.
+func viaOf(user string, state invent.ChatState) cache.Via {
+	via := cache.Via{User: user}
+	if u := state.AssignedUser; u != nil {
 		via.Assignee = u.ID
 	}
-	if at := s.chat.State.AssignedAt; at != nil {
+	if at := state.AssignedAt; at != nil {
 		via.At = *at
 	}
-	s.known.Via = via
+	return via
 }
 
 // showChange shows what was done: the clicked card redrawn, or a new card in the channel; then every other card
@@ -190,17 +198,22 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	}
 	b.remember(ctx, s, drawn)
 	deed := cache.Deed{
-		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: s.work.From,
+		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
 		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 	}
 	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
 		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
 	}
-	if i.Private {
+	back := b.back(ctx, s)
+	switch {
+	case i.Private:
 		// The card is drawn; that the question is gone is a courtesy.
-		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))
+		b.replace(ctx, i, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
+	case back != nil:
+		b.whisper(ctx, i, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
 	}
 	b.redrawOthers(ctx, s, drawn)
+	b.notify(ctx, s)
 	return nil
 }
 
@@ -223,8 +236,13 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
 	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Reach: b.reach(ctx, s)}
+	for _, known := range s.known.Cards {
+		if known.Channel == place.Channel && known.TS == place.TS {
+			place.For = known.For
+		}
+	}
 	c := b.card(ctx, s, place.Reach)
-	c.Snapshot = i.Snapshot
+	c.Snapshot, c.For = i.Snapshot, place.For
 	m := c.Message()
 	err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
@@ -274,7 +292,9 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 
 // update redraws a card of the bot's own.
 func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
-	m := b.card(ctx, s, place.Reach).Message()
+	c := b.card(ctx, s, place.Reach)
+	c.For = place.For
+	m := c.Message()
 	if shows := digest(m); shows != place.Shows {
 		if _, _, _, err := s.team.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...); err != nil {
 			return nil, wrapSlack("redrawing a card", err)
@@ -350,6 +370,7 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
+	b.keepNote(ctx, &i)
 	h := s.holder(ctx, b)
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }

@@ -107,14 +107,15 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 // named answers the active member with that e-mail or id.
 func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
 	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool {
-		return to.Email != "" && strings.EqualFold(m.Email, to.Email) || to.Member != "" && m.ID == to.Member
+		return to.Email != "" && strings.EqualFold(m.Email, to.Email) ||
+			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	})
 	if no := (*refusal)(nil); errors.As(err, &no) {
 		reason := no.reason
 		if reason == slackui.NotLinked {
 			reason = slackui.NoSuchMember
 		}
-		return m, &refusal{reason: reason, about: to.Email + to.Member}
+		return m, &refusal{reason: reason, about: to.Email + to.Member + to.Digest}
 	}
 	return m, err
 }

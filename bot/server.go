@@ -130,19 +130,25 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
 		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
 	}
-	if !b.accept(ctx, *intent) {
+	switch {
+	case intent.Form != "":
+		return b.submitted(ctx, *intent)
+	case intent.Verb == slackui.Choose:
+		return b.open(ctx, *intent)
+	}
+	return b.queued(ctx, *intent)
+}
+
+// queued makes a job of a click.
+func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
+	if !b.accept(ctx, i) {
 		// A click's acknowledgement can't carry words. Where they can't be said beside it either, an
 		// error makes Slack show that the click failed.
-		if !b.side.try(func() { b.whisper(ctx, *intent, slackui.Busy()) }) {
+		if !b.side.try(func() { b.whisper(ctx, i, slackui.Busy()) }) {
 			return answer{status: http.StatusServiceUnavailable}
 		}
 	}
 	return ok
-}
-
-// options answers external selects; none is drawn yet, so there is nothing to choose from.
-func (b *Bot) options(_ context.Context, _ []byte, _ time.Time) answer {
-	return answer{status: http.StatusOK, body: map[string][]string{"options": {}}}
 }
 
 // event answers Slack's check of the address; the app subscribes to no events yet.

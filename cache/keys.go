@@ -39,6 +39,12 @@ func historyKey(team string) string { return prefix + "{" + team + "}:history" }
 // toldKey says that admins were told of a trouble; gone when it is over, or after a week.
 func toldKey(team, trouble string) string { return prefix + "{" + team + "}:told:" + trouble }
 
+// noteKey holds a hand-over note whose sender is asked something about it; half an hour.
+func noteKey(team, id string) string { return prefix + "{" + team + "}:note:" + id }
+
+// quietKey lists who wants no notices. Without a lifetime: nobody but the person can know it.
+func quietKey(team string) string { return prefix + "{" + team + "}:quiet" }
+
 // linkKey holds a Slack user's member; a day.
 func linkKey(team, user string) string { return prefix + "{" + team + "}:link:" + user }
 

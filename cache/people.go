@@ -44,6 +44,7 @@ type Card struct {
 	Job     string `json:"job,omitempty"`   // the job that posted it
 	Shows   string `json:"hash,omitempty"`  // a digest of what it shows
 	Reach   Reach  `json:"reach,omitempty"` // who can read it
+	For     string `json:"for,omitempty"`   // the Slack user in whose direct messages it stands; "" in a channel
 }
 
 // Via says through whom a conversation was assigned last by the bot.

@@ -24,6 +24,8 @@ const (
 	Share   Verb = "share"   // post the card I see for all in the channel
 	Leave   Verb = "leave"   // change nothing: take the question away
 	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
+	Choose  Verb = "choose"  // open the modal in which one chooses whom to assign
+	Undo    Verb = "undo"    // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
 	Whoami  Verb = "whoami"   // which member am I, and why
@@ -36,12 +38,12 @@ const (
 )
 
 // Changes says whether the verb writes to Invent.
-func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
+func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release || v == Undo }
 
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
-	case Take, Assign, Release, Show, Refresh, Share, Leave, History:
+	case Take, Assign, Release, Undo, Show, Refresh, Share, Leave, Choose, History:
 		return true
 	}
 	return false
@@ -72,6 +74,9 @@ type Intent struct {
 	ResponseURL string    `json:"response_url,omitempty"`
 	Sent        time.Time `json:"sent"` // by Slack's clock
 	Problem     Problem   `json:"problem,omitempty"`
+	Form        Form      `json:"form,omitempty"`    // which modal was submitted; "" for none
+	Note        string    `json:"note,omitempty"`    // for the new assignee; their words, never to be logged
+	NoteID      string    `json:"note_id,omitempty"` // under which a note is kept, while a question about it is open
 }
 
 // Place is where a message stands.
@@ -84,5 +89,6 @@ type Place struct {
 type To struct {
 	User   string `json:"u,omitempty"` // Slack user id; the sender's own for "me"
 	Email  string `json:"e,omitempty"`
-	Member string `json:"m,omitempty"` // Invent member id
+	Member string `json:"m,omitempty"` // Invent member id, or the person's id as an assignee shows it
+	Digest string `json:"d,omitempty"` // Digest of an Invent member id
 }

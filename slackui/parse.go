@@ -49,6 +49,8 @@ type payload struct {
 	Type        string `json:"type"`
 	TriggerID   string `json:"trigger_id"`
 	ResponseURL string `json:"response_url"`
+	ActionID    string `json:"action_id"` // of a question for options
+	Value       string `json:"value"`     // what was typed there
 	Team        *struct {
 		ID string `json:"id"`
 	} `json:"team"`
@@ -72,37 +74,39 @@ type payload struct {
 		Value    string `json:"value"`
 		ActionTS string `json:"action_ts"`
 	} `json:"actions"`
+	View struct {
+		CallbackID      string `json:"callback_id"`
+		PrivateMetadata string `json:"private_metadata"`
+		State           struct {
+			Values json.RawMessage `json:"values"` // an empty list where Slack means an empty object
+		} `json:"state"`
+	} `json:"view"`
 }
 
 // ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
 // without an error is one that asks for nothing (a link button, an element of no meaning to us).
 func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
-	form, err := url.ParseQuery(string(body))
+	p, err := readPayload(body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a form", ErrMalformed)
+		return nil, err
 	}
-	var p payload
-	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
-		return nil, fmt.Errorf("%w: the payload isn't JSON of Slack's", ErrMalformed)
+	switch slack.InteractionType(p.Type) {
+	case slack.InteractionTypeBlockActions:
+		return p.click(sent)
+	case slack.InteractionTypeViewSubmission:
+		return p.submission(sent)
 	}
-	if p.Type == "" {
-		return nil, fmt.Errorf("%w: the payload has no type", ErrMalformed)
-	}
-	if p.Type != string(slack.InteractionTypeBlockActions) {
-		return nil, nil
-	}
+	return nil, nil
+}
+
+// click reads a pressed button.
+func (p payload) click(sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent,
 		User: p.User.ID, UserTeam: p.User.TeamID, ResponseURL: p.ResponseURL,
 		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
 	}
-	if p.Enterprise != nil {
-		i.Enterprise = p.Enterprise.ID
-		i.Team = p.Enterprise.ID
-	}
-	if p.Team != nil && p.Team.ID != "" {
-		i.Team = p.Team.ID
-	}
+	i.Team, i.Enterprise = p.team()
 	if i.Channel == "" {
 		i.Channel = p.Container.ChannelID
 	}
@@ -132,7 +136,7 @@ func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 // clickable maps the action ids that cards and private messages draw to what they ask for.
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
-	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave,
+	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 }
 
@@ -149,6 +153,8 @@ type value struct {
 	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
+	Note   string  `json:"note,omitempty"`  // under which a hand-over note is kept
+	Until  int64   `json:"until,omitempty"` // Unix seconds after which the button means nothing any more
 }
 
 func (v value) String() string {
@@ -174,13 +180,16 @@ func (i *Intent) readValue(text string) {
 		return
 	}
 	i.Chat, i.Page, i.Snapshot = v.Chat, v.Page, v.Fixed
-	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
+	if v.V != Version || (i.Verb.Changes() || i.Verb == Choose) && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
 		return
 	}
-	i.Seen, i.Origin = v.Seen, v.Origin
-	if i.Verb == Assign {
+	i.Seen, i.Origin, i.NoteID = v.Seen, v.Origin, v.Note
+	if i.Verb == Assign || i.Verb == Undo {
 		i.To = v.To
+	}
+	if i.Verb == Undo && i.Sent.Unix() > v.Until {
+		i.Verb, i.Problem = Tell, UndoExpired
 	}
 }
 

@@ -35,6 +35,10 @@ const (
 	wordNotOnSlack   = "not on Slack"
 	wordSince        = ", since %s"
 	wordThrough      = ", through %s"
+	wordMine         = "This conversation is yours."
+	wordMineBy       = "This conversation is yours: %s assigned it to you."
+	wordNotMine      = "You don't have this conversation any more."
+	wordNotMineBy    = "You don't have this conversation any more: %s changed that."
 )
 
 // The buttons, and what a screen reader says of them.
@@ -70,8 +74,28 @@ const (
 	labelDecline        = "No: that isn't me, don't link me"
 	wordNext            = "Next"
 	labelNext           = "Next page"
+	wordChoose          = "Assign…"
+	labelChoose         = "Assign: choose whom to assign this conversation to"
+	wordUndo            = "Back to %s"
+	labelUndo           = "Undo: give this conversation back"
 	wordBack            = "Previous"
 	labelBack           = "Previous page"
+)
+
+// The modals.
+const (
+	wordAssignTitle     = "Assign a conversation"
+	wordAssign          = "Assign"
+	wordWhom            = "Assign to"
+	wordWhomHint        = "Type a part of a name or an e-mail to find somebody."
+	wordWhomPlaceholder = "Choose somebody"
+	wordMe              = "Me"
+	wordUnassigned      = "Unassigned"
+	wordNotOnSlackHere  = "not on Slack — won't be notified here"
+	wordNote            = "Hand-over note"
+	wordNoteHint        = "Goes to the new assignee in a direct message, together with the card. The customer never sees it."
+	wordUnlisted        = "Invent hasn't told me its members yet. Search again in a moment, or close this window and type `/invent assign`."
+	wordBusy            = "Too much is waiting right now, so nothing was changed. Please try again in a minute."
 )
 
 // Problem is what is wrong with a request, seen before anything was asked of anybody.
@@ -88,6 +112,14 @@ const (
 	PlainName        Problem = "plain_name"
 	NoMember         Problem = "no_member"
 	OldButton        Problem = "old_button"
+	UndoExpired      Problem = "undo_expired"
+	OldForm          Problem = "old_form"
+	NoChoice         Problem = "no_choice"
+	LongNote         Problem = "long_note"
+	NoteToNobody     Problem = "note_to_nobody"
+	NoteUnreadable   Problem = "note_unreadable"
+	ModalTooLate     Problem = "modal_too_late"
+	KnownNow         Problem = "known_now"
 )
 
 func problemText(p Problem, command string, verb Verb) string {
@@ -112,6 +144,24 @@ func problemText(p Problem, command string, verb Verb) string {
 			"If picking doesn't help: the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
 		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
+	}
+	switch p {
+	case UndoExpired:
+		return "That could be undone for five minutes only. Nothing was changed. The card has the buttons for it."
+	case OldForm:
+		return "This window is from an older version and can't be read any more. Nothing was changed. Close it and open it again."
+	case NoChoice:
+		return "Choose somebody from the list."
+	case LongNote:
+		return "The note is too long: at most 2,000 characters."
+	case NoteToNobody:
+		return "Nobody else would get this note. Remove it, or choose another person."
+	case NoteUnreadable:
+		return "This person isn't on Slack, so the note can't be delivered. Remove it, or choose somebody who is."
+	case ModalTooLate:
+		return "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
+	case KnownNow:
+		return "I know now who you are in Invent. Press the button again."
 	}
 	return "That can't be read. Nothing was changed."
 }
@@ -166,9 +216,7 @@ func help(command, unknown string) *Message {
 }
 
 // Busy says that the queue is full.
-func Busy() Message {
-	return *say("Too much is waiting right now, so nothing was changed. Please try again in a minute.")
-}
+func Busy() Message { return *say(wordBusy) }
 
 // Cannot says what is wrong with a click.
 func Cannot(i Intent) Message { return *say(problemText(i.Problem, i.Command, i.Verb)) }
@@ -192,7 +240,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 		row = append(row, button(Release, wordRelease, labelRelease, v))
 	case Assign:
 		to := v
-		to.To = i.To
+		to.To, to.Note = i.To, i.NoteID
 		row = append(row, button(Assign, wordAnyway, labelAnyway, to))
 	}
 	return *say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
@@ -217,15 +265,80 @@ func Already(h *Holder, mine bool) Message {
 	return *say(h.name() + " has it already.")
 }
 
-// Changed says privately what was done, where the card stands elsewhere.
-func Changed(h *Holder, mine bool) Message {
+// Back is what a change can be undone to, and until when.
+type Back struct {
+	Holder *Holder // who had it before; nil: nobody
+	Until  time.Time
+}
+
+// Changed says privately what was done. back, unless it is nil, offers to undo it.
+func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
+	words := "Done: nobody has it now."
 	switch {
-	case h == nil:
-		return *say("Done: nobody has it now.")
-	case mine:
-		return *say("Done: it is yours.")
+	case h != nil && mine:
+		words = "Done: it is yours."
+	case h != nil:
+		words = "Done: " + h.name() + " has it."
 	}
-	return *say("Done: " + h.name() + " has it.")
+	if back == nil {
+		return *say(words)
+	}
+	now := ""
+	if h != nil {
+		now = h.ID
+	}
+	v := value{Chat: i.Chat, Seen: &now, Origin: i.card(), Until: back.Until.Unix()}
+	to := "nobody"
+	if back.Holder != nil {
+		v.To, to = &To{Member: back.Holder.ID}, plain(back.Holder.Name, 60)
+		if to == "" {
+			to = wordSomebody
+		}
+	}
+	return *say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before(back.Holder)),
+		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
+}
+
+func before(h *Holder) string {
+	if h == nil {
+		return "nobody's"
+	}
+	return h.name() + "'s"
+}
+
+// YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
+func YoursAgain(user, by string) Message {
+	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
+}
+
+// Relieved tells a person, below the card that they have, who took the conversation from them.
+func Relieved(user, by string) Message {
+	return *say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
+}
+
+// Note hands a note over to the new assignee.
+func Note(user, by, note string) Message {
+	return quoting(fmt.Sprintf("%s, a note from %s:", mention(user), mention(by)), note)
+}
+
+// NoteReturned gives a note back to its sender, because it could not be delivered.
+func NoteReturned(h *Holder, note string) Message {
+	if note == "" {
+		return *say("Your note is gone, because the question stood for too long: " + h.name() + " has not got it.")
+	}
+	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
+}
+
+// quoting makes a message of words of ours and somebody's own below.
+func quoting(words, theirs string) Message {
+	theirs = lines(theirs, NoteLimit)
+	if theirs == "" {
+		return *say(words)
+	}
+	return Message{Text: words + "\n" + escaper.Replace(theirs), Blocks: []slack.Block{
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, theirs, false, false), nil, nil),
+	}}
 }
 
 // RetiredButton goes with a fresh card where the button can't mean any more what it said.
@@ -634,15 +747,21 @@ func Newer(i Intent, newer, ref string) Message {
 
 // again offers the same action once more. For a command nobody was seen, so the button has seen nobody.
 func (i Intent) again() []slack.BlockElement {
-	if i.Chat == "" || clickable[string(i.Verb)] == "" {
+	verb := i.Verb
+	if verb == Undo { // its five minutes may be over
+		if verb = Assign; i.To == nil {
+			verb = Release
+		}
+	}
+	if i.Chat == "" || clickable[string(verb)] == "" {
 		return nil
 	}
 	nobody := ""
-	v := value{Chat: i.Chat, Seen: &nobody, To: i.To, Origin: i.card()}
+	v := value{Chat: i.Chat, Seen: &nobody, To: i.To, Origin: i.card(), Note: i.NoteID}
 	if i.Seen != nil {
 		v.Seen = i.Seen
 	}
-	return []slack.BlockElement{button(i.Verb, wordAgain, labelAgain, v)}
+	return []slack.BlockElement{button(verb, wordAgain, labelAgain, v)}
 }
 
 func stateWords(s invent.ChatState) string {
