@@ -63,13 +63,15 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.links(ctx, t, i, j.At)
 	case slackui.History:
 		return b.history(ctx, t, i)
-	case slackui.Choose: // the click came before it was known who this is, and its time is up
+	case slackui.Which:
+		return b.ask(ctx, t, i, me)
+	case slackui.Choose, slackui.Paste, slackui.Pick: // the click came before it was known who this is, and its time is up
 		i.Problem = slackui.KnownNow
 		return said, b.say(ctx, i, slackui.Cannot(i))
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
-		if invent.NotFound(err) {
+		if invent.NotFound(err) && !i.Verb.Silent() {
 			return b.superseded(ctx, t, i, err)
 		}
 		return "", err
@@ -79,6 +81,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		b.log.Debug("cards can't be read: only the clicked one is redrawn", "error", err)
 	}
 	switch i.Verb {
+	case slackui.Unfold:
+		return shown, b.unfold(ctx, s)
 	case slackui.Show:
 		return shown, b.showPrivately(ctx, s)
 	case slackui.Refresh:
@@ -194,13 +198,16 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
 	case errors.As(err, &no):
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && i.Verb != slackui.Choose && b.hold(ctx, i)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && !i.Verb.Silent() && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:
 		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
+	}
+	if i.Verb.Silent() {
+		return outcome, nil
 	}
 	err = b.say(ctx, i, words)
 	if err != nil && !temporary(err) {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -224,7 +225,7 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 		return b.redrawClicked(ctx, s)
 	}
 	if i.Origin != nil {
-		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
 		if err == nil || temporary(err) {
 			return drawn, err
 		}
@@ -235,7 +236,10 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
-	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Reach: b.reach(ctx, s)}
+	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Link: i.Clicked.Link, Reach: b.reach(ctx, s)}
+	if place.Link != "" {
+		return b.update(ctx, s, place) // a response_url would rewrite the message of whoever pasted the link
+	}
 	for _, known := range s.known.Cards {
 		if known.Channel == place.Channel && known.TS == place.TS {
 			place.For = known.For
@@ -296,12 +300,55 @@ func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Ca
 	c.For = place.For
 	m := c.Message()
 	if shows := digest(m); shows != place.Shows {
-		if _, _, _, err := s.team.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...); err != nil {
-			return nil, wrapSlack("redrawing a card", err)
+		if err := b.draw(ctx, s.team, place, m); err != nil {
+			return nil, err
 		}
 		place.Shows = shows
 	}
 	return &place, nil
+}
+
+// draw puts a card in its place: into a message of the bot's own, or below somebody's link.
+func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Message) error {
+	if place.Link == "" {
+		_, _, _, err := t.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...)
+		return wrapSlack("redrawing a card", err)
+	}
+	_, _, _, err := t.Slack.UnfurlMessageContext(ctx, place.Channel, place.TS, map[string]slack.Attachment{
+		place.Link: {Fallback: m.Text, Blocks: slack.Blocks{BlockSet: m.Blocks}},
+	})
+	return wrapSlack("unfolding a link", err)
+}
+
+// unfold makes a card of a link to a conversation, for everybody who reads it. Whoever may not read conversations pasted a link, and
+// hears nothing.
+func (b *Bot) unfold(ctx context.Context, s *scene) error {
+	at := s.work.Intent.Clicked
+	drawn, err := b.update(ctx, s, cache.Card{Channel: at.Channel, TS: at.TS, Link: at.Link, Reach: b.reach(ctx, s)})
+	if err == nil {
+		b.remember(ctx, s, drawn)
+	}
+	return err
+}
+
+// ask shows which conversations a message may speak of, of those that Invent knows.
+func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (string, error) {
+	var cards []slackui.Card
+	for _, id := range i.Chats {
+		chat, err := t.Invent.Chat(ctx, id)
+		if invent.NotFound(err) || errors.Is(err, invent.ErrID) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		h := b.holder(ctx, t, chat.State.AssignedUser, map[string]cache.Link{i.User: me})
+		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true})
+	}
+	if len(cards) == 1 {
+		return shown, b.say(ctx, i, cards[0].Message())
+	}
+	return said, b.say(ctx, i, slackui.Found(cards))
 }
 
 // redrawOthers redraws all other cards of the conversation. Those that are gone are forgotten.
@@ -316,7 +363,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) {
 		case err == nil && again.Shows != c.Shows:
 			b.remember(ctx, s, again)
 		case err == nil:
-		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed"):
+		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
+			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
 			gone = append(gone, c)
 		default:
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
@@ -354,7 +402,7 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	case i.Clicked != nil && !i.Private:
 		drawn, err = b.redrawClicked(ctx, s)
 	case i.Origin != nil:
-		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
 	}
 	if err != nil {
 		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))

@@ -62,6 +62,19 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 	if err != nil && !errors.Is(err, errCold) {
 		return errUnknown // a "no" is spoken by the worker, on fresh data
 	}
+	var modal slack.ModalViewRequest
+	switch i.Verb {
+	case slackui.Choose:
+		modal = b.askWhom(t, i, me)
+	case slackui.Paste:
+		modal = slackui.AskWhich(i)
+	}
+	_, err = t.Slack.OpenViewContext(ctx, i.Key, modal)
+	return wrapSlack("opening a modal", err)
+}
+
+// askWhom draws the modal that assigns, from memory.
+func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewRequest {
 	members, _ := t.members.kept()
 	var holder *slackui.Choice
 	mine := false
@@ -73,8 +86,7 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 			}
 		}
 	}
-	_, err = t.Slack.OpenViewContext(ctx, i.Key, slackui.AskWhom(i, holder, mine, len(members) == 0))
-	return wrapSlack("opening a modal", err)
+	return slackui.AskWhom(i, holder, mine, len(members) == 0)
 }
 
 // options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.
@@ -167,17 +179,17 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 // becomes a job.
 func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	if i.Problem != "" {
-		return answer{status: 200, body: slackui.FormProblem(i.Problem)}
+		return answer{status: 200, body: slackui.FormProblem(i.Form, i.Problem)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if p, r := b.wrongWith(ctx, i); r != "" {
-		return answer{status: 200, body: slackui.FormRefused(r)}
+		return answer{status: 200, body: slackui.FormRefused(i.Form, r)}
 	} else if p != "" {
-		return answer{status: 200, body: slackui.FormProblem(p)}
+		return answer{status: 200, body: slackui.FormProblem(i.Form, p)}
 	}
 	if !b.accept(ctx, i) {
-		return answer{status: 200, body: slackui.FormBusy()}
+		return answer{status: 200, body: slackui.FormBusy(i.Form)}
 	}
 	return ok
 }

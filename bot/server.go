@@ -120,7 +120,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 }
 
 func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answer {
-	intent, err := slackui.ParseInteraction(body, sent)
+	intent, err := b.chatURL.ParseInteraction(body, sent)
 	switch {
 	case err != nil:
 		return answer{status: http.StatusBadRequest, text: err.Error()}
@@ -133,7 +133,7 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	switch {
 	case intent.Form != "":
 		return b.submitted(ctx, *intent)
-	case intent.Verb == slackui.Choose:
+	case intent.Verb.Opens():
 		return b.open(ctx, *intent)
 	}
 	return b.queued(ctx, *intent)
@@ -151,17 +151,19 @@ func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
 	return ok
 }
 
-// event answers Slack's check of the address; the app subscribes to no events yet.
-func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
-	var e struct {
-		Type      string `json:"type"`
-		Challenge string `json:"challenge"`
-	}
-	if json.Unmarshal(body, &e) != nil || e.Type == "" {
-		return answer{status: http.StatusBadRequest, text: "the body isn't an event of Slack's"}
-	}
-	if e.Type == "url_verification" {
+// event makes jobs of what happened in Slack. Slack sends an event again that isn't answered with 200; what was accepted of it is known then.
+func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
+	e, err := b.chatURL.ParseEvent(body)
+	switch {
+	case err != nil:
+		return answer{status: http.StatusBadRequest, text: err.Error()}
+	case e.Challenge != "":
 		return answer{status: http.StatusOK, body: map[string]string{"challenge": e.Challenge}}
+	}
+	for _, i := range e.Intents {
+		if !b.accept(ctx, i) {
+			return answer{status: http.StatusServiceUnavailable}
+		}
 	}
 	return ok
 }

@@ -44,6 +44,7 @@ type Card struct {
 	Job     string `json:"job,omitempty"`   // the job that posted it
 	Shows   string `json:"hash,omitempty"`  // a digest of what it shows
 	Reach   Reach  `json:"reach,omitempty"` // who can read it
+	Link    string `json:"link,omitempty"`  // in somebody's message, which unfolded to the card; "" for a message of the bot's own
 	For     string `json:"for,omitempty"`   // the Slack user in whose direct messages it stands; "" in a channel
 }
 

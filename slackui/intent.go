@@ -25,6 +25,10 @@ const (
 	Leave   Verb = "leave"   // change nothing: take the question away
 	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
 	Choose  Verb = "choose"  // open the modal in which one chooses whom to assign
+	Paste   Verb = "paste"   // open the modal that asks for a conversation's id
+	Which   Verb = "which"   // ask which of Intent.Chats is meant
+	Unfold  Verb = "unfold"  // make a card of the link at Intent.Clicked
+	Pick    Verb = "pick"    // open the modal with the conversations that wait
 	Undo    Verb = "undo"    // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
@@ -40,10 +44,16 @@ const (
 // Changes says whether the verb writes to Invent.
 func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release || v == Undo }
 
+// Opens says whether the verb opens a modal, for which Slack gives three seconds.
+func (v Verb) Opens() bool { return v == Choose || v == Paste || v == Pick }
+
+// Silent says whether nobody asked for it in so many words: then nobody is told either why it wasn't done.
+func (v Verb) Silent() bool { return v == Unfold }
+
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
-	case Take, Assign, Release, Undo, Show, Refresh, Share, Leave, Choose, History:
+	case Take, Assign, Release, Undo, Show, Refresh, Share, Leave, Choose, Unfold, History:
 		return true
 	}
 	return false
@@ -55,6 +65,7 @@ type Intent struct {
 	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
+	Chats       []string  `json:"chats,omitempty"`  // with Which: what may be conversations
 	To          *To       `json:"to,omitempty"`     // whom to assign, or which member to link; set with Assign and Link only
 	Person      string    `json:"person,omitempty"` // Slack user whom to link or unlink; with Unlink "" is the sender
 	Offer       string    `json:"offer,omitempty"`  // which question Agree and Decline answer
@@ -83,6 +94,7 @@ type Intent struct {
 type Place struct {
 	Channel string `json:"c"`
 	TS      string `json:"t"`
+	Link    string `json:"l,omitempty"` // in somebody's message, which unfolded to the card; "" for a message of the bot's own
 }
 
 // To names whom to assign, by exactly one of its fields.

@@ -20,12 +20,14 @@ type Form string
 // The modals.
 const (
 	AssignForm Form = "assign_form"
+	PasteForm  Form = "paste_form"
 )
 
 // The fields of the modals: the block's id, and the element's action id.
 const (
-	whoBlock, whoAction   = "who", "who_pick"
-	noteBlock, noteAction = "note", "note_text"
+	whoBlock, whoAction     = "who", "who_pick"
+	noteBlock, noteAction   = "note", "note_text"
+	whichBlock, whichAction = "which", "which_text"
 )
 
 // NoteLimit is how many characters a hand-over note may have.
@@ -227,7 +229,7 @@ type field struct {
 }
 
 // submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
-func (p payload) submission(sent time.Time) (*Intent, error) {
+func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID, UserTeam: p.User.TeamID}
 	i.Team, i.Enterprise = p.team()
 	if i.Team == "" || i.User == "" || i.Key == "" {
@@ -235,19 +237,25 @@ func (p payload) submission(sent time.Time) (*Intent, error) {
 	}
 	// The header knows whole seconds only: what happened within that second was seen rather than not.
 	i.Sent = sent.Add(time.Second)
-	if i.Form != AssignForm {
-		return nil, nil
-	}
 	var m meta
-	if json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version || !validChat(m.Chat) || m.Seen == nil {
-		i.Verb, i.Problem = Tell, OldForm
-		return i, nil
-	}
-	i.Chat, i.Seen, i.Channel, i.Clicked, i.Private, i.Snapshot = m.Chat, m.Seen, m.Channel, m.Clicked, m.Private, m.Snapshot
-	i.Origin, i.ResponseURL = m.Origin, m.ResponseURL
+	broken := json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version
+	i.Channel, i.ResponseURL = m.Channel, m.ResponseURL
 	var values map[string]map[string]field
 	_ = json.Unmarshal(p.View.State.Values, &values) // what can't be read was not filled in
-	i.assignment(values)
+	switch {
+	case i.Form != AssignForm && i.Form != PasteForm:
+		return nil, nil
+	case broken, i.Form == AssignForm && (!validChat(m.Chat) || m.Seen == nil):
+		i.Verb, i.Problem = Tell, OldForm
+	case i.Form == PasteForm:
+		i.Verb = Show
+		if i.Chat, i.Problem = t.conversation(strings.TrimSpace(values[whichBlock][whichAction].Value)); i.Problem != "" {
+			i.Verb = Tell
+		}
+	default:
+		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Snapshot, m.Origin
+		i.assignment(values)
+	}
 	return i, nil
 }
 
@@ -288,20 +296,29 @@ type Answer struct {
 }
 
 // FormProblem shows at its field what is wrong with a submitted modal.
-func FormProblem(p Problem) Answer {
-	block := whoBlock
+func FormProblem(f Form, p Problem) Answer {
 	switch p {
 	case LongNote, NoteToNobody, NoteUnreadable:
-		block = noteBlock
+		return atField(noteBlock, problemText(p, "", ""))
+	case NoConversation, NotAConversation:
+		return atField(whichBlock, wordNotAnID)
 	}
-	return atField(block, problemText(p, "", Assign))
+	return atField(f.first(), problemText(p, "", ""))
 }
 
 // FormRefused shows at its field why what a submitted modal asks for can't be done.
-func FormRefused(r Reason) Answer { return atField(whoBlock, refusedSelf(r)) }
+func FormRefused(f Form, r Reason) Answer { return atField(f.first(), refusedSelf(r)) }
 
 // FormBusy shows that the queue is full.
-func FormBusy() Answer { return atField(whoBlock, wordBusy) }
+func FormBusy(f Form) Answer { return atField(f.first(), wordBusy) }
+
+// first is the first field of a modal, where what is wrong with all of it is said.
+func (f Form) first() string {
+	if f == PasteForm {
+		return whichBlock
+	}
+	return whoBlock
+}
 
 // atField makes an error of mrkdwn words: at a field Slack shows them as they are.
 func atField(block, mrkdwn string) Answer {

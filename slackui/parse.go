@@ -68,8 +68,11 @@ type payload struct {
 		MessageTS   string `json:"message_ts"`
 		ChannelID   string `json:"channel_id"`
 		IsEphemeral bool   `json:"is_ephemeral"`
+		UnfurlURL   string `json:"app_unfurl_url"` // of a card that a link unfolded to
 	} `json:"container"`
-	Actions []struct {
+	CallbackID string          `json:"callback_id"` // of a shortcut
+	Message    json.RawMessage `json:"message"`     // on which a shortcut was called
+	Actions    []struct {
 		ActionID string `json:"action_id"`
 		Value    string `json:"value"`
 		ActionTS string `json:"action_ts"`
@@ -85,7 +88,7 @@ type payload struct {
 
 // ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
 // without an error is one that asks for nothing (a link button, an element of no meaning to us).
-func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
+func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 	p, err := readPayload(body)
 	if err != nil {
 		return nil, err
@@ -94,7 +97,9 @@ func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 	case slack.InteractionTypeBlockActions:
 		return p.click(sent)
 	case slack.InteractionTypeViewSubmission:
-		return p.submission(sent)
+		return t.submission(p, sent)
+	case slack.InteractionTypeShortcut, slack.InteractionTypeMessageAction:
+		return t.shortcut(p, sent)
 	}
 	return nil, nil
 }
@@ -114,7 +119,7 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
 	if p.Container.MessageTS != "" {
-		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS}
+		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
@@ -137,6 +142,7 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
 	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
+	string(Paste): Paste,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 }
 

@@ -9,7 +9,7 @@
 // Not a complaint, for it happens to careful bots too: a channel the bot is no member of, an archived or unknown channel, a message
 // or a person that is gone, a stale hash, a revoked token, a rate limit, a provoked [Fault].
 //
-// What it does not do: Socket Mode, OAuth, files, reactions, search, scheduled messages, incoming webhooks, unfolding links by itself;
+// What it does not do: Socket Mode, OAuth, files, reactions, search, scheduled messages, incoming webhooks, the composer's previews of links;
 // block types other than those that [CheckBlocks] names are refused although Slack may know them. It keeps all it was sent until
 // Close.
 package slacktest
@@ -51,6 +51,9 @@ type Workspace struct {
 	// Escape is the command's should_escape of the manifest: people and channels in a command's text arrive as <@U1|ada> and
 	// <#C1|support>. Set it before the first command.
 	Escape bool
+
+	// UnfurlDomains are the unfurl_domains of the manifest: links to them are told to the bot. Set it before the first message.
+	UnfurlDomains []string
 
 	tb       testing.TB // nil outside tests
 	teamID   string
