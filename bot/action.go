@@ -42,6 +42,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	switch i.Verb {
+	case slackui.Redraw:
+		return b.redraw(ctx, t, w, j)
+	case slackui.Announce:
+		return b.announceOne(ctx, t, w, j)
+	case slackui.Bundle:
+		return b.announceMany(ctx, t, i)
+	case slackui.Remind:
+		return b.remindOne(ctx, t, i)
 	case slackui.Whoami:
 		return b.whoami(ctx, t, w, j.At)
 	case slackui.Link:
@@ -68,10 +76,15 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Choose, slackui.Paste, slackui.Pick: // the click came before it was known who this is, and its time is up
 		i.Problem = slackui.KnownNow
 		return said, b.say(ctx, i, slackui.Cannot(i))
+	case slackui.Queue, slackui.Mine:
+		return b.list(ctx, t, i, i.Verb, me, "")
+	}
+	if !t.has("chat") || i.Verb.Changes() && !t.has("assign") {
+		return "", refuse(slackui.NotOffered)
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
-		if invent.NotFound(err) && !i.Verb.Silent() {
+		if invent.NotFound(err) && !i.Verb.Inner() {
 			return b.superseded(ctx, t, i, err)
 		}
 		return "", err
@@ -89,6 +102,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return shown, b.refresh(ctx, s)
 	case slackui.Share:
 		return shown, b.share(ctx, s)
+	case slackui.Route:
+		return b.route(ctx, s)
 	}
 	return b.change(ctx, s, me)
 }
@@ -114,6 +129,7 @@ type scene struct {
 	known  cache.Known
 	people map[string]cache.Link // by Slack user: whom the action has identified
 	mine   bool                  // the target is the person who asks
+	thread string                // the message under which the card is to be posted
 	held   *slackui.Holder       // who has it, once found out
 }
 
@@ -161,6 +177,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	w.Wrote = written
 	s.chat.State = state
+	s.team.inbox.changed(s.chat, b.now())
 	b.note(ctx, s)
 	return changed, b.showChange(ctx, s)
 }
@@ -194,20 +211,20 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()
 	i := w.Intent
-	outcome, words := "", slackui.Message{}
+	var outcome string
+	var words slackui.Message
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
+	case i.Verb.Inner():
+		return "failed", nil // nobody waits for words
 	case errors.As(err, &no):
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && !i.Verb.Silent() && b.hold(ctx, i)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:
 		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
-	}
-	if i.Verb.Silent() {
-		return outcome, nil
 	}
 	err = b.say(ctx, i, words)
 	if err != nil && !temporary(err) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -127,7 +128,7 @@ func options(m slackui.Message) []slack.MsgOption {
 func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Card {
 	state := s.chat.State
 	c := slackui.Card{
-		Chat: s.chat, Holder: s.holder(ctx, b), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
+		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
 	}
 	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User
@@ -206,12 +207,18 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
 	}
 	back := b.back(ctx, s)
+	done := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
+	if i.List != "" {
+		words := slackui.Changed(i, s.holder(ctx, b), s.mine, nil).Text
+		if _, err := b.list(ctx, s.team, i, i.List, s.people[i.User], words); err != nil {
+			b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
+		}
+	}
 	switch {
-	case i.Private:
-		// The card is drawn; that the question is gone is a courtesy.
-		b.replace(ctx, i, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
+	case i.Private && i.List == "":
+		b.replace(ctx, i, done) // the card is drawn; that the question is gone is a courtesy
 	case back != nil:
-		b.whisper(ctx, i, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
+		b.whisper(ctx, i, done)
 	}
 	b.redrawOthers(ctx, s, drawn)
 	b.notify(ctx, s)
@@ -278,13 +285,20 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: b.reach(ctx, s)}
 	c := b.card(ctx, s, place.Reach)
 	m := c.Message()
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, options(m)...)
+	said := options(m)
+	if s.thread != "" {
+		said = append(said, slack.MsgOptionTS(s.thread))
+	}
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, said...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil
 	}
 	err = wrapSlack("posting a card", err)
 	if temporary(err) {
+		return nil, err
+	}
+	if i.ResponseURL == "" {
 		return nil, err
 	}
 	c.Snapshot = true
@@ -351,28 +365,79 @@ func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link)
 	return said, b.say(ctx, i, slackui.Found(cards))
 }
 
-// redrawOthers redraws all other cards of the conversation. Those that are gone are forgotten.
-func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) {
+// redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. Those that are gone
+// are forgotten; those whose channel had its redraw of this second already come later, with the state of then.
+func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (stale bool) {
 	var gone []cache.Card
+	var postponed time.Duration
 	for _, c := range s.known.Cards {
 		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
 			continue
 		}
+		if b.shows(ctx, s, c) == c.Shows {
+			continue
+		}
+		stale = true
+		if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
+			postponed = max(postponed, wait)
+			continue
+		}
 		again, err := b.update(ctx, s, c)
+		said := (*slackError)(nil)
 		switch {
-		case err == nil && again.Shows != c.Shows:
-			b.remember(ctx, s, again)
 		case err == nil:
+			b.remember(ctx, s, again)
+			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
 			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
 			gone = append(gone, c)
+		case errors.As(err, &said) && said.retry:
+			postponed = max(postponed, said.after, time.Second)
 		default:
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
 		}
 	}
-	if err := b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...); err != nil {
-		b.log.Debug("cards can't be forgotten", "error", err)
+	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
+	if postponed > 0 {
+		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(postponed)}))
 	}
+	return stale
+}
+
+// shows answers the digest of what a card ought to show.
+func (b *Bot) shows(ctx context.Context, s *scene, place cache.Card) string {
+	return digest(b.card(ctx, s, place.Reach).Message())
+}
+
+// paces keeps the redraws of a channel a second apart, as Slack wants.
+type paces struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// wait takes the channel's turn, or answers how long to wait for the next.
+func (p *paces) wait(channel string, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	if left := p.last[channel].Add(time.Second).Sub(now); left > 0 {
+		return left
+	}
+	for c, t := range p.last {
+		if now.Sub(t) > time.Second {
+			delete(p.last, c)
+		}
+	}
+	p.last[channel] = now
+	return 0
+}
+
+// postInThread posts words under a card.
+func (b *Bot) postInThread(ctx context.Context, t *Team, channel, thread string, m slackui.Message) error {
+	_, _, err := t.Slack.PostMessageContext(ctx, channel, append(options(m), slack.MsgOptionTS(thread))...)
+	return wrapSlack("posting in a thread", err)
 }
 
 // remember keeps where the card stands and who assigned the conversation.
@@ -381,7 +446,7 @@ func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn != nil {
 		cards = append(cards, *drawn)
 	}
-	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, s.known.Via, cards...); err != nil {
+	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), s.known.Via, cards...); err != nil {
 		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
 	}
 }
@@ -420,7 +485,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
 	h := s.holder(ctx, b)
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Late(i, *h, s.chat.State, b.now())})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }
 
 // showAlready says that it is so already; a card that showed something else is redrawn.
@@ -430,7 +495,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
 	}
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Already(h, s.mine)})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
 }
 
 // showPrivately shows the card to the one who asks; a private message that was clicked makes room for it.

@@ -22,7 +22,7 @@ func (b *Bot) back(ctx context.Context, s *scene) *slackui.Back {
 	if i.Verb == slackui.Undo || !took && !gave {
 		return nil
 	}
-	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Until: b.now().Add(undoFor)}
+	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Mine: before != nil && !took, Until: b.now().Add(undoFor)}
 }
 
 // keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it.

@@ -3,6 +3,7 @@ package slackui_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -64,13 +65,14 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 	verbs := map[string]slackui.Verb{
 		"Take": slackui.Take, "Take over": slackui.Take, "Release": slackui.Release, "Refresh": slackui.Refresh, "Share here": slackui.Share,
 		"Leave it": slackui.Leave, "Assign anyway": slackui.Assign, "Show the newer one": slackui.Show,
+		"Assign…": slackui.Choose,
 	}
 	press := func(t *testing.T, name string, b button, private bool, want *slackui.Intent) {
 		t.Helper()
 		if n := len([]rune(b.Value)); n > 2000 {
 			t.Errorf("%s, %s: a value of %d characters", name, b.Text.Text, n)
 		}
-		got, err := slackui.ParseInteraction(body(t, click(b, private, nil)), noon)
+		got, err := chatURL.ParseInteraction(body(t, click(b, private, nil)), noon)
 		if err != nil {
 			t.Fatalf("%s, %s: %v", name, b.Text.Text, err)
 		}
@@ -90,7 +92,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 					continue
 				}
 				press(t, name+"/"+temper, b, c.Private, clicked(func(i *slackui.Intent) {
-					i.Verb, i.Chat, i.Seen, i.Private = verbs[b.Text.Text], n.chat, &seen, c.Private
+					i.Verb, i.Chat, i.Seen, i.Private, i.Snapshot = verbs[b.Text.Text], n.chat, &seen, c.Private, c.Snapshot
 				}))
 			}
 		}
@@ -113,6 +115,56 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 						}
 					}))
 				}
+			}
+		}
+		for _, b := range buttons(t, slackui.Offer("U0ADA", n.member, n.holder, "q1")) {
+			press(t, "offer/"+temper, b, false, clicked(func(i *slackui.Intent) {
+				i.Verb, i.Offer = map[string]slackui.Verb{"Yes, that's me": slackui.Agree, "No": slackui.Decline}[b.Text.Text], "q1"
+			}))
+		}
+		for page, turns := range map[int]map[string]int{0: {"Next": 1}, 1: {"Previous": 0, "Next": 2}, 2: {"Previous": 1}, 99: {"Previous": 1}} {
+			list := buttons(t, slackui.LinkList(n.links(), page))
+			if len(list) != len(turns) {
+				t.Errorf("page %d has %d buttons, want %d", page, len(list), len(turns))
+			}
+			for _, b := range list {
+				press(t, fmt.Sprintf("links, page %d/%s", page, temper), b, true, clicked(func(i *slackui.Intent) {
+					i.Verb, i.Page, i.Private = slackui.Links, turns[b.Text.Text], true
+				}))
+			}
+		}
+		for _, list := range []slackui.Verb{slackui.Queue, slackui.Mine} {
+			for page, turns := range map[int]map[string]int{0: {"Next": 1}, 1: {"Previous": 0, "Next": 2}, 2: {"Previous": 1}} {
+				items := 0
+				for _, b := range buttons(t, slackui.Items(list, n.items(), page, "")) {
+					var meant *slackui.Intent
+					switch b.Text.Text {
+					case "Take", "Release", "Assign…":
+						seen := n.member
+						if items%4 > 1 {
+							seen = ""
+						}
+						items++
+						meant = clicked(func(i *slackui.Intent) {
+							i.Verb, i.Chat, i.Seen, i.Private, i.List, i.Page = verbs[b.Text.Text], n.chat, &seen, true, list, page
+						})
+					case "Show":
+						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Private = slackui.Show, n.chat, true })
+					case "Next", "Previous":
+						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Page, i.Private = list, turns[b.Text.Text], true })
+					}
+					press(t, fmt.Sprintf("%s, page %d/%s", list, page, temper), b, true, meant)
+				}
+				if want := map[int]int{0: 20, 1: 20, 2: 2}[page]; items != want {
+					t.Errorf("page %d of %s has %d buttons to change something, want %d", page, list, items, want)
+				}
+			}
+		}
+		for page, turn := range []int{1, 0} {
+			for _, b := range buttons(t, slackui.Deeds(n.chat, n.deeds(), page)) {
+				press(t, fmt.Sprintf("deeds, page %d/%s", page, temper), b, true, clicked(func(i *slackui.Intent) {
+					i.Verb, i.Chat, i.Page, i.Private = slackui.History, n.chat, turn, true
+				}))
 			}
 		}
 		for name, m := range map[string]slackui.Message{
@@ -139,7 +191,7 @@ func TestAPrivateMessageRemembersTheCardItCameFrom(t *testing.T) {
 	i := ordinary.pressed(slackui.Release)
 	for range 3 {
 		b := buttons(t, slackui.Late(i, ordinary.grace(), ordinary.held(nil).Chat.State, noon))[1]
-		got, err := slackui.ParseInteraction(body(t, click(b, true, func(p map[string]any) {
+		got, err := chatURL.ParseInteraction(body(t, click(b, true, func(p map[string]any) {
 			p["container"].(map[string]any)["message_ts"] = "1772452999.000000"
 		})), noon)
 		if err != nil {
@@ -188,6 +240,12 @@ func TestARetiredButton(t *testing.T) {
 		"whose conversation has 2,000 characters says so":              {"take", `{"v":1,"chat":"` + strings.Repeat("x", 1970) + `","seen":""}`, gone},
 		"with 2,000 brackets says so":                                  {"take", strings.Repeat("[", 2000), gone},
 		"to leave it that can't be read says so":                       {"leave", "", gone},
+		"that agrees needs no conversation":                            {"link_yes", `{"v":1,"offer":"q1"}`, clicked(func(i *slackui.Intent) { i.Verb, i.Offer = slackui.Agree, "q1" })},
+		"that agrees and is of another version says so":                {"link_yes", `{"v":2,"offer":"q1"}`, gone},
+		"that declines and can't be read says so":                      {"link_no", "q1", gone},
+		"that turns to a page before the first says so":                {"links:back", `{"v":1,"page":-1}`, gone},
+		"that turns a page of a history turns it":                      {"history:next", `{"v":1,"chat":"chat_1","page":7}`, clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Page = slackui.History, "chat_1", 7 })},
+		"that resumes is none of ours and asks for nothing":            {"resume", `{"v":1,"chat":"chat_1"}`, nil},
 		"of no meaning asks for nothing":                               {"dance", `{"v":1,"chat":"chat_1"}`, nil},
 		"that says nothing at all asks for nothing":                    {"", "", nil},
 		"that is the link to the dashboard asks for nothing":           {"open", "", nil},
@@ -196,7 +254,7 @@ func TestARetiredButton(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := slackui.ParseInteraction(body(t, click(button{ActionID: tc.action, Value: tc.value}, false, nil)), noon)
+			got, err := chatURL.ParseInteraction(body(t, click(button{ActionID: tc.action, Value: tc.value}, false, nil)), noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -261,7 +319,7 @@ func TestParseInteraction(t *testing.T) {
 		"takes a click after all time for seen":    {actionTS("9223372036854775807.5"), taken(func(i *slackui.Intent) { i.Sent = noon.Add(time.Second) }), false},
 		"takes a click in too many parts for seen": {actionTS("1772452801.1234567890"), taken(func(i *slackui.Intent) { i.Sent = noon.Add(time.Second) }), false},
 		"reads a whole second":                     {actionTS("1772452801"), taken(func(i *slackui.Intent) { i.Sent = time.Unix(1772452801, 0) }), false},
-		"leaves a submitted modal alone":           {set("type", "view_submission"), nil, false},
+		"leaves an unknown modal alone":            {set("type", "view_submission"), nil, false},
 		"leaves a closed modal alone":              {set("type", "view_closed"), nil, false},
 		"leaves a shortcut alone":                  {set("type", "shortcut"), nil, false},
 		"leaves a message's shortcut alone":        {set("type", "message_action"), nil, false},
@@ -278,7 +336,7 @@ func TestParseInteraction(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := slackui.ParseInteraction(body(t, click(take, false, tc.change)), noon)
+			got, err := chatURL.ParseInteraction(body(t, click(take, false, tc.change)), noon)
 			if errors.Is(err, slackui.ErrMalformed) != tc.bad || !tc.bad && err != nil {
 				t.Fatalf("error %v, want a malformed request: %v", err, tc.bad)
 			}
@@ -304,7 +362,7 @@ func TestParseInteraction(t *testing.T) {
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := slackui.ParseInteraction([]byte(raw), noon); !errors.Is(err, slackui.ErrMalformed) || got != nil {
+			if got, err := chatURL.ParseInteraction([]byte(raw), noon); !errors.Is(err, slackui.ErrMalformed) || got != nil {
 				t.Errorf("got %+v and %v, want a malformed request", got, err)
 			}
 		})
@@ -333,7 +391,7 @@ func BenchmarkParseInteraction(b *testing.B) {
 	raw := body(b, click(button{ActionID: "take", Value: `{"v":1,"chat":"chat_1","seen":""}`}, false, nil))
 	b.ReportAllocs()
 	for b.Loop() {
-		if i, err := slackui.ParseInteraction(raw, noon); err != nil || i == nil {
+		if i, err := chatURL.ParseInteraction(raw, noon); err != nil || i == nil {
 			b.Fatal(i, err)
 		}
 	}

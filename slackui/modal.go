@@ -47,15 +47,16 @@ type meta struct {
 	Private     bool    `json:"private,omitempty"`
 	Snapshot    bool    `json:"fixed,omitempty"`
 	Origin      *Place  `json:"origin,omitempty"`
+	List        Verb    `json:"list,omitempty"`
+	Page        int     `json:"page,omitempty"`
 	ResponseURL string  `json:"answer,omitempty"`
 }
 
 func (i Intent) meta() string {
-	text, _ := json.Marshal(meta{ // of strings and numbers: it can't fail
+	return compact(meta{
 		V: Version, Chat: i.Chat, Seen: i.Seen, Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, Snapshot: i.Snapshot,
-		Origin: i.Origin, ResponseURL: i.ResponseURL,
+		Origin: i.Origin, List: i.List, Page: i.Page, ResponseURL: i.ResponseURL,
 	})
-	return string(text)
 }
 
 // Choice is somebody who can be chosen as the assignee.
@@ -254,6 +255,9 @@ func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 		}
 	default:
 		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Snapshot, m.Origin
+		if m.Page = max(0, m.Page); m.List == Queue || m.List == Mine {
+			i.List, i.Page = m.List, m.Page
+		}
 		i.assignment(values)
 	}
 	return i, nil
