@@ -210,7 +210,7 @@ routes:
 	w := newWorld(t)
 	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
 	w.slack.AddChannel(slacktest.Channel{ID: "CNIGHT", Name: "night", BotIsMember: true})
-	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).Sub(time.Now())
+	noon := time.Until(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 	clock := newClock()
 	clock.pass(noon)
 	w.announcing(func(c *bot.Config) { c.Handoffs = routes })

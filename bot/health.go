@@ -82,11 +82,11 @@ const keyRefused = "invent-key"
 // tell: what is written to Invent goes to customers.
 func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	if !refused {
-		return b.cache.TellAgain(ctx, t.ID, keyRefused) //nolint:wrapcheck // says what it was doing
+		return b.cache.TellAgain(ctx, t.ID, keyRefused)
 	}
 	first, err := b.cache.TellOnce(ctx, t.ID, keyRefused)
 	if err != nil || !first {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	admins, err := b.findAdmins(ctx, t)
 	told := 0

@@ -287,7 +287,7 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 		after = wait.after
 	}
 	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
-	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2)))
+	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2))) //nolint:gosec // jitter, no secret
 }
 
 // giveBack puts a job aside until due. If even that fails, another process takes it over when ours
