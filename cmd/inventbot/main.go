@@ -1,5 +1,6 @@
 // Command inventbot serves Invent's Slack bot: `inventbot` or `inventbot serve` with the settings of
-// the README in the environment. It does not install anything, neither in Slack nor in Invent.
+// the README in the environment. What else it does is in its usage. It does not install anything, neither
+// in Slack nor in Invent.
 package main
 
 import (
@@ -25,15 +26,41 @@ const drain = 20 * time.Second
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
 
-// run is the whole program: it serves until ctx ends or a signal comes, and answers the exit code: 0 after
-// an orderly end, 1 when it could not serve, 2 for settings or arguments that are wrong.
+// run is the whole program: it does what the arguments say until it is done, ctx ends or a signal comes, and answers
+// the exit code: 0 after an orderly end, 1 when it could not, 2 for settings or arguments that are wrong.
 func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if len(args) > 1 || len(args) == 1 && args[0] != "serve" {
-		_, _ = fmt.Fprintln(stdout, "usage: inventbot [serve]")
-		return 2
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
 	}
+	switch {
+	case command == "manifest":
+		return printManifest(args, stdout)
+	case len(args) > 0:
+	case command == "serve":
+		return printServe(ctx, stdout)
+	case command == "health":
+		s, _ := load() // but for ADDR and PORT, what is set wrongly is not its business
+		return printHealth(ctx, s.Addr, stdout)
+	case command == "version":
+		return printVersion(stdout)
+	}
+	_, _ = io.WriteString(stdout, usage)
+	if command == "help" || command == "-h" || command == "--help" {
+		return 0
+	}
+	return 2
+}
+
+const usage = `usage: inventbot [serve]   serve until SIGTERM, with the settings in the environment
+       inventbot manifest  print the manifest of the Slack app (see inventbot manifest -h)
+       inventbot health    ask the bot that serves on this machine whether it lives: exit code 0 or 1
+       inventbot version   print version, commit and date
+`
+
+func printServe(ctx context.Context, stdout io.Writer) int {
 	s, problems := load()
 	if len(problems) > 0 {
 		for _, p := range problems {

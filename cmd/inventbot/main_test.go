@@ -267,9 +267,34 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-func TestWrongArguments(t *testing.T) {
-	var out bytes.Buffer
-	if code := run(t.Context(), []string{"dance"}, &out); code != 2 || !strings.Contains(out.String(), "usage") {
-		t.Errorf("exit code %d and %q, want 2 and the usage", code, out.String())
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"dance":         {2, "usage"},
+		"serve now":     {2, "usage"},
+		"version --all": {2, "usage"},
+		"help":          {0, "usage"},
+		"version":       {0, "inventbot "},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), strings.Fields(args), &out); code != want.code || !strings.Contains(out.String(), want.says) {
+			t.Errorf("%s: exit code %d and %q, want %d and %q", args, code, out.String(), want.code, want.says)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := start(t, w.settings)
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.address, "http://"), ":")
+	for addr, want := range map[string]int{":" + port: 0, "0.0.0.0:" + port: 0, "127.0.0.1:" + port: 0, "127.0.0.1:1": 1, "nowhere": 1} {
+		var out bytes.Buffer
+		if code := printHealth(t.Context(), addr, &out); code != want || out.Len() == 0 {
+			t.Errorf("%s: exit code %d and %q, want %d", addr, code, out.String(), want)
+		}
 	}
 }
