@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"inventbot/bot"
 	"inventbot/cache"
 	"inventbot/invent"
@@ -82,11 +84,15 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	team := bot.NewTeam(bot.NewSlack(s.SlackBotToken, s.SlackAPIURL), invent.New(invent.Options{
-		URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate,
-	}))
+	api := s.slack()
+	team := bot.NewTeam(api, s.invent())
+	var socket *slack.Client
+	if s.SlackAppToken != "" {
+		socket = api
+		log.Info("Socket Mode: the bot connects to Slack, and /slack/ is closed")
+	}
 	b, err := bot.New(bot.Config{
-		Secrets: s.secrets, Teams: team.Only, Probe: team, Cache: store,
+		Secrets: s.secrets, Socket: socket, Teams: team.Only, Probe: team, Cache: store,
 		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
 		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests, Log: log,
 	})
@@ -99,6 +105,15 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	log.Info("listening", "addr", listener.Addr().String())
 	return b.Serve(ctx, listener, drain)
+}
+
+// slack is a client with the bot's token, and for Socket Mode with the app's.
+func (s settings) slack() *slack.Client {
+	return bot.NewSlack(s.SlackBotToken, s.SlackAPIURL, slack.OptionAppLevelToken(s.SlackAppToken))
+}
+
+func (s settings) invent() *invent.Client {
+	return invent.New(invent.Options{URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate})
 }
 
 // open opens the Redis of the settings, or one in this process, with a warning of what that means.
