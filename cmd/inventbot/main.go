@@ -40,6 +40,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	switch {
 	case command == "manifest":
 		return printManifest(args, stdout)
+	case command == "doctor":
+		return printDoctor(ctx, args, stdout)
 	case len(args) > 0:
 	case command == "serve":
 		return printServe(ctx, stdout)
@@ -57,6 +59,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 }
 
 const usage = `usage: inventbot [serve]   serve until SIGTERM, with the settings in the environment
+       inventbot doctor    look at the settings, Redis, Slack and Invent, change nothing, and say what is wrong:
+                           exit code 0 all is well, 1 something is off, 2 it doesn't work (--json for machines)
        inventbot manifest  print the manifest of the Slack app (see inventbot manifest -h)
        inventbot health    ask the bot that serves on this machine whether it lives: exit code 0 or 1
        inventbot version   print version, commit and date
