@@ -43,7 +43,7 @@ type Config struct {
 // halves, without Socket Mode, for whoever has a server already.
 type Bot struct {
 	secrets      []string
-	socket       *slack.Client // nil: HTTP
+	app          *slack.Client // with the app-level token, for Socket Mode; nil: HTTP
 	teams        Teams
 	probe        *Team
 	cache        *cache.Cache
@@ -69,7 +69,7 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, socket: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),
 	}
@@ -88,7 +88,7 @@ func New(c Config) (*Bot, error) {
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)
-	if len(b.secrets) == 0 && b.socket == nil || b.teams == nil || b.probe == nil || b.cache == nil {
+	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
 		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}
 	if !b.cache.InProcess() {
@@ -120,7 +120,7 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 	listening, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	var sockets sync.WaitGroup
-	if b.socket != nil {
+	if b.app != nil {
 		sockets.Go(func() { b.listen(listening) })
 	}
 	failed := make(chan error, 1)

@@ -152,7 +152,7 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 	b.health.mu.Lock()
 	state.Slack, state.Invent, state.Ready = b.health.slack, b.health.invent, !b.health.draining
 	switch {
-	case b.socket == nil:
+	case b.app == nil:
 	case b.health.sockets > 0:
 		state.Socket = healthy
 	default:

@@ -46,7 +46,7 @@ type handler func(ctx context.Context, body []byte, sent time.Time) answer
 // Handler serves every route of the bot. Under Socket Mode those for Slack's requests aren't there: 404.
 func (b *Bot) Handler() http.Handler {
 	r := mux.NewRouter()
-	if b.socket == nil {
+	if b.app == nil {
 		form, jsonBody := "application/x-www-form-urlencoded", "application/json"
 		r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
 		r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)

@@ -42,7 +42,7 @@ func (b *Bot) listen(ctx context.Context) {
 func (b *Bot) attend(ctx context.Context) {
 	// The connection is kept past ctx until what came through it is answered.
 	open, hangUp := context.WithCancel(context.WithoutCancel(ctx))
-	client := socketmode.New(b.socket, socketmode.OptionReadLimit(bodyLimit))
+	client := socketmode.New(b.app, socketmode.OptionReadLimit(bodyLimit))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
