@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -32,6 +33,9 @@ type Config struct {
 	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
 	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
 	AssignOthers []string         // roles in Invent that may assign to others and release theirs; empty: all members
+	Handoffs     Routes           // where conversations that wait for a human are announced; without rules nowhere
+	HandoffSlack bool             // also those that customers began in Slack
+	WaitReminder time.Duration    // after which a line says that one waits still; 0: never
 	AllowGuests  bool             // guests of the workspace may act, if they are members in Invent
 	Log          *slog.Logger     // nil: discarded
 	Now          func() time.Time // nil: time.Now
@@ -53,6 +57,11 @@ type Bot struct {
 	admins       []string
 	assignOthers []string
 	guests       bool
+	routes       Routes
+	handoffSlack bool
+	waitReminder time.Duration
+	socket       atomic.Bool // the inbox's socket is open
+	paces        paces
 	log          *slog.Logger
 	now          func() time.Time
 	queue        int
@@ -70,7 +79,8 @@ type Bot struct {
 func New(c Config) (*Bot, error) {
 	b := &Bot{
 		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
-		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
+		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
+		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),
 	}
 	if b.log == nil {
@@ -157,6 +167,8 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
 	var loops sync.WaitGroup
 	loops.Go(func() { b.check(ctx) })
+	loops.Go(func() { b.checkContract(ctx) })
+	loops.Go(func() { b.follow(ctx) })
 	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
 	if b.spare != nil {
 		loops.Go(func() {

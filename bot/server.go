@@ -111,7 +111,7 @@ func write(w http.ResponseWriter, a answer) {
 }
 
 func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
-	intent, said, err := b.chatURL.ParseCommand(body, sent)
+	intent, said, err := b.chatURL.ParseCommand(body, sent, b.off()...)
 	switch {
 	case err != nil:
 		return answer{status: http.StatusBadRequest, text: err.Error()}
@@ -151,6 +151,24 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	return ok
 }
 
+// off lists what can be typed but not done, because Invent's API doesn't offer it.
+func (b *Bot) off() []slackui.Verb {
+	var off []slackui.Verb
+	if b.probe.contract.Load() == nil {
+		return nil // not looked yet: that says nothing
+	}
+	if !b.probe.has("chat") || !b.probe.has("assign") {
+		off = append(off, slackui.Take, slackui.Assign, slackui.Release)
+	}
+	if !b.probe.has("chat") {
+		off = append(off, slackui.Show, slackui.Route)
+	}
+	if !b.probe.has("inbox") {
+		off = append(off, slackui.Queue, slackui.Mine)
+	}
+	return off
+}
+
 // options answers external selects; none is drawn yet, so there is nothing to choose from.
 func (b *Bot) options(_ context.Context, _ []byte, _ time.Time) answer {
 	return answer{status: http.StatusOK, body: map[string][]string{"options": {}}}
@@ -176,14 +194,14 @@ func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
 func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	now := b.now()
 	j := cache.Job{ID: i.Key, Lane: i.Team + "/" + i.Chat, At: now}
+	j.Quiet = i.Verb.Inner()
 	switch {
 	case i.Verb == slackui.Resume:
-		j.Quiet = true
 		j.Lane = i.Team + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Chat == "":
 		j.Lane = i.Team + "//" + i.User
 	}
-	if i.ResponseURL != "" && i.Verb != slackui.Leave && i.Verb != slackui.Resume {
+	if i.ResponseURL != "" && i.Verb != slackui.Leave {
 		j.Tell = now.Add(patience)
 	}
 	j.Body = (&work{Intent: i}).encode()

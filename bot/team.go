@@ -36,6 +36,17 @@ type Team struct {
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
 	users   listing[map[string]account]
 	members listing[[]invent.Member]
+	inbox   inbox
+
+	contract atomic.Pointer[invent.Contract]
+}
+
+// has says whether Invent's API offers a route, with these properties of its body, as far as is known.
+func (t *Team) has(op string, properties ...string) bool {
+	if k := t.contract.Load(); k != nil {
+		return k.Has(op, properties...)
+	}
+	return invent.Contract{}.Has(op, properties...)
 }
 
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.

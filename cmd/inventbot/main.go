@@ -98,7 +98,8 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	b, err := bot.New(bot.Config{
 		Secrets: s.secrets, Socket: socket, Teams: team.Only, Probe: team, Cache: store,
 		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
-		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests, Log: log,
+		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests,
+		Handoffs: s.routes, HandoffSlack: s.slackToo, WaitReminder: s.reminder, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("building the bot: %w", err)
