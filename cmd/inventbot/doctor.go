@@ -208,6 +208,7 @@ func (d *doctor) workspace(ctx context.Context) map[string]bool {
 	if at, err := http.ParseTime(who.Header.Get("Date")); err == nil {
 		d.clock(time.Since(at))
 	}
+	d.channels(ctx)
 	return d.people(ctx)
 }
 
@@ -243,6 +244,27 @@ func (d *doctor) clock(ahead time.Duration) {
 		d.add("slack", "clock", off, "this machine's clock differs from Slack's by "+away.String(), mend)
 	default:
 		d.add("slack", "clock", good, "within a minute of Slack's", "")
+	}
+}
+
+// channels looks whether the bot is where handoffs are to be announced.
+func (d *doctor) channels(ctx context.Context) {
+	var asked []string
+	for _, rule := range d.settings.routes.Rules {
+		if slices.Contains(asked, rule.Channel) {
+			continue
+		}
+		asked = append(asked, rule.Channel)
+		checked := "channel " + rule.Channel
+		channel, err := d.slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: rule.Channel})
+		switch {
+		case err != nil:
+			d.add("slack", checked, off, "handoffs can't be announced there: "+slackWord(err), "see that the id is right (channel's name, About), and type /invite @Invent there")
+		case !channel.IsMember || channel.IsArchived:
+			d.add("slack", checked, off, "the bot is no member, or the channel is archived: handoffs can't be announced there", "type /invite @Invent there")
+		default:
+			d.add("slack", checked, good, "the bot is a member, and announces handoffs there", "")
+		}
 	}
 }
 
@@ -369,8 +391,8 @@ var needs = map[string]need{
 	"state":            {"changing more of a conversation than its assignee", false},
 	"state.ai_enabled": {"turning the AI on and off", false},
 	"state.state":      {"resolving and reopening", false},
-	"inbox":            {"the lists of conversations", false},
-	"listen":           {"hearing of changes at once", false},
+	"inbox":            {"queue, mine, and announcements of handoffs", false},
+	"listen":           {"announcing handoffs at once", false},
 }
 
 // contract compares what the bot uses with what Invent says it has.

@@ -55,7 +55,7 @@ func (w *world) examine(t *testing.T) report {
 	if n := len(w.invent.Writes()); n > 0 {
 		t.Errorf("Invent was written %d times", n)
 	}
-	harmless := []string{"auth.test", "users.list", "apps.connections.open"}
+	harmless := []string{"auth.test", "users.list", "apps.connections.open", "conversations.info"}
 	for _, c := range w.slack.Calls() {
 		if !slices.Contains(harmless, c.Method) {
 			t.Errorf("Slack was asked for %s", c.Method)
@@ -162,6 +162,15 @@ func TestDoctor(t *testing.T) {
 		}, 2, bad, []string{"slack scope users:read:", "missing"}},
 		"an admin whom nobody knows": {
 			func(_ *testing.T, w *world) { w.settings["ADMINS"] = "UADA,UNOBODY" }, 1, off, []string{"slack ADMINS", "UNOBODY"},
+		},
+		"a channel for handoffs": {
+			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CSUPPORT" }, 1, good, []string{"slack channel CSUPPORT"}, // 1: Redis
+		},
+		"a channel for handoffs without the bot": {func(_ *testing.T, w *world) {
+			w.settings["HANDOFF_CHANNEL"] = w.slack.AddChannel(slacktest.Channel{ID: "CRANDOM", Name: "random"}).ID
+		}, 1, off, []string{"slack channel CRANDOM", "no member"}},
+		"a channel for handoffs that isn't there": {
+			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CNOWHERE" }, 1, off, []string{"slack channel CNOWHERE", "channel_not_found"},
 		},
 		"no public address": {func(*testing.T, *world) {}, 1, unchecked, []string{"slack PUBLIC_URL", "not set"}},
 		"nobody at the public address": {
