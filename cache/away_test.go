@@ -20,6 +20,10 @@ var calls = map[string]struct {
 	call func(context.Context, *cache.Cache) error
 }{
 	"Ping": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Ping(ctx) }},
+	"Inspect": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Inspect(ctx)
+		return err
+	}},
 	"Warm": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Warm(ctx) }},
 	"Submit": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Submit(ctx, job("a", "A"), 10)
