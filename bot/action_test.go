@@ -137,7 +137,7 @@ func TestTake(t *testing.T) {
 		w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
 		card := w.random.ExpectMessage("@ada", "can't be redrawn")
 		w.acknowledged(w.ada.Press(card, "Release"))
-		w.random.ExpectUpdate(card, "Nobody")
+		w.random.ExpectUpdate(card, "Nobody", "can't be redrawn")
 		w.wrote("chat_1 mem_ada", "chat_1 -")
 	})
 	t.Run("in a channel with strangers the customer's name is left out", func(t *testing.T) {

@@ -223,9 +223,14 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
 	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Reach: b.reach(ctx, s)}
-	m := b.card(ctx, s, place.Reach).Message()
+	c := b.card(ctx, s, place.Reach)
+	c.Snapshot = i.Snapshot
+	m := c.Message()
 	err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
+		if i.Snapshot {
+			return nil, nil // there is nothing to remember: it can't be redrawn later
+		}
 		place.Shows = digest(m)
 		return &place, nil
 	}

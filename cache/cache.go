@@ -66,6 +66,7 @@ func open(opt *redis.Options) *Cache {
 	opt.PoolTimeout = patience
 	opt.ContextTimeoutEnabled = true
 	opt.PoolSize = 64
+	opt.PipelinePoolSize = -1 // no second pool, which would dial anew and hold 256 KiB for each connection
 	opt.Limiter = &breaker{}
 	opt.DisableIdentity = true
 	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}

@@ -56,7 +56,7 @@ func (c Card) Message() Message {
 	}
 	note := fmt.Sprintf(wordCardID, escape(c.Chat.ID, 200))
 	if c.Snapshot {
-		note += " " + wordSnapshot
+		note += ". " + wordSnapshot
 	}
 	text = append(text, note)
 
@@ -144,7 +144,7 @@ func (h *Holder) name() string {
 }
 
 func (c Card) buttons(seen string) []slack.BlockElement {
-	v := value{Chat: c.Chat.ID, Seen: &seen}
+	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	var row []slack.BlockElement
 	if c.Holder == nil {
 		row = append(row, primary(button(Take, wordTake, labelTake, v)))

@@ -63,11 +63,12 @@ type Intent struct {
 	User        string    `json:"user"`
 	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it
 	Channel     string    `json:"channel,omitempty"`
-	Command     string    `json:"command,omitempty"` // as it was typed, "/invent"; empty for a click
-	Clicked     *Place    `json:"clicked,omitempty"` // the message that was clicked; nil for a command
-	Private     bool      `json:"private,omitempty"` // the clicked message is one that only this person sees
-	Origin      *Place    `json:"origin,omitempty"`  // the card that the clicked private message speaks of
-	Retired     bool      `json:"retired,omitempty"` // the button was drawn by a version that is gone
+	Command     string    `json:"command,omitempty"`  // as it was typed, "/invent"; empty for a click
+	Clicked     *Place    `json:"clicked,omitempty"`  // the message that was clicked; nil for a command
+	Private     bool      `json:"private,omitempty"`  // the clicked message is one that only this person sees
+	Snapshot    bool      `json:"snapshot,omitempty"` // the clicked card can be redrawn by its click only
+	Origin      *Place    `json:"origin,omitempty"`   // the card that the clicked private message speaks of
+	Retired     bool      `json:"retired,omitempty"`  // the button was drawn by a version that is gone
 	ResponseURL string    `json:"response_url,omitempty"`
 	Sent        time.Time `json:"sent"` // by Slack's clock
 	Problem     Problem   `json:"problem,omitempty"`

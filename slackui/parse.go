@@ -146,6 +146,7 @@ type value struct {
 	Seen   *string `json:"seen,omitempty"`
 	To     *To     `json:"to,omitempty"`
 	Origin *Place  `json:"origin,omitempty"`
+	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
 }
@@ -172,7 +173,7 @@ func (i *Intent) readValue(text string) {
 		i.Offer, i.Page = v.Offer, v.Page
 		return
 	}
-	i.Chat, i.Page = v.Chat, v.Page
+	i.Chat, i.Page, i.Snapshot = v.Chat, v.Page, v.Fixed
 	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
 		return

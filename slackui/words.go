@@ -14,26 +14,27 @@ import (
 
 // The card.
 const (
-	wordCardTitle   = "Conversation with %s"
-	wordCardID      = "Conversation `%s`"
-	wordSnapshot    = "This card can't be redrawn, because the app isn't in this channel: invite it for cards that stay true."
-	wordCustomer    = "a customer"
-	wordUnnamed     = "Unnamed"
-	wordChannel     = "Channel"
-	wordAssistant   = "Assistant"
-	wordState       = "State"
-	wordAssignee    = "Assignee"
-	wordUnread      = "Unread"
-	wordLastMessage = "Last customer message"
-	wordFollowUp    = "Follow-up"
-	wordMuted       = "Muted until"
-	wordCSAT        = "CSAT"
-	wordOfFive      = "%d of 5"
-	wordNobody      = "Nobody"
-	wordSomebody    = "Somebody"
-	wordNotOnSlack  = "not on Slack"
-	wordSince       = ", since %s"
-	wordThrough     = ", through %s"
+	wordCardTitle    = "Conversation with %s"
+	wordUnnamedTitle = "Conversation with an unnamed customer"
+	wordCardID       = "Conversation `%s`"
+	wordSnapshot     = "This card can't be redrawn, because the app isn't in this channel: invite it for cards that stay true."
+	wordCustomer     = "a customer"
+	wordUnnamed      = "Unnamed"
+	wordChannel      = "Channel"
+	wordAssistant    = "Assistant"
+	wordState        = "State"
+	wordAssignee     = "Assignee"
+	wordUnread       = "Unread"
+	wordLastMessage  = "Last customer message"
+	wordFollowUp     = "Follow-up"
+	wordMuted        = "Muted until"
+	wordCSAT         = "CSAT"
+	wordOfFive       = "%d of 5"
+	wordNobody       = "Nobody"
+	wordSomebody     = "Somebody"
+	wordNotOnSlack   = "not on Slack"
+	wordSince        = ", since %s"
+	wordThrough      = ", through %s"
 )
 
 // The buttons, and what a screen reader says of them.
@@ -374,9 +375,17 @@ type Me struct {
 	MayOthers bool // assign to others, and release theirs
 }
 
+// memberName is a member's name in at most n characters; Invent may know none.
+func memberName(name string, n int) string {
+	if name = escape(name, n); name != "" {
+		return name
+	}
+	return wordUnnamed
+}
+
 // Myself says which member a person is, by which rule, and what they may do.
 func Myself(m Me) Message {
-	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", escape(m.Name, nameLimit), escape(m.Member, 200))
+	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", memberName(m.Name, nameLimit), escape(m.Member, 200))
 	if m.LinkedBy == "" {
 		words += ": your Slack account and that member have the same e-mail."
 	} else {
@@ -407,19 +416,19 @@ func roleName(role string) string {
 func Offer(admin, member, name, offer string) Message {
 	v := value{Offer: offer}
 	return *say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
-		"and what you do is done as that member. The question expires in 7 days.", mention(admin), escape(name, nameLimit), escape(member, 200)),
+		"and what you do is done as that member. The question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
 		primary(button(Agree, wordAgree, labelAgree, v)), button(Decline, wordDecline, labelDecline, v))
 }
 
 // Offered tells the admin that the person was asked.
 func Offered(person, name string) Message {
 	return *say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
-		mention(person), escape(name, nameLimit)))
+		mention(person), memberName(name, nameLimit)))
 }
 
 // Agreed takes the question's place once the person has said yes.
 func Agreed(name string) Message {
-	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type `/invent whoami` to see what you may do, `/invent unlink` to end it.", escape(name, nameLimit)))
+	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type `/invent whoami` to see what you may do, `/invent unlink` to end it.", memberName(name, nameLimit)))
 }
 
 // Declined takes the question's place once the person has said no.
@@ -428,9 +437,9 @@ func Declined() Message { return *say("You weren't linked.") }
 // Answered tells the admin what the person said.
 func Answered(person, name string, yes bool) Message {
 	if yes {
-		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), escape(name, nameLimit)))
+		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
 	}
-	return *say(fmt.Sprintf("%s says not to be *%s* in Invent, and wasn't linked.", mention(person), escape(name, nameLimit)))
+	return *say(fmt.Sprintf("%s says not to be *%s* in Invent, and wasn't linked.", mention(person), memberName(name, nameLimit)))
 }
 
 // Unlinked says that an admin's link is gone; person is "" for one's own.
@@ -472,7 +481,7 @@ const (
 )
 
 func (l LinkLine) words() string {
-	name := fmt.Sprintf("%s (`%s`)", escape(l.Name, 60), escape(l.Member, 60))
+	name := fmt.Sprintf("%s (`%s`)", memberName(l.Name, 60), escape(l.Member, 60))
 	switch l.Kind {
 	case LinkedTwice:
 		return fmt.Sprintf("%s: both %s and %s. Drop one: `/invent unlink @person`", name, mention(l.User), mention(l.Other))
@@ -598,7 +607,7 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "This app was restarted before your request was done. Look before you try again."
 		row = i.again()
 	case NotFound:
-		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`. Nothing was changed. Check the id, or paste the conversation's link from the dashboard."
+		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`, so nothing was changed. Check the id, or paste the conversation's link from the dashboard."
 	case KeyRefused:
 		words = "Invent refuses this app's API key, so nothing was changed. Ask whoever runs this app to set a valid key."
 	case SlackRefused:

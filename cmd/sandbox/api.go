@@ -1,0 +1,400 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"inventbot/bot/slacktest"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+//go:embed page
+var files embed.FS
+
+// dm is how the page calls a person's direct message with the bot; no channel of a world has this name.
+const dm = "invent"
+
+// handler serves the page and what it asks for. Other websites, though open in the same browser, can neither read from
+// it (Host) nor do anything by it (Origin, content type).
+func (w *world) handler() http.Handler {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(page))
+	mux.HandleFunc("GET /api/stream", w.stream)
+	mux.Handle("POST /api/type", post(w.types))
+	mux.Handle("POST /api/click", post(w.click))
+	mux.Handle("POST /api/submit", post(w.submit))
+	mux.Handle("POST /api/close", post(w.close))
+	mux.Handle("POST /api/options", post(w.options))
+	mux.Handle("POST /api/chat", post(w.setChat))
+	mux.Handle("POST /api/member", post(w.setMember))
+	own := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		if !thisMachine(strings.Trim(host, "[]")) {
+			http.Error(rw, "this page is only served under an address of this machine", http.StatusMisdirectedRequest)
+			return
+		}
+		h := rw.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "+
+			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		own.ServeHTTP(rw, r)
+	})
+}
+
+// answer is what became of something the person did. Said is shown to that person alone, as Slack's own words.
+type answer struct {
+	Said    string             `json:"said,omitempty"`
+	Choices []slacktest.Choice `json:"choices,omitempty"` // of an external select
+}
+
+func said(format string, args ...any) answer { return answer{Said: fmt.Sprintf(format, args...)} }
+
+// post wraps what takes JSON and answers JSON.
+func post[T any](do func(T) answer) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+			http.Error(rw, "the content type must be application/json", http.StatusUnsupportedMediaType)
+			return
+		}
+		var asked T
+		d := json.NewDecoder(http.MaxBytesReader(rw, r.Body, 64<<10))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&asked); err != nil {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(rw).Encode(do(asked)) // whoever asked has gone: there is nobody left to tell
+	})
+}
+
+// stream sends, as server-sent events, what the person sees in the channel and what Invent holds: at once, and again
+// whenever it is something else.
+func (w *world) stream(rw http.ResponseWriter, r *http.Request) {
+	p := w.person(r.FormValue("as"))
+	if p == nil {
+		http.Error(rw, "nobody has that name", http.StatusNotFound)
+		return
+	}
+	ctx := r.Context()
+	slackChanged, inventChanged := w.slack.Watch(ctx), w.invent.Watch(ctx)
+	rw.Header().Set("Content-Type", "text/event-stream")
+	flush := http.NewResponseController(rw)
+	var last []byte
+	for {
+		now, err := json.Marshal(w.look(p, r.FormValue("channel")))
+		if err != nil {
+			return // blocks that are no JSON never come in
+		}
+		if !bytes.Equal(now, last) {
+			last = now
+			if _, err := fmt.Fprintf(rw, "data: %s\n\n", now); err != nil || flush.Flush() != nil {
+				return
+			}
+		}
+		select {
+		case _, open := <-slackChanged:
+			if !open {
+				return
+			}
+		case <-inventChanged:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// The state of the page, as JSON.
+type (
+	state struct {
+		People     []person          `json:"people"`
+		Names      map[string]string `json:"names"` // of people and channels, by id
+		Channels   []channel         `json:"channels"`
+		Messages   []message         `json:"messages"`
+		Modal      *slacktest.View   `json:"modal"`
+		Chats      []inventtest.Chat `json:"chats"`
+		Members    []invent.Member   `json:"members"`
+		Complaints []string          `json:"complaints"` // about the bot, by either pretended side
+	}
+	person struct {
+		Name  string `json:"name"`
+		Real  string `json:"real"`
+		About string `json:"about"`
+	}
+	channel struct {
+		Name  string `json:"name"`
+		About string `json:"about"`
+		Last  string `json:"last"` // ts of the newest message
+	}
+	message struct {
+		TS      string          `json:"ts"`
+		User    string          `json:"user"`
+		Bot     bool            `json:"bot"`
+		Text    string          `json:"text"`
+		Blocks  json.RawMessage `json:"blocks,omitempty"`
+		Private bool            `json:"private"`
+	}
+)
+
+// kept is how many messages of a channel the page shows.
+const kept = 200
+
+func (w *world) look(p *slacktest.Person, in string) state {
+	s := state{
+		Names: map[string]string{}, Chats: w.invent.Chats(), Members: w.invent.Members(), Modal: p.Modal(),
+		Messages: []message{}, Complaints: append(append([]string{}, w.slack.Complaints()...), w.invent.Complaints()...),
+	}
+	for _, u := range w.slack.Users() {
+		first, _, _ := strings.Cut(u.RealName, " ")
+		s.Names[u.ID] = first
+		if !u.Bot {
+			s.People = append(s.People, person{u.Name, u.RealName, w.about[u.ID]})
+		}
+	}
+	for _, c := range w.slack.Channels() {
+		s.Names[c.ID] = c.Name
+		if !w.in(p, &c) {
+			continue
+		}
+		one := channel{Name: c.Name, About: w.about[c.ID]}
+		if c.IsDM() {
+			one = channel{Name: dm, About: "Between you and the bot"}
+		}
+		all := w.slack.Messages(c.ID, p.ID)
+		if len(all) > 0 {
+			one.Last = all[len(all)-1].TS
+		}
+		s.Channels = append(s.Channels, one)
+		if one.Name != in {
+			continue
+		}
+		for _, m := range all[max(0, len(all)-kept):] {
+			s.Messages = append(s.Messages, message{m.TS, m.User, m.User == w.slack.BotUserID(), m.Text, m.Blocks, m.Ephemeral != ""})
+		}
+	}
+	return s
+}
+
+// in says whether the person sees the channel: each direct message has one person, all other channels have a list.
+func (w *world) in(p *slacktest.Person, c *slacktest.Channel) bool {
+	return slices.Contains(c.Members, p.ID)
+}
+
+// person is nil when nobody has the name.
+func (w *world) person(name string) *slacktest.Person {
+	for _, u := range w.slack.Users() {
+		if u.Name == name && !u.Bot {
+			return w.slack.Person(u.ID)
+		}
+	}
+	return nil
+}
+
+// place is where somebody does something.
+type place struct {
+	As      string `json:"as"`
+	Channel string `json:"channel"`
+}
+
+// find answers who and where; nil for people and channels that are not there, or not for this person.
+func (w *world) find(at place) (*slacktest.Person, *slacktest.Channel) {
+	p := w.person(at.As)
+	if p == nil {
+		return nil, nil
+	}
+	for _, c := range w.slack.Channels() {
+		if w.in(p, &c) && (c.Name == at.Channel && !c.IsDM() || c.IsDM() && at.Channel == dm) {
+			return p, &c
+		}
+	}
+	return p, nil
+}
+
+var gone = answer{Said: "That isn't there any more. Nothing was sent."}
+
+func (w *world) types(a struct {
+	place
+	Text string `json:"text"`
+}) answer {
+	p, c := w.find(a.place)
+	line := strings.TrimSpace(a.Text)
+	word, _, _ := strings.Cut(line, " ")
+	switch {
+	case p == nil || c == nil:
+		return gone
+	case !strings.HasPrefix(line, "/"):
+		return said("The sandbox has commands only, so nothing was sent. Begin with /invent: try /invent help")
+	case word != "/invent":
+		return said("%s is not a valid command. The sandbox knows /invent: try /invent help", word)
+	}
+	if ack := p.Types(c, line); ack.Err != "" {
+		return said("%s failed with the error “%s”", word, ack.Err)
+	}
+	return answer{}
+}
+
+// clicked names a button, or an option, of what the person sees now: of a message, or of the modal when TS is empty.
+type clicked struct {
+	place
+	TS     string `json:"ts"`
+	Action string `json:"action"`
+	Label  string `json:"label"`
+	Value  string `json:"value"`
+}
+
+func (w *world) click(a clicked) answer {
+	p, c := w.find(a.place)
+	if p == nil || c == nil {
+		return gone
+	}
+	var buttons []*slacktest.Button
+	if a.TS == "" {
+		buttons = p.Modal().Buttons()
+	}
+	for _, m := range w.slack.Messages(c.ID, p.ID) {
+		if m.TS == a.TS {
+			buttons = m.Buttons()
+		}
+	}
+	for _, b := range buttons {
+		if b.Label == a.Label && b.Value == a.Value && (b.ActionID == a.Action || a.Action == "") {
+			return acknowledged(p.Clicks(b))
+		}
+	}
+	return said("This was redrawn just before you clicked. Nothing was sent: look again.")
+}
+
+// acknowledged words what Slack shows of an interaction: nothing, or a warning.
+func acknowledged(ack *slacktest.Ack) answer {
+	switch {
+	case ack == nil || ack.Err == "":
+		return answer{}
+	case ack.Err == "operation_timeout":
+		return said("The app didn't answer within three seconds (%s).", ack.Err)
+	}
+	return said("The app couldn't take this (%s).", ack.Err)
+}
+
+// modal is the one that the person has open, when it is the one with this id.
+func (w *world) modal(as, id string) (*slacktest.Person, *slacktest.View) {
+	p := w.person(as)
+	if p == nil {
+		return nil, nil
+	}
+	if v := p.Modal(); v != nil && v.ID == id {
+		return p, v
+	}
+	return p, nil
+}
+
+func (w *world) submit(a struct {
+	As     string         `json:"as"`
+	Modal  string         `json:"modal"`
+	Values map[string]any `json:"values"` // by action_id: a string, or a list of them
+}) answer {
+	p, v := w.modal(a.As, a.Modal)
+	if v == nil {
+		return gone
+	}
+	for k, value := range a.Values {
+		if list, ok := value.([]any); ok {
+			words := []string{}
+			for _, one := range list {
+				words = append(words, fmt.Sprint(one))
+			}
+			a.Values[k] = words
+		}
+	}
+	return acknowledged(p.Submits(v, a.Values))
+}
+
+func (w *world) close(a struct {
+	As    string `json:"as"`
+	Modal string `json:"modal"`
+}) answer {
+	p, v := w.modal(a.As, a.Modal)
+	if v == nil {
+		return gone
+	}
+	return acknowledged(p.Closes())
+}
+
+func (w *world) options(a struct {
+	As     string `json:"as"`
+	Modal  string `json:"modal"`
+	Action string `json:"action"`
+	Query  string `json:"query"`
+}) answer {
+	p, v := w.modal(a.As, a.Modal)
+	if v == nil {
+		return gone
+	}
+	choices, ack := p.Options(v, a.Action, a.Query)
+	told := acknowledged(ack)
+	told.Choices = choices
+	return told
+}
+
+// setChat changes a conversation as somebody in the dashboard would; what is nil stays.
+func (w *world) setChat(a struct {
+	Chat     string        `json:"chat"`
+	Assignee *string       `json:"assignee"`
+	AI       *bool         `json:"ai"`
+	State    *invent.State `json:"state"`
+}) answer {
+	member := func(m invent.Member) bool { return m.ID == *a.Assignee }
+	switch _, ok := w.invent.Chat(a.Chat); {
+	case !ok,
+		a.Assignee != nil && *a.Assignee != "" && !slices.ContainsFunc(w.invent.Members(), member),
+		a.State != nil && !slices.Contains([]invent.State{invent.Open, invent.Snoozed, invent.Closed}, *a.State):
+		return gone
+	}
+	w.invent.SetChat(a.Chat, func(c *inventtest.Chat) {
+		if a.Assignee != nil {
+			c.AssigneeID = *a.Assignee
+		}
+		if a.AI != nil {
+			c.AIEnabled = *a.AI
+		}
+		if a.State != nil {
+			c.State = *a.State
+		}
+	})
+	return answer{}
+}
+
+// setMember makes a member active, or no longer so.
+func (w *world) setMember(a struct {
+	Member string `json:"member"`
+	Active bool   `json:"active"`
+}) answer {
+	if !slices.ContainsFunc(w.invent.Members(), func(m invent.Member) bool { return m.ID == a.Member }) {
+		return gone
+	}
+	w.invent.SetMember(a.Member, func(m *invent.Member) {
+		m.Status = "INACTIVE"
+		if a.Active {
+			m.Status = "ACTIVE"
+		}
+	})
+	return answer{}
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/slack-go/slack"
+
+	"inventbot/bot"
+)
+
+// browser is one tab. A dialog of the page's own, or an error in its scripts, fails the test.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func openBrowser(t *testing.T, address string) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Skip("chromium is not on the PATH")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx,
+		chromedp.WithAllocatorOptions(chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1400, 900)),
+		chromedp.WithListener(func(e any) {
+			switch e := e.(type) {
+			case *page.EventJavascriptDialogOpening:
+				t.Errorf("a script opened a dialog: %s", e.Message)
+			case *runtime.EventExceptionThrown:
+				t.Errorf("a script failed: %s %s", e.ExceptionDetails.Text, e.ExceptionDetails.Exception.Description)
+			}
+		}))
+	t.Cleanup(cancel)
+	b := &browser{t: t, ctx: ctx}
+	b.do(chromedp.Navigate(address))
+	return b
+}
+
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatalf("the browser: %v", err)
+	}
+}
+
+// holds waits until a JavaScript expression is true, and fails with what the page shows when it doesn't become so.
+func (b *browser) holds(expression string) {
+	b.t.Helper()
+	if _, err := chromedp.Run(b.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(20*time.Second))); err != nil {
+		shown, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+		b.t.Fatalf("%v: %s; the page shows:\n%s", err, expression, shown)
+	}
+}
+
+// sees waits until something that the selector finds shows the words.
+func (b *browser) sees(selector, words string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf(`[...document.querySelectorAll(%s)].some((n) => n.innerText.includes(%s))`, quote(selector), quote(words)))
+}
+
+// types sends a line as the person who is chosen.
+func (b *browser) types(line string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(`[data-testid="input"]`, line+"\n"))
+}
+
+// presses the button with these words in the newest message that has one.
+func (b *browser) presses(words string) {
+	b.t.Helper()
+	b.do(chromedp.Click(fmt.Sprintf(`(//article//button[normalize-space()=%s])[last()]`, quote(words))))
+}
+
+func (b *browser) is(who string) {
+	b.t.Helper()
+	b.do(chromedp.Click(fmt.Sprintf(`//label[.//input[@data-testid="as-%s"]]`, who)))
+	b.holds(fmt.Sprintf(`location.search.includes("as=%s")`, who))
+}
+
+// assignee waits until the table of Invent shows the member at the conversation.
+func (b *browser) assignee(chat, member string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf(`document.querySelector('[data-testid="assignee-%s"]')?.value === %s`, chat, quote(member)))
+}
+
+// picture keeps what the page looks like when SCREENSHOTS names a folder.
+func (b *browser) picture(name string) {
+	b.t.Helper()
+	folder := os.Getenv("SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = root.Close() }()
+	if err := root.WriteFile(name+".png", png, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func quote(s string) string {
+	text, _ := json.Marshal(s) // of a string: it can't fail
+	return string(text)
+}
+
+const private = `article[data-private]`
+
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=grace&channel=support")
+
+	b.is("ada")
+	b.types("/invent take chat_jane")
+	b.sees("article h3", "Jane Doe")
+	b.sees("article:not([data-private])", "@Ada")
+	b.assignee("chat_jane", "mem_ada")
+	b.picture("taken")
+
+	b.presses("Release")
+	b.sees(`[data-testid="confirm"]`, "Nobody will have it then")
+	b.picture("confirm")
+	b.do(chromedp.Click(`[data-testid="confirm-yes"]`))
+	b.sees("article:not([data-private])", "Nobody")
+	b.assignee("chat_jane", "")
+
+	// Somebody takes it in the dashboard: the card that still offers it comes too late.
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const select = document.querySelector('[data-testid="assignee-chat_jane"]');
+		select.value = 'mem_grace';
+		select.dispatchEvent(new Event('change'));
+	}`))
+	b.assignee("chat_jane", "mem_grace")
+	b.presses("Take")
+	b.sees(private, "Nothing was changed")
+	b.sees(private, "Only visible to you")
+	b.picture("late")
+	b.presses("Take over")
+	b.assignee("chat_jane", "mem_ada")
+
+	b.is("linus")
+	b.holds(`!document.querySelector('article[data-private]')`) // what only Ada sees
+	b.types("/invent take chat_jane")
+	b.sees(private, "You aren't linked")
+	b.picture("refused")
+
+	b.is("ada")
+	b.types("hello")
+	b.sees(`[data-testid="refusal"]`, "commands only")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="input"]').value = ''; undefined`))
+	b.types("/invent show chat_bob")
+	b.sees("article h3", `<!channel> & "Bob" <script>alert(1)</script>`)
+	b.types("/invent show chat_layla")
+	b.sees("article h3", "ليلى 🌷 حداد")
+	b.types("/invent help")
+	b.sees(private, "What you can type")
+	b.picture("names")
+	b.assignee("chat_bob", "")
+
+	b.do(chromedp.Click(`[data-testid="channel-random"]`))
+	b.types("/invent take chat_unnamed")
+	b.sees("article:not([data-private])", "can't be redrawn")
+	b.picture("snapshot")
+	b.holds(`document.querySelectorAll('script').length === 1 && document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
+// Of Block Kit, what the bot of today doesn't draw; a modal's way there and back.
+func TestBrowserDrawsBlockKit(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	t.Cleanup(w.invent.Close)
+	t.Cleanup(w.slack.Close)
+	served := httptest.NewServer(w.handler())
+	t.Cleanup(served.Close)
+	api := bot.NewSlack(w.slack.Token(), w.slack.URL())
+
+	const modal = `{"type":"modal","title":{"type":"plain_text","text":"Assign"},"submit":{"type":"plain_text","text":"Do it"},"blocks":[
+		{"type":"input","block_id":"who","label":{"type":"plain_text","text":"To whom"},"element":{"type":"external_select","action_id":"who","min_query_length":0}},
+		{"type":"input","block_id":"note","label":{"type":"plain_text","text":"Note"},"optional":true,"element":{"type":"plain_text_input","action_id":"note","multiline":true}}]}`
+	submitted := make(chan url.Values, 9)
+	pretended := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		payload := r.FormValue("payload")
+		switch {
+		case r.URL.Path == "/slack/commands":
+			var v slack.ModalViewRequest
+			if err := json.Unmarshal([]byte(modal), &v); err != nil {
+				t.Error(err)
+			}
+			if _, err := api.OpenViewContext(r.Context(), r.FormValue("trigger_id"), v); err != nil {
+				t.Error(err)
+			}
+		case r.URL.Path == "/slack/options":
+			rw.Header().Set("Content-Type", "application/json")
+			_, _ = rw.Write([]byte(`{"options":[{"text":{"type":"plain_text","text":"Grace"},"value":"mem_grace"}]}`))
+		case len(payload) > 0:
+			submitted <- r.Form
+			if len(submitted) == 1 {
+				rw.Header().Set("Content-Type", "application/json")
+				_, _ = rw.Write([]byte(`{"response_action":"errors","errors":{"note":"Say more."}}`))
+			}
+		}
+	}))
+	t.Cleanup(pretended.Close)
+	w.slack.SetBot(pretended.URL)
+
+	const blocks = `{"blocks":[
+		{"type":"section","text":{"type":"mrkdwn","text":"*bold* _italic_ ~struck~ ` + "`a &lt;b&gt; *c*`" + ` 2*3*4 <@U0ADA> <#C0RANDOM> <!here> <https://example.com/?a=1&amp;b=2|a link> <javascript:alert(1)|no link> &lt;b&gt;not bold&lt;/b&gt;"},
+			"accessory":{"type":"overflow","action_id":"more","options":[{"text":{"type":"plain_text","text":"First"},"value":"1"}]}},
+		{"type":"divider"},
+		{"type":"actions","elements":[
+			{"type":"static_select","action_id":"pick","placeholder":{"type":"plain_text","text":"Pick one"},"options":[{"text":{"type":"plain_text","text":"Red"},"value":"r"}]},
+			{"type":"button","action_id":"go","style":"danger","text":{"type":"plain_text","text":"<img src=x onerror=alert(1)>"}}]},
+		{"type":"context","elements":[{"type":"mrkdwn","text":"<!date^0^{date_num}|long ago>"}]}]}`
+	var drawn slack.Msg
+	if err := json.Unmarshal([]byte(blocks), &drawn); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := api.PostMessageContext(t.Context(), "C0SUPPORT", slack.MsgOptionText("all", false), slack.MsgOptionBlocks(drawn.Blocks.BlockSet...)); err != nil {
+		t.Fatal(err)
+	}
+
+	b := openBrowser(t, served.URL)
+	b.sees("article b", "bold")
+	b.sees("article i", "italic")
+	b.sees("article s", "struck")
+	b.sees("article code", "a <b> *c*")
+	b.sees("article", "2*3*4 @Ada #random @here a link no link <b>not bold</b>")
+	b.sees("article button", "<img src=x onerror=alert(1)>")
+	b.sees("article time[title]", "19")
+	b.holds(`document.querySelectorAll('article a').length === 1 && !document.querySelector('article img')`)
+	b.picture("blocks")
+
+	b.types("/invent anything")
+	b.sees(`[data-testid="modal"]`, "To whom")
+	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who"]`))
+	b.holds(`document.querySelector('datalist option')?.value === 'Grace'`)
+	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="who"]`, "Grace"),
+		chromedp.SendKeys(`[data-testid="modal"] [data-action="note"]`, "short"),
+		chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.sees(`[data-testid="modal"]`, "Say more.")
+	b.picture("modal")
+	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="note"]`, ", and more"),
+		chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.holds(`!document.querySelector('dialog[open]')`)
+	<-submitted
+	if last := (<-submitted).Get("payload"); !strings.Contains(last, "mem_grace") || !strings.Contains(last, "short, and more") {
+		t.Errorf("submitted was %s", last)
+	}
+}

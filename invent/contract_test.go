@@ -1,0 +1,65 @@
+package invent_test
+
+import (
+	"testing"
+
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	i := inventtest.Start()
+	t.Cleanup(i.Close)
+	c := invent.New(invent.Options{URL: i.URL(), Key: i.Key(), Org: "c"})
+	k, err := c.Check(t.Context())
+	if err != nil || !k.Read {
+		t.Fatalf("the document can't be read: %v", err)
+	}
+	for _, f := range k.Findings() {
+		if !f.Found {
+			t.Errorf("%s %s %s isn't found", f.Method, f.Path, f.Property)
+		}
+	}
+	i.LeaveOut("GET /orgs/{org_id}/inbox", "PATCH /chats/{chat_id}/state state")
+	if k, err = c.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for op, want := range map[string]bool{"chat": true, "assign": true, "inbox": false, "listen": true, "state": true} {
+		if got := k.Has(op); got != want {
+			t.Errorf("Has(%q) is %t, want %t", op, got, want)
+		}
+	}
+	if !k.Has("state", "ai_enabled") || k.Has("state", "state") {
+		t.Error("a property that was left out is found, or another isn't")
+	}
+}
+
+func TestCheckUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]inventtest.Fault{
+		"no answer":    {Path: "/openapi.json", Status: 503},
+		"not JSON":     {Path: "/openapi.json", HTML: true, Status: 200},
+		"not OpenAPI":  {Path: "/openapi.json", Body: []byte(`{"a":1}`), Status: 200},
+		"a loop in it": {Path: "/openapi.json", Body: []byte(`{"openapi":"3.1.0","info":{"title":"x","version":"1"},"paths":{"/chats/{id}":{"$ref":"#/paths/~1chats~1{id}"}}}`), Status: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := inventtest.Start()
+			t.Cleanup(i.Close)
+			i.Fault(f)
+			k, err := invent.New(invent.Options{URL: i.URL(), Key: i.Key(), Org: "c"}).Check(t.Context())
+			if k.Read && k.Has("inbox") {
+				t.Fatalf("something was found: %v", err)
+			}
+			for op, want := range map[string]bool{"chat": true, "assign": true, "members": true, "inbox": false, "listen": true} {
+				if got := (invent.Contract{}).Has(op); got != want {
+					t.Errorf("without the document Has(%q) is %t, want %t", op, got, want)
+				}
+			}
+			if (invent.Contract{}).Has("state", "state") {
+				t.Error("without the document a guessed property is used")
+			}
+		})
+	}
+}
