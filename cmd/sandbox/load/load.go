@@ -1,6 +1,6 @@
 // Package load sends the real inventbot clicks at a fixed rate and measures what comes back: `sandbox load`. The bot
-// runs as a process of its own, beside a redis-server, a pretended Slack and a pretended Invent. For the ratios of the
-// design the same clicks go to a "bare" handler too (bare.go), which keeps none of the bot's promises.
+// runs as a process of its own, beside a redis-server, a pretended Slack and a pretended Invent. For ratios
+// the same clicks go to a "bare" handler too (bare.go), which keeps none of the bot's promises.
 //
 // The loop is open: a click is sent when its time has come, however slow the answers are, and every time counts from
 // that moment, not from when the sender got round to it. All of it stays on this machine and ends by itself.
@@ -45,7 +45,8 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	flags.IntVar(&o.chats, "chats", 10_000, "how many conversations there are")
 	flags.StringVar(&o.binary, "bin", "", "the inventbot to measure; empty: built from this source")
 	bare := flags.Bool("bare", false, "measure the bare handler instead of the bot")
-	figures := flags.Bool("figures", false, "measure all figures of the design and print them as a table, with their limits")
+	figures := flags.Bool("figures", false, "measure all figures that have a limit and print them as a table; takes some minutes")
+	runs := flags.Int("runs", 3, "with -figures: how often each is measured; the median counts")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -53,7 +54,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	}
 	var err error
 	if o.mix, err = parseMix(*mix); err != nil || flags.NArg() > 0 || o.rate <= 0 || o.rate > 20_000 ||
-		o.duration <= 0 || o.duration > 10*time.Minute || o.people < 1 || o.chats < 1 || *bare && o.mix != (weights{1, 0, 0}) {
+		o.duration <= 0 || o.duration > 10*time.Minute || o.people < 1 || o.chats < 1 || *runs < 1 || *bare && o.mix != (weights{1, 0, 0}) {
 		_, _ = fmt.Fprintln(stdout, "sandbox load: at most 20,000 actions a second for at most 10 minutes; the bare handler knows clicks only", err)
 		return 2
 	}
@@ -69,7 +70,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	if err == nil {
 		switch {
 		case *figures:
-			good, err = measureAll(ctx, o, stdout)
+			good, err = measureAll(ctx, o, *runs, stdout)
 		default:
 			var r result
 			if r, err = measure(ctx, o, *bare); err == nil {

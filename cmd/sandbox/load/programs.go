@@ -82,8 +82,8 @@ func startBot(ctx context.Context, o options, s *sides, redis *program, bare boo
 	}
 	p.cmd.Env = []string{
 		"ADDR=127.0.0.1:0", "SLACK_SIGNING_SECRET=" + secret, "SLACK_BOT_TOKEN=xoxb-load", "SLACK_API_URL=" + s.slack + slackPath,
-		"INVENT_API_KEY=load", "INVENT_API_URL=" + s.invent, "INVENT_RATE=0", "LOG_LEVEL=" + os.Getenv("LOG_LEVEL"),
-		"GODEBUG=" + os.Getenv("GODEBUG"), "GOGC=" + os.Getenv("GOGC"),
+		"INVENT_API_KEY=load", "INVENT_API_URL=" + s.invent, "INVENT_RATE=0",
+		"GOGC=" + os.Getenv("GOGC"), "GOMEMLIMIT=" + os.Getenv("GOMEMLIMIT"), "GODEBUG=" + os.Getenv("GODEBUG"),
 	}
 	if redis != nil {
 		p.cmd.Env = append(p.cmd.Env, "REDIS_URL=redis://"+redis.address)
