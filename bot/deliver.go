@@ -469,9 +469,23 @@ func (b *Bot) share(ctx context.Context, s *scene) error {
 	return nil
 }
 
-// digest tells whether two drawings of a card differ.
+// digest tells whether two drawings of a card differ: in the words, all of which stand in the text too, or in what
+// its buttons carry. (Encoding the blocks for it would cost as much as all else that a click takes.)
 func digest(m slackui.Message) string {
-	text, _ := json.Marshal(m) // of blocks that were drawn to be sent: it can't fail
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	sum := sha256.New()
+	add := func(s string) { _, _ = sum.Write(append([]byte(s), 0)) } // a hash takes everything
+	add(m.Text)
+	for _, block := range m.Blocks {
+		row, isRow := block.(*slack.ActionBlock)
+		if !isRow {
+			continue
+		}
+		for _, e := range row.Elements.ElementSet {
+			if button, isButton := e.(*slack.ButtonBlockElement); isButton {
+				add(button.ActionID)
+				add(button.Value)
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }

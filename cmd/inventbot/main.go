@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -74,12 +75,25 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 		}
 		return 2
 	}
+	spendMemory()
 	log := s.logger(stdout)
 	if err := serve(ctx, s, log); err != nil {
 		log.Error("stopped", "error", err)
 		return 1
 	}
 	return 0
+}
+
+// spendMemory lets the small heap of the bot grow to four times what lives before it is collected, as long as all of
+// it stays below 80 MiB: with Go's own 100 % a good part of the processor's time under load goes into collecting a few
+// megabytes. GOGC and GOMEMLIMIT override it.
+func spendMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(300)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(80 << 20)
+	}
 }
 
 func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {

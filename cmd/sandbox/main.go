@@ -2,8 +2,8 @@
 // page where one is Ada, Grace or a guest, types commands into a channel and clicks on cards. It needs no settings and
 // no network, and forgets everything when it ends.
 //
-// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. It is not for load, nor
-// for the world: the page has no password, so it is served to this machine alone.
+// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. It is not for
+// the world: the page has no password, so it is served to this machine alone. `sandbox load` measures instead.
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 
 	"inventbot/bot"
 	"inventbot/cache"
+	"inventbot/cmd/sandbox/load"
 	"inventbot/invent"
 	"inventbot/slackui"
 )
@@ -48,6 +49,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second signal ends at once
+	if len(args) > 0 && args[0] == "load" {
+		return load.Run(ctx, args[1:], stdout)
+	}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	addr := flags.String("addr", "127.0.0.1:8333", "`address` of the page, on this machine; port 0 takes a free one")
