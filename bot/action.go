@@ -59,7 +59,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Unlink:
 		return b.unlink(ctx, t, i)
 	case slackui.Resume:
-		return b.resume(ctx, t, w, j.At)
+		return b.resume(ctx, t, w)
 	}
 	me, err := b.member(ctx, t, i.User, j.At)
 	if err != nil {

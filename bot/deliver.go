@@ -61,6 +61,9 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	if to == "" || !r.allowed(to) {
 		return &slackError{doing: "answering a request", code: "no_response_url"}
 	}
+	if h.ResponseType == "" && !h.ReplaceOriginal && !h.DeleteOriginal {
+		h.ResponseType = "ephemeral" // as it is without; said all the same
+	}
 	body, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("encoding a message: %w", err)
@@ -159,8 +162,8 @@ func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
 	switch {
 	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
 		s.known.Reach = cache.Shared
-	case err == nil:
-		s.known.Reach = cache.Own
+	case err == nil, slackSays(wrapSlack("", err), "unknown_method", "404 Not Found"):
+		s.known.Reach = cache.Own // a stand-in of Slack without the method has no shared channels
 	default:
 		// Not kept: the app may be invited the next moment.
 		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", wrapSlack("looking at a channel", err))
@@ -538,9 +541,23 @@ func (b *Bot) share(ctx context.Context, s *scene) error {
 	return nil
 }
 
-// digest tells whether two drawings of a card differ.
+// digest tells whether two drawings of a card differ: in the words, all of which stand in the text too, or in what
+// its buttons carry. (Encoding the blocks for it would cost as much as all else that a click takes.)
 func digest(m slackui.Message) string {
-	text, _ := json.Marshal(m) // of blocks that were drawn to be sent: it can't fail
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
+	sum := sha256.New()
+	add := func(s string) { _, _ = sum.Write(append([]byte(s), 0)) } // a hash takes everything
+	add(m.Text)
+	for _, block := range m.Blocks {
+		row, isRow := block.(*slack.ActionBlock)
+		if !isRow {
+			continue
+		}
+		for _, e := range row.Elements.ElementSet {
+			if button, isButton := e.(*slack.ButtonBlockElement); isButton {
+				add(button.ActionID)
+				add(button.Value)
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
 }

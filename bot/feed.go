@@ -239,7 +239,7 @@ func (f *feed) listen(ctx context.Context) {
 		if time.Since(begun) > reconnectMax {
 			wait = reconnectFirst
 		}
-		pauseFor(ctx, wait/2+rand.N(wait))
+		pauseFor(ctx, wait/2+rand.N(wait)) //nolint:gosec // jitter, no secret
 		wait = min(2*wait, reconnectMax)
 	}
 }
@@ -348,11 +348,11 @@ func unix(t *time.Time) int64 {
 func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time) error {
 	known, first, err := f.cache.Handoffs(ctx, f.team.ID)
 	if err != nil {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	notices, err := f.cache.Notices(ctx, f.team.ID)
 	if err != nil {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	changed, listed := map[string]cache.Handoff{}, map[string]bool{}
 	var begun, waiting []invent.Chat
@@ -380,7 +380,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	bundles := f.bundle(begun, changed, first, now)
 	if first || len(changed)+len(forget) > 0 {
 		if err := f.cache.SetHandoffs(ctx, f.team.ID, changed, forget); err != nil {
-			return err //nolint:wrapcheck // says what it was doing
+			return err
 		}
 	}
 	for channel, list := range bundles {
@@ -642,7 +642,7 @@ func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.
 		}
 		items = append(items, item)
 	}
-	slices.SortFunc(items, func(a, b slackui.Item) int { return longest(a, b) })
+	slices.SortFunc(items, longest)
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Items(verb, items, i.Page, done)})
 }
 

@@ -18,12 +18,14 @@ const checkEvery = 30 * time.Second
 
 // health is what is known of the three sides the bot depends on.
 type health struct {
-	mu       sync.Mutex
-	slack    string
-	invent   string
-	feed     string // why handoffs are not followed; "" when they are, or another process does
-	contract []invent.Finding
-	draining bool
+	mu          sync.Mutex
+	slack       string
+	invent      string
+	sockets     int    // open connections of Socket Mode
+	socketFails string // why there was none
+	feed        string // why handoffs are not followed; "" when they are, or another process does
+	contract    []invent.Finding
+	draining    bool
 }
 
 const (
@@ -82,11 +84,11 @@ const keyRefused = "invent-key"
 // tell: what is written to Invent goes to customers.
 func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	if !refused {
-		return b.cache.TellAgain(ctx, t.ID, keyRefused) //nolint:wrapcheck // says what it was doing
+		return b.cache.TellAgain(ctx, t.ID, keyRefused)
 	}
 	first, err := b.cache.TellOnce(ctx, t.ID, keyRefused)
 	if err != nil || !first {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	admins, err := b.findAdmins(ctx, t)
 	told := 0
@@ -136,13 +138,14 @@ func (h *health) set(side *string, err error) bool {
 }
 
 // ready answers 200 while the bot can serve: it need not be able to reach anybody for that, since it keeps
-// what it accepts. The body says how the three sides are.
+// what it accepts; but under Socket Mode nothing reaches it without a connection. The body says how the three sides are.
 func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 	state := struct {
 		Ready  bool     `json:"ready"`
 		Redis  string   `json:"redis"`
 		Slack  string   `json:"slack"`
 		Invent string   `json:"invent"`
+		Socket string   `json:"socket,omitempty"`
 		Feed   string   `json:"feed,omitempty"`
 		Off    []string `json:"not_offered,omitempty"`
 	}{Redis: healthy}
@@ -159,6 +162,16 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	state.Slack, state.Invent, state.Ready = b.health.slack, b.health.invent, !b.health.draining
+	switch {
+	case b.app == nil:
+	case b.health.sockets > 0:
+		state.Socket = healthy
+	default:
+		state.Socket, state.Ready = "connecting", false
+		if b.health.socketFails != "" {
+			state.Socket = b.health.socketFails
+		}
+	}
 	b.health.mu.Unlock()
 	if state.Slack == "" {
 		state.Slack = unasked
@@ -171,6 +184,18 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(state) // whoever asked has gone
+}
+
+// socket hears that a connection of Socket Mode has come or gone.
+func (h *health) socket(up bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !up {
+		h.sockets--
+		return
+	}
+	h.sockets++
+	h.socketFails = ""
 }
 
 func (h *health) setFeed(why string) {

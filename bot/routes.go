@@ -138,7 +138,14 @@ func (w *words) UnmarshalYAML(n *yaml.Node) error {
 
 func clockTime(s string) (time.Duration, error) {
 	t, err := time.Parse("15:04", s)
-	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
+	if err != nil {
+		return 0, fmt.Errorf("a time of day: %w", err)
+	}
+	return sinceMidnight(t), nil
+}
+
+func sinceMidnight(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
 }
 
 func (r Rule) everything() bool { return len(r.Assistant)+len(r.Kind)+len(r.Language) == 0 }
@@ -187,8 +194,7 @@ func (r Rule) quiet(now time.Time) bool {
 	if r.Quiet == nil {
 		return false
 	}
-	local := now.In(r.Quiet.Zone)
-	t := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
+	t := sinceMidnight(now.In(r.Quiet.Zone))
 	if r.Quiet.From < r.Quiet.To {
 		return t >= r.Quiet.From && t < r.Quiet.To
 	}

@@ -42,12 +42,12 @@ type Team struct {
 	contract atomic.Pointer[invent.Contract]
 }
 
-// has says whether Invent's API offers a route, with these properties of its body, as far as is known.
-func (t *Team) has(op string, properties ...string) bool {
+// has says whether Invent's API offers a route, as far as is known.
+func (t *Team) has(op string) bool {
 	if k := t.contract.Load(); k != nil {
-		return k.Has(op, properties...)
+		return k.Has(op)
 	}
-	return invent.Contract{}.Has(op, properties...)
+	return invent.Contract{}.Has(op)
 }
 
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
@@ -67,13 +67,13 @@ func (t *Team) Check(ctx context.Context) error {
 	return err //nolint:wrapcheck // wrapped above
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks.
-func NewSlack(token, apiURL string) *slack.Client {
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks. more may hold an app-level token.
+func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
-	return slack.New(token, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
+	return slack.New(token, append([]slack.Option{slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 		Timeout: 5 * time.Second, Transport: limited{transport}, CheckRedirect: noRedirect,
-	}))
+	})}, more...)...)
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -51,7 +51,7 @@ func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
 }
 
 // admissions submits 50 jobs, ten at a time.
-func admissions(t *testing.T, c *cache.Cache, limit int, make func(int) cache.Job) map[cache.Admission]int {
+func admissions(t *testing.T, c *cache.Cache, limit int, next func(int) cache.Job) map[cache.Admission]int {
 	t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -59,7 +59,7 @@ func admissions(t *testing.T, c *cache.Cache, limit int, make func(int) cache.Jo
 	for g := range 10 {
 		all.Go(func() {
 			for i := g; i < 50; i += 10 {
-				got, err := c.Submit(t.Context(), make(i), limit)
+				got, err := c.Submit(t.Context(), next(i), limit)
 				if err != nil {
 					t.Error(err)
 					return

@@ -33,8 +33,11 @@ const (
 // NoteLimit is how many characters a hand-over note may have.
 const NoteLimit = 2000
 
-// optionLimit is how many options Slack shows of a select.
-const optionLimit = 100
+// What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB.
+const (
+	optionLimit  = 100
+	optionsBytes = 18_000
+)
 
 // meta is what a modal carries from its opening to its submission: ids, and where it was opened. All of it is checked
 // again where it is used.
@@ -193,20 +196,26 @@ func Whom(q Query, me string, all []Choice) Options {
 		names[plain(c.Name, nameLimit)]++
 	}
 	answer := Options{Options: []*slack.OptionBlockObject{}}
-	add := func(o *slack.OptionBlockObject) { answer.Options = append(answer.Options, o) }
+	room := optionsBytes
+	add := func(o *slack.OptionBlockObject) {
+		if room -= len(compact(o)); room >= 0 {
+			answer.Options = append(answer.Options, o)
+		}
+	}
 	for _, c := range found {
 		if c.Member == me && (c.matches(q.Text) || Choice{Name: wordMe}.matches(q.Text)) {
 			add(option("me", wordMe, plain(c.Name, nameLimit)))
 		}
 	}
-	last := Choice{Name: wordNobody, Email: wordUnassigned}.matches(q.Text)
+	last := option("nobody", wordNobody, wordUnassigned)
+	room -= len(compact(last))
 	for _, c := range found {
 		if c.Member != me && len(answer.Options) < optionLimit-1 {
 			add(c.option(names[plain(c.Name, nameLimit)] > 1))
 		}
 	}
-	if last {
-		add(option("nobody", wordNobody, wordUnassigned))
+	if (Choice{Name: wordNobody, Email: wordUnassigned}).matches(q.Text) {
+		answer.Options = append(answer.Options, last)
 	}
 	return answer
 }

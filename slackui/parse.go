@@ -139,6 +139,15 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	return i, nil
 }
 
+// AsksForOptions says whether the payload of an interaction is a question for an external select's options. Over HTTP
+// those come to an address of their own; over Socket Mode among all other interactions.
+func AsksForOptions(payload []byte) bool {
+	var p struct {
+		Type string `json:"type"`
+	}
+	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
+}
+
 // clickable maps the action ids that cards and private messages draw to what they ask for.
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,

@@ -24,8 +24,9 @@ import (
 type settings struct {
 	Addr               string `envconfig:"ADDR"`
 	Port               string `envconfig:"PORT"`
-	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET" needed:"true"`
+	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET"`
 	SlackBotToken      string `envconfig:"SLACK_BOT_TOKEN" needed:"true"`
+	SlackAppToken      string `envconfig:"SLACK_APP_TOKEN"`
 	SlackAPIURL        string `envconfig:"SLACK_API_URL" default:"https://slack.com/api/"`
 	InventAPIKey       string `envconfig:"INVENT_API_KEY" needed:"true"`
 	InventAPIURL       string `envconfig:"INVENT_API_URL" default:"https://api.useinvent.com"`
@@ -40,6 +41,7 @@ type settings struct {
 	HandoffSlack       string `envconfig:"HANDOFF_SLACK" default:"false"`
 	WaitReminder       string `envconfig:"WAIT_REMINDER"`
 	AllowGuests        string `envconfig:"ALLOW_GUESTS" default:"false"`
+	PublicURL          string `envconfig:"PUBLIC_URL"`
 	LogLevel           string `envconfig:"LOG_LEVEL" default:"info"`
 	LogFormat          string `envconfig:"LOG_FORMAT" default:"json"`
 
@@ -101,7 +103,13 @@ func (s *settings) check(wrong func(name, what string)) {
 		wrong("ADDR", "is not host:port, such as :8080")
 	}
 	s.secrets, s.admins = list(s.SlackSigningSecret), list(s.Admins)
-	if s.SlackSigningSecret != "" && len(s.secrets) == 0 {
+	switch {
+	case s.SlackAppToken != "" && !strings.HasPrefix(s.SlackAppToken, "xapp-"):
+		wrong("SLACK_APP_TOKEN", "is not an app-level token: those begin with xapp-")
+	case s.SlackAppToken != "":
+	case s.SlackSigningSecret == "":
+		wrong("SLACK_SIGNING_SECRET", "is not set, and the bot can't work without it (but under Socket Mode, with SLACK_APP_TOKEN)")
+	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
 	if u := s.address("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
@@ -109,6 +117,10 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if !strings.HasSuffix(s.SlackAPIURL, "/") {
 		s.SlackAPIURL += "/"
+	}
+	if s.PublicURL != "" {
+		s.address("PUBLIC_URL", s.PublicURL, wrong)
+		s.PublicURL = strings.TrimRight(s.PublicURL, "/")
 	}
 	api := s.address("INVENT_API_URL", s.InventAPIURL, wrong)
 	if strings.ContainsAny(s.InventOrgID, "/?#% ") {

@@ -2,8 +2,8 @@
 // page where one is Ada, Grace or a guest, types commands into a channel and clicks on cards. It needs no settings and
 // no network, and forgets everything when it ends.
 //
-// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. It is not for load, nor
-// for the world: the page has no password, so it is served to this machine alone.
+// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. It is not for
+// the world: the page has no password, so it is served to this machine alone. `sandbox load` measures instead.
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 
 	"inventbot/bot"
 	"inventbot/cache"
+	"inventbot/cmd/sandbox/load"
 	"inventbot/invent"
 	"inventbot/slackui"
 )
@@ -36,6 +37,7 @@ open http://%s
 There you are Ada. Type into the line at the bottom:
   /invent take chat_jane
   /invent assign chat_jane @grace
+  /invent queue
   /invent help
 `
 
@@ -47,6 +49,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second signal ends at once
+	if len(args) > 0 && args[0] == "load" {
+		return load.Run(ctx, args[1:], stdout)
+	}
 	flags := flag.NewFlagSet("sandbox", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	addr := flags.String("addr", "127.0.0.1:8333", "`address` of the page, on this machine; port 0 takes a free one")
@@ -137,7 +142,8 @@ func startBot(ctx context.Context, w *world, page string, log *slog.Logger) (cha
 	}
 	b, err := bot.New(bot.Config{
 		Secrets: []string{w.slack.Secret()}, Teams: team.Only, Probe: team, Cache: store,
-		ChatURL: slackui.ChatURL("http://" + page + "/?conversation={chat_id}"), SlackHost: slackAt.Host, Log: log,
+		ChatURL: slackui.ChatURL("http://" + page + "/?conversation={chat_id}"), SlackHost: slackAt.Host,
+		Handoffs: bot.ToChannels([]string{"C0SUPPORT"}), Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("building the bot: %w", err), store.Close())
