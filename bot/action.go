@@ -50,6 +50,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.announceMany(ctx, t, i)
 	case slackui.Remind:
 		return b.remindOne(ctx, t, i)
+	case slackui.Notice:
+		return b.noticeFromFeed(ctx, t, w, j)
+	case slackui.Home:
+		return b.home(ctx, t, w, j.At)
+	case slackui.Greet:
+		return b.greet(ctx, t, i, j.At)
+	case slackui.Fill, slackui.Turn:
+		return b.fill(ctx, t, w, j.At, "")
 	case slackui.Whoami:
 		return b.whoami(ctx, t, w, j.At)
 	case slackui.Link:
@@ -73,6 +81,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.history(ctx, t, i)
 	case slackui.Which:
 		return b.ask(ctx, t, i, me)
+	case slackui.Hush, slackui.Tellme:
+		return b.setNotices(ctx, t, i)
 	case slackui.Choose, slackui.Paste, slackui.Pick: // the click came before it was known who this is, and its time is up
 		i.Problem = slackui.KnownNow
 		return said, b.say(ctx, i, slackui.Cannot(i))

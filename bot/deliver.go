@@ -211,12 +211,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	}
 	back := b.back(ctx, s)
 	done := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
-	if i.List != "" {
-		words := slackui.Changed(i, s.holder(ctx, b), s.mine, nil).Text
-		if _, err := b.list(ctx, s.team, i, i.List, s.people[i.User], words); err != nil {
-			b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
-		}
-	}
+	b.showListAnew(ctx, s, slackui.Changed(i, s.holder(ctx, b), s.mine, nil))
 	switch {
 	case i.Private && i.List == "":
 		b.replace(ctx, i, done) // the card is drawn; that the question is gone is a courtesy
@@ -225,12 +220,30 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	}
 	b.redrawOthers(ctx, s, drawn)
 	b.notify(ctx, s)
+	b.redrawHome(ctx, s.team, i)
 	return nil
+}
+
+// showListAnew shows the list in which somebody pressed a button once more, with what became of it.
+func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) {
+	i, err := s.work.Intent, error(nil)
+	switch i.List {
+	case slackui.Queue, slackui.Mine:
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], done.Text)
+	case slackui.Pick:
+		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
+	}
+	if err != nil {
+		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
+	}
 }
 
 // place draws the card where the change was asked for.
 func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
+	if i.Channel == "" {
+		return nil, nil // on the Home tab, or in a modal: there is no place for a card
+	}
 	if i.Clicked != nil && !i.Private {
 		return b.redrawClicked(ctx, s)
 	}
@@ -484,10 +497,16 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 
 // showLate tells the person who came too late who has the conversation, and what can be done.
 func (b *Bot) showLate(ctx context.Context, s *scene) error {
+	s.team.inbox.changed(s.chat, b.now())
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
 	h := s.holder(ctx, b)
+	if i.List == slackui.Pick {
+		b.showListAnew(ctx, s, slackui.Late(i, *h, s.chat.State, b.now()))
+		return nil
+	}
+	b.redrawHome(ctx, s.team, i)
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }
 
@@ -497,6 +516,10 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	h := s.holder(ctx, b)
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
+	}
+	if i.List == slackui.Pick {
+		b.showListAnew(ctx, s, slackui.Already(h, s.mine))
+		return nil
 	}
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
 }

@@ -40,9 +40,13 @@ func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (st
 	w.member = link.Member
 	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, w.Intent.User, link))
 	b.resumeHeld(ctx, t, w.Intent.User)
-	return said, b.say(ctx, w.Intent, slackui.Myself(slackui.Me{
+	return said, b.say(ctx, w.Intent, slackui.Myself(b.meOf(link)))
+}
+
+func (b *Bot) meOf(link cache.Link) slackui.Me {
+	return slackui.Me{
 		Member: link.Member, Name: link.Name, Role: link.Role, LinkedBy: link.By, LinkedAt: link.At, MayOthers: b.mayOthers(link),
-	}))
+	}
 }
 
 // admin refuses whoever is neither an admin of the workspace nor named in ADMINS.

@@ -21,11 +21,16 @@ var webAPI = map[string]string{
 	"AuthTestContext": "auth.test", "GetUserInfoContext": "users.info", "GetUserByEmailContext": "users.lookupByEmail",
 	"PostMessageContext": "chat.postMessage", "UpdateMessageContext": "chat.update", "PostEphemeralContext": "chat.postEphemeral",
 	"GetConversationInfoContext": "conversations.info", "OpenViewContext": "views.open",
-	"UnfurlMessageContext": "chat.unfurl",
+	"UnfurlMessageContext": "chat.unfurl", "PublishViewContext": "views.publish", "UpdateViewContext": "views.update",
 }
 
 type manifest struct {
 	Features struct {
+		AppHome struct {
+			Home     bool `yaml:"home_tab_enabled"`
+			Messages bool `yaml:"messages_tab_enabled"`
+			ReadOnly bool `yaml:"messages_tab_read_only_enabled"`
+		} `yaml:"app_home"`
 		SlashCommands []struct {
 			Command      string `yaml:"command"`
 			URL          string `yaml:"url"`
@@ -101,6 +106,9 @@ func TestManifest(t *testing.T) {
 	}
 	if len(m.OAuth.Scopes.User) > 0 {
 		t.Error("the manifest asks for what isn't used")
+	}
+	if home := m.Features.AppHome; !home.Home || !home.Messages || !home.ReadOnly {
+		t.Errorf("the Home tab is drawn, and nobody reads what is written in the messages tab: %+v", home)
 	}
 	var shortcuts []string
 	for _, s := range m.Features.Shortcuts {

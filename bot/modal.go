@@ -68,8 +68,14 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 		modal = b.askWhom(t, i, me)
 	case slackui.Paste:
 		modal = slackui.AskWhich(i)
+	case slackui.Pick:
+		modal = slackui.Picking()
 	}
-	_, err = t.Slack.OpenViewContext(ctx, i.Key, modal)
+	view, err := t.Slack.OpenViewContext(ctx, i.Key, modal)
+	if err == nil && i.Verb == slackui.Pick {
+		i.Verb, i.View, i.Key = slackui.Fill, view.ID, i.Key+".fill"
+		b.accept(context.WithoutCancel(ctx), i)
+	}
 	return wrapSlack("opening a modal", err)
 }
 

@@ -205,6 +205,8 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	home := cmp.Or(i.Enterprise, i.Team) // an organisation's workspaces share their conversations
 	j := cache.Job{ID: i.Key, Lane: home + "/" + i.Chat, At: now, Quiet: i.Verb.Inner()}
 	switch {
+	case i.Verb == slackui.Home:
+		j.Lane = home + "//" + i.User + "/home"
 	case i.Verb == slackui.Resume:
 		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Chat == "":

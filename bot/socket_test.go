@@ -69,6 +69,8 @@ func TestSocketMode(t *testing.T) {
 		w := newSocketWorld(t)
 		w.connect()
 		w.acknowledged(w.slack.Event(map[string]any{"type": "app_home_opened", "user": "UADA", "tab": "home", "view": map[string]any{"state": map[string]any{"values": []any{}}}}))
+		w.ada.ExpectHome("You are *Ada*")
+		w.ada.ExpectDM("takes, hands over and releases")
 	})
 	t.Run("a repeated request is done once", func(t *testing.T) {
 		t.Parallel()

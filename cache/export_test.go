@@ -32,6 +32,11 @@ var (
 	TriedKey   = triedKey
 	HistoryKey = historyKey
 	ToldKey    = toldKey
+
+	NoteKey    = noteKey
+	QuietKey   = quietKey
+	GreetedKey = greetedKey
+	HomeKey    = homeKey
 )
 
 // Raw is the Redis itself.

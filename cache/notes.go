@@ -9,7 +9,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const noteLife = 30 * time.Minute // as long as the question about it can be answered
+const (
+	noteLife = 30 * time.Minute // as long as the question about it can be answered
+	homeLife = 30 * 24 * time.Hour
+)
 
 // KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it.
 func (c *Cache) KeepNote(ctx context.Context, team, id, note string) error {
@@ -63,4 +66,43 @@ func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
 		return false, fmt.Errorf("reading who wants notices: %w", err)
 	}
 	return quiet, nil
+}
+
+// Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows, and the pages of its lists.
+type Home struct {
+	Hash  string `json:"hash"`
+	Page  int    `json:"page,omitempty"`
+	Below int    `json:"below,omitempty"`
+}
+
+// Home finds what is known of a person's Home tab. A miss, ok == false without an error: it was not opened for long.
+func (c *Cache) Home(ctx context.Context, team, user string) (h Home, ok bool, err error) {
+	ok, err = c.get(ctx, homeKey(team, user), &h)
+	return h, ok, err
+}
+
+// SetHome keeps for 30 days what a person's Home tab shows.
+func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
+	return c.set(ctx, map[string]any{homeKey(team, user): h}, homeLife)
+}
+
+// Greet notes that a person is greeted, and says whether they were not before.
+func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n, err := c.rdb.SAdd(ctx, greetedKey(team), user).Result()
+	if err != nil {
+		return false, fmt.Errorf("keeping who was greeted: %w", err)
+	}
+	return n == 1, nil
+}
+
+// Ungreet notes that a greeting has not arrived.
+func (c *Cache) Ungreet(ctx context.Context, team, user string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.rdb.SRem(ctx, greetedKey(team), user).Err(); err != nil {
+		return fmt.Errorf("keeping who was not greeted: %w", err)
+	}
+	return nil
 }

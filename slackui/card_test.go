@@ -71,7 +71,7 @@ func TestPrivateMessagesReadAsTheyDid(t *testing.T) {
 
 func TestGoldenFilesAreAllInUse(t *testing.T) {
 	t.Parallel()
-	want := []string{"messages.golden.json", "modals.golden.json"}
+	want := []string{"messages.golden.json", "modals.golden.json", "homes.golden.json", "picks.golden.json"}
 	for name := range ordinary.cards() {
 		want = append(want, "card_"+name+".golden.json")
 	}
@@ -395,7 +395,11 @@ func buttons(t testing.TB, m slackui.Message) []button {
 func TestActionIDsDrawnAreThoseRead(t *testing.T) {
 	t.Parallel()
 	drawn := map[string]bool{}
+	all := ordinary.views()
 	for _, m := range every(t) {
+		all = append(all, m)
+	}
+	for _, m := range all {
 		for _, b := range buttons(t, m) {
 			action, which, several := strings.Cut(b.ActionID, ":")
 			if several && which == "" {

@@ -18,10 +18,13 @@ type Event struct {
 }
 
 // The events that are understood, as the manifest names them.
-const linkShared = "link_shared"
+const (
+	homeOpened = "app_home_opened"
+	linkShared = "link_shared"
+)
 
 // Events lists the events that are understood.
-func Events() []string { return []string{linkShared} }
+func Events() []string { return []string{homeOpened, linkShared} }
 
 // ParseEvent reads the body of an event of Slack's. An event that asks for nothing is empty.
 func (t ChatURL) ParseEvent(body []byte) (Event, error) {
@@ -46,7 +49,11 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 		Channel string `json:"channel"`
 		TS      string `json:"message_ts"`
 		Source  string `json:"source"`
-		Links   []struct {
+		Tab     string `json:"tab"`
+		View    struct {
+			Hash string `json:"hash"`
+		} `json:"view"`
+		Links []struct {
 			URL string `json:"url"`
 		} `json:"links"`
 	}
@@ -59,6 +66,14 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 		return Event{}, nil
 	}
 	var event Event
+	if inner.Type == homeOpened {
+		greet, home := i, i
+		greet.Verb, greet.Key = Greet, e.ID+".greet"
+		home.Verb, home.Key, home.Hash, home.Channel = Home, e.ID+".home", inner.View.Hash, ""
+		if event.Intents = []Intent{greet}; inner.Tab == "home" {
+			event.Intents = []Intent{home, greet}
+		}
+	}
 	if inner.Type == linkShared && inner.Channel != "" && inner.TS != "" && inner.Source != "composer" {
 		seen := map[string]bool{}
 		for n, link := range inner.Links {

@@ -29,6 +29,13 @@ const (
 	Which   Verb = "which"   // ask which of Intent.Chats is meant
 	Unfold  Verb = "unfold"  // make a card of the link at Intent.Clicked
 	Pick    Verb = "pick"    // open the modal with the conversations that wait
+	Fill    Verb = "fill"    // fill that modal; asked for when it was opened
+	Turn    Verb = "turn"    // turn its page
+	Home    Verb = "home"    // draw the person's Home tab
+	Greet   Verb = "greet"   // welcome somebody who opens the app for the first time
+	Hush    Verb = "hush"    // send me no notices
+	Tellme  Verb = "tellme"  // send me notices
+	Notice  Verb = "notice"  // tell who has the conversation now; asked for by the feed
 	Undo    Verb = "undo"    // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
@@ -52,7 +59,7 @@ const (
 // Inner says whether no person waits for an answer: nobody asked for it in so many words.
 func (v Verb) Inner() bool {
 	switch v {
-	case Resume, Redraw, Announce, Bundle, Remind, Unfold:
+	case Resume, Redraw, Announce, Bundle, Remind, Unfold, Home, Greet, Fill, Notice:
 		return true
 	}
 	return false
@@ -63,6 +70,9 @@ func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release |
 
 // Opens says whether the verb opens a modal, for which Slack gives three seconds.
 func (v Verb) Opens() bool { return v == Choose || v == Paste || v == Pick }
+
+// lists says whether the verb names a list with buttons for each conversation.
+func (v Verb) lists() bool { return v == Queue || v == Mine || v == Pick || v == Home }
 
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
@@ -84,7 +94,10 @@ type Intent struct {
 	Person      string    `json:"person,omitempty"`  // Slack user whom to link or unlink; with Unlink "" is the sender
 	Offer       string    `json:"offer,omitempty"`   // which question Agree and Decline answer
 	Page        int       `json:"page,omitempty"`    // of a list, from 0
-	List        Verb      `json:"list,omitempty"`    // Queue or Mine, when the clicked message is such a list
+	List        Verb      `json:"list,omitempty"`    // Queue, Mine, Pick or Home, when what was clicked is such a list
+	Below       int       `json:"below,omitempty"`   // with Home: the page of its second list
+	View        string    `json:"view,omitempty"`    // the modal that was clicked, or is to be filled
+	Hash        string    `json:"hash,omitempty"`    // of the Home tab, as Slack showed it
 	Count       int       `json:"count,omitempty"`   // with Bundle
 	Episode     int       `json:"episode,omitempty"` // with Announce and Remind: which time that it waits
 	Sweep       bool      `json:"sweep,omitempty"`   // with Redraw: nobody said that anything has changed

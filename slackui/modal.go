@@ -52,13 +52,14 @@ type meta struct {
 	Origin      *Place  `json:"origin,omitempty"`
 	List        Verb    `json:"list,omitempty"`
 	Page        int     `json:"page,omitempty"`
+	Below       int     `json:"below,omitempty"`
 	ResponseURL string  `json:"answer,omitempty"`
 }
 
 func (i Intent) meta() string {
 	return compact(meta{
 		V: Version, Chat: i.Chat, Seen: i.Seen, Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, Snapshot: i.Snapshot,
-		Origin: i.Origin, List: i.List, Page: i.Page, ResponseURL: i.ResponseURL,
+		Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below, ResponseURL: i.ResponseURL,
 	})
 }
 
@@ -264,8 +265,8 @@ func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 		}
 	default:
 		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Snapshot, m.Origin
-		if m.Page = max(0, m.Page); m.List == Queue || m.List == Mine {
-			i.List, i.Page = m.List, m.Page
+		if m.List.lists() {
+			i.List, i.Page, i.Below = m.List, max(0, m.Page), max(0, m.Below)
 		}
 		i.assignment(values)
 	}

@@ -39,6 +39,63 @@ func (n names) modals() map[string]slack.ModalViewRequest {
 	}
 }
 
+// homes are the states of the Home tab.
+func (n names) homes() map[string]slack.HomeTabViewRequest {
+	many := n.items()
+	for i := range many {
+		many[i].Holder = n.member
+	}
+	team := []slackui.Load{{Holder: n.grace(), Count: 3}, {Holder: slackui.Holder{ID: "x", Name: n.holder}, Count: 7}, {Holder: slackui.Holder{ID: "y"}, Count: 1}}
+	for range 30 {
+		team = append(team, slackui.Load{Holder: slackui.Holder{ID: "z", Name: n.holder}, Count: 1})
+	}
+	full := slackui.HomeTab{
+		Me: slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}, Listed: true,
+		Mine: many, Waiting: many, Team: team, Page: 1, Below: 1,
+	}
+	quiet := slackui.HomeTab{Me: full.Me, Quiet: true, Listed: true}
+	return map[string]slack.HomeTabViewRequest{
+		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Me: full.Me}.View(), "stranger": slackui.HomeStranger(slackui.NotLinked),
+	}
+}
+
+// picks are the states of the modal that takes a conversation.
+func (n names) picks() map[string]slack.ModalViewRequest {
+	return map[string]slack.ModalViewRequest{
+		"picking": slackui.Picking(), "pick_none": slackui.PickOf(nil, 0, ""), "pick_refused": slackui.PickRefused(slackui.NotOffered),
+		"pick_later": slackui.PickLater(), "pick_second": slackui.PickOf(n.items(), 1, slackui.Late(n.pressed(slackui.Take), n.grace(), n.held(nil).Chat.State, noon).Text),
+	}
+}
+
+func TestSlackTakesEveryHomeTab(t *testing.T) {
+	t.Parallel()
+	for temper, n := range tempers {
+		for name, h := range n.homes() {
+			for _, complaint := range slacktest.CheckView(encode(t, h)) {
+				t.Errorf("%s/%s: %s", name, temper, complaint)
+			}
+		}
+		for name, m := range n.picks() {
+			for _, complaint := range slacktest.CheckView(encode(t, m)) {
+				t.Errorf("%s/%s: %s", name, temper, complaint)
+			}
+		}
+	}
+	golden(t, "homes", ordinary.homes())
+	golden(t, "picks", ordinary.picks())
+}
+
+// views are the blocks of all that isn't a message, as one message each.
+func (n names) views() (all []slackui.Message) {
+	for _, h := range n.homes() {
+		all = append(all, slackui.Message{Blocks: h.Blocks.BlockSet})
+	}
+	for _, m := range n.picks() {
+		all = append(all, slackui.Message{Blocks: m.Blocks.BlockSet})
+	}
+	return all
+}
+
 func TestSlackTakesEveryModal(t *testing.T) {
 	t.Parallel()
 	for temper, n := range tempers {

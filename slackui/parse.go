@@ -79,6 +79,8 @@ type payload struct {
 		ActionTS string `json:"action_ts"`
 	} `json:"actions"`
 	View struct {
+		ID              string `json:"id"`
+		Type            string `json:"type"`
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`
 		State           struct {
@@ -119,6 +121,9 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
+	if p.View.Type == "modal" {
+		i.View = p.View.ID
+	}
 	if p.Container.MessageTS != "" {
 		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
@@ -152,7 +157,7 @@ func AsksForOptions(payload []byte) bool {
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
 	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
-	string(Paste): Paste,
+	string(Paste): Paste, string(Turn): Turn, string(Home): Home, string(Hush): Hush, string(Tellme): Tellme,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 	string(Queue): Queue, string(Mine): Mine,
 }
@@ -171,6 +176,7 @@ type value struct {
 	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
+	Below  int     `json:"below,omitempty"` // page of the Home tab's second list
 	Note   string  `json:"note,omitempty"`  // under which a hand-over note is kept
 	Until  int64   `json:"until,omitempty"` // Unix seconds after which the button means nothing any more
 }
@@ -195,16 +201,16 @@ func (i *Intent) readValue(text string) {
 	var v value
 	err := json.Unmarshal([]byte(text), &v)
 	switch {
-	case err != nil, i.Verb.OfChat() && !validChat(v.Chat), !i.Verb.OfChat() && v.V != Version, v.Page < 0:
+	case err != nil, i.Verb.OfChat() && !validChat(v.Chat), !i.Verb.OfChat() && v.V != Version, v.Page < 0, v.Below < 0:
 		i.Verb, i.Problem = Tell, OldButton
 		return
 	case !i.Verb.OfChat():
-		i.Offer, i.Page = v.Offer, v.Page
+		i.Offer, i.Page, i.Below = v.Offer, v.Page, v.Below
 		return
 	}
 	i.Chat, i.Page, i.Snapshot = v.Chat, v.Page, v.Fixed
-	if v.List == Queue || v.List == Mine {
-		i.List = v.List
+	if v.List.lists() {
+		i.List, i.Below = v.List, v.Below
 	}
 	if v.V != Version || (i.Verb.Changes() || i.Verb == Choose) && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true

@@ -109,6 +109,28 @@ const (
 	labelPaste           = "Paste an id: type or paste which conversation is meant"
 	wordNoneFound        = "I found no conversation of yours in that message."
 	wordSeveral          = "That message speaks of several conversations. Which one?"
+	wordQueueTitle       = "Waiting for a human"
+	wordQueueEmpty       = "No conversation waits for a human."
+	wordMineTitle        = "My conversations"
+	wordMineEmpty        = "You have no conversations."
+	wordTeamTitle        = "Who has how many"
+	wordTeamEmpty        = "Nobody has a conversation."
+	wordTeamMore         = "and %d others"
+	wordMeTitle          = "You"
+	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after `/invent show`."
+	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you or takes one from you."
+	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
+	wordHush             = "Turn notices off"
+	labelHush            = "Turn notices off: no direct message when a conversation becomes mine"
+	wordTellme           = "Turn notices on"
+	labelTellme          = "Turn notices on: a direct message when a conversation becomes mine"
+	wordWhatTitle        = "Invent in Slack"
+	wordWhat             = "With this app your team takes, hands over and releases conversations of Invent's inbox from Slack, and sees here who has which."
+	wordWelcome          = "Type `/invent queue` in any channel to see which conversations wait for a human."
+	wordPickTitle        = "Take a conversation"
+	wordLooking          = "Looking for what waits…"
+	wordPickLater        = "Invent doesn't answer right now. I keep trying for a while."
+	wordClose            = "Close"
 	wordNotAnID          = "That isn't the id of a conversation. Type its id, or paste its link from Invent."
 	wordBusy             = "Too much is waiting right now, so nothing was changed. Please try again in a minute."
 )
@@ -333,6 +355,11 @@ func YoursAgain(user, by string) Message {
 	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
 }
 
+// YoursNow tells a person, below the card that they have, that the conversation is theirs since somebody assigned it in Invent.
+func YoursNow(user string) Message {
+	return *say(mention(user) + ", this conversation is yours now.")
+}
+
 // Relieved tells a person, below the card that they have, who took the conversation from them.
 func Relieved(user, by string) Message {
 	return *say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
@@ -522,7 +549,9 @@ func memberName(name string, n int) string {
 }
 
 // Myself says which member a person is, by which rule, and what they may do.
-func Myself(m Me) Message {
+func Myself(m Me) Message { return *say(m.words()) }
+
+func (m Me) words() string {
 	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", memberName(m.Name, nameLimit), escape(m.Member, 200))
 	if m.LinkedBy == "" {
 		words += ": your Slack account and that member have the same e-mail."
@@ -533,9 +562,9 @@ func Myself(m Me) Message {
 		words += fmt.Sprintf(" Your role is %s, and your member is active.", escape(roleName(m.Role), nameLimit))
 	}
 	if m.MayOthers {
-		return *say(words + "\nYou may take, assign and release conversations, also for others.")
+		return words + "\nYou may take, assign and release conversations, also for others."
 	}
-	return *say(words + "\nYou may take conversations and release your own. Assigning to others is left to other roles.")
+	return words + "\nYou may take conversations and release your own. Assigning to others is left to other roles."
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
@@ -742,9 +771,9 @@ type Item struct {
 
 // Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
 func Items(list Verb, items []Item, page int, done string) Message {
-	title, empty := "Waiting for a human", "No conversation waits for a human."
+	title, empty := wordQueueTitle, wordQueueEmpty
 	if list == Mine {
-		title, empty = "My conversations", "You have no conversations."
+		title, empty = wordMineTitle, wordMineEmpty
 	}
 	if len(items) == 0 {
 		return *say(strings.TrimSpace(done + " " + empty))
@@ -785,35 +814,7 @@ func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockEleme
 
 // add puts one conversation with its buttons at the end of a list.
 func (m *Message) add(item Item, list Verb, page, n int) {
-	state := item.Chat.State
-	name := escape(item.Chat.Customer(), nameLimit)
-	if name == "" {
-		name = wordUnnamed
-	}
-	words := name
-	if channel := channelName(state.IntegrationID); channel != "" {
-		words += ", " + channel
-	}
-	if a := state.Assistant; a != nil && tame(a.Name) != "" {
-		words += ", " + escape(a.Name, nameLimit)
-	}
-	words += ". " + stateWords(state) + "."
-	if !item.Waits.IsZero() && list == Queue {
-		words += " Waiting since " + date(item.Waits) + "."
-	}
-	if t := state.LastContactMessageAt; t != nil {
-		words += " " + wordLastMessage + ": " + date(*t) + "."
-	}
-	words += " `" + escape(item.Chat.ID, 200) + "`"
-	v := value{Chat: item.Chat.ID, Seen: &item.Holder, List: list, Page: page}
-	b := primary(button(Take, wordTake, labelTake+": "+plain(item.Chat.Customer(), 30), v))
-	if list == Mine {
-		b = button(Release, wordRelease, labelRelease, v)
-	}
-	row := []slack.BlockElement{b, button(Choose, wordChoose, labelChoose, v), button(Show, wordShow, labelShow, value{Chat: item.Chat.ID})}
-	if item.URL != "" && len(item.URL) <= 3000 {
-		row = append(row, openButton(item.URL))
-	}
+	words, row := item.words(list), item.buttons(list, value{List: list, Page: page})
 	m.Text += "\n• " + words
 	m.Blocks = append(m.Blocks,
 		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
