@@ -22,7 +22,7 @@ func TestLinksUnfold(t *testing.T) {
 		m = w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "@grace", "Take over")
 		w.wrote("chat_1 mem_grace")
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 to @ada"))
-		late := w.ada.ExpectPrivate(w.support, "Grace has had it")
+		late := w.ada.ExpectPrivate(w.support, "Grace has", "Take over")
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectMessage("@ada")
 		w.ada.ExpectPrivate(w.support, "Back to Grace")

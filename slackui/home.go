@@ -204,7 +204,11 @@ func (item Item) words(kind Verb) string {
 // channel none to show a card in.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	v.Chat, v.Seen = item.Chat.ID, &item.Holder
-	row := []slack.BlockElement{primary(button(Take, wordTake, labelTake+": "+plain(item.Chat.Customer(), 30), v))}
+	customer := plain(item.Chat.Customer(), 30)
+	if customer == "" {
+		customer = wordUnnamed
+	}
+	row := []slack.BlockElement{primary(button(Take, wordTake, labelTake+": "+customer, v))}
 	if kind == Mine {
 		row[0] = button(Release, wordRelease, labelRelease, v)
 	}

@@ -74,6 +74,15 @@ func (v Verb) Opens() bool { return v == Choose || v == Paste || v == Pick }
 // lists says whether the verb names a list with buttons for each conversation.
 func (v Verb) lists() bool { return v == Queue || v == Mine || v == Pick || v == Home }
 
+// alters says whether the verb changes anything at all: in Invent, or who is linked to whom.
+func (v Verb) alters() bool {
+	switch v {
+	case Link, Agree, Decline, Unlink:
+		return true
+	}
+	return v.Changes()
+}
+
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
