@@ -42,6 +42,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	switch i.Verb {
+	case slackui.Redraw:
+		return b.redraw(ctx, t, w, j)
+	case slackui.Announce:
+		return b.announceOne(ctx, t, w, j)
+	case slackui.Bundle:
+		return b.announceMany(ctx, t, i)
+	case slackui.Remind:
+		return b.remindOne(ctx, t, i)
 	case slackui.Whoami:
 		return b.whoami(ctx, t, w, j.At)
 	case slackui.Link:
@@ -51,7 +59,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Unlink:
 		return b.unlink(ctx, t, i)
 	case slackui.Resume:
-		return b.resume(ctx, t, w, j.At)
+		return b.resume(ctx, t, w)
 	}
 	me, err := b.member(ctx, t, i.User, j.At)
 	if err != nil {
@@ -63,6 +71,11 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.links(ctx, t, i, j.At)
 	case slackui.History:
 		return b.history(ctx, t, i)
+	case slackui.Queue, slackui.Mine:
+		return b.list(ctx, t, i, i.Verb, me, "")
+	}
+	if !t.has("chat") || i.Verb.Changes() && !t.has("assign") {
+		return "", refuse(slackui.NotOffered)
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
@@ -82,6 +95,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return shown, b.refresh(ctx, s)
 	case slackui.Share:
 		return shown, b.share(ctx, s)
+	case slackui.Route:
+		return b.route(ctx, s)
 	}
 	return b.change(ctx, s, me)
 }
@@ -107,6 +122,7 @@ type scene struct {
 	known  cache.Known
 	people map[string]cache.Link // by Slack user: whom the action has identified
 	mine   bool                  // the target is the person who asks
+	thread string                // the message under which the card is to be posted
 	held   *slackui.Holder       // who has it, once found out
 }
 
@@ -153,6 +169,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	w.Wrote, w.From = written, nameOf(holder)
 	s.chat.State = state
+	s.team.inbox.changed(s.chat, b.now())
 	b.note(ctx, s)
 	return changed, b.showChange(ctx, s)
 }
@@ -186,9 +203,12 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()
 	i := w.Intent
-	outcome, words := "", slackui.Message{}
+	var outcome string
+	var words slackui.Message
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
+	case i.Verb.Inner():
+		return "failed", nil // nobody waits for words
 	case errors.As(err, &no):
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)

@@ -13,7 +13,10 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/slack-go/slack"
 
 	"inventbot/cache"
 	"inventbot/slackui"
@@ -21,7 +24,8 @@ import (
 
 // Config is what a Bot needs. Zero values of the fields marked so are replaced.
 type Config struct {
-	Secrets      []string // Slack's signing secrets; any of them verifies
+	Secrets      []string      // Slack's signing secrets; any of them verifies
+	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and not over HTTP
 	Teams        Teams
 	Probe        *Team // whose keys /readyz reports on
 	Cache        *cache.Cache
@@ -29,6 +33,9 @@ type Config struct {
 	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
 	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
 	AssignOthers []string         // roles in Invent that may assign to others and release theirs; empty: all members
+	Handoffs     Routes           // where conversations that wait for a human are announced; without rules nowhere
+	HandoffSlack bool             // also those that customers began in Slack
+	WaitReminder time.Duration    // after which a line says that one waits still; 0: never
 	AllowGuests  bool             // guests of the workspace may act, if they are members in Invent
 	Log          *slog.Logger     // nil: discarded
 	Now          func() time.Time // nil: time.Now
@@ -37,9 +44,10 @@ type Config struct {
 }
 
 // Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its
-// halves, for whoever has a server already.
+// halves, without Socket Mode, for whoever has a server already.
 type Bot struct {
 	secrets      []string
+	app          *slack.Client // with the app-level token, for Socket Mode; nil: HTTP
 	teams        Teams
 	probe        *Team
 	cache        *cache.Cache
@@ -49,6 +57,11 @@ type Bot struct {
 	admins       []string
 	assignOthers []string
 	guests       bool
+	routes       Routes
+	handoffSlack bool
+	waitReminder time.Duration
+	socket       atomic.Bool // the inbox's socket is open
+	paces        paces
 	log          *slog.Logger
 	now          func() time.Time
 	queue        int
@@ -65,8 +78,9 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
-		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
+		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
+		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),
 	}
 	if b.log == nil {
@@ -84,8 +98,8 @@ func New(c Config) (*Bot, error) {
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)
-	if len(b.secrets) == 0 || b.teams == nil || b.probe == nil || b.cache == nil {
-		return nil, errors.New("a bot needs secrets, teams, a probe and a cache")
+	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
+		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}
 	if !b.cache.InProcess() {
 		spare, err := cache.OpenInProcess()
@@ -97,8 +111,8 @@ func New(c Config) (*Bot, error) {
 	return b, nil
 }
 
-// Serve answers requests on the listener and carries out the jobs until ctx ends. Then it stops listening,
-// finishes what runs, gives back the rest, and returns nil; that takes about drain at most.
+// Serve answers requests, on the listener and over Socket Mode, and carries out the jobs until ctx ends. Then it stops
+// listening, finishes what runs, gives back the rest, and returns nil; that takes about drain at most.
 func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) error {
 	server := &http.Server{
 		Handler: b.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
@@ -113,6 +127,12 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 		defer close(running)
 		b.Run(jobs, drain)
 	}()
+	listening, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	var sockets sync.WaitGroup
+	if b.app != nil {
+		sockets.Go(func() { b.listen(listening) })
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	var err error
@@ -127,6 +147,8 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 		}
 		<-failed
 	}
+	hangUp()
+	sockets.Wait()
 	stop()
 	<-running
 	if err != nil {
@@ -145,6 +167,8 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
 	var loops sync.WaitGroup
 	loops.Go(func() { b.check(ctx) })
+	loops.Go(func() { b.checkContract(ctx) })
+	loops.Go(func() { b.follow(ctx) })
 	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
 	if b.spare != nil {
 		loops.Go(func() {

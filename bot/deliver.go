@@ -6,11 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -122,7 +124,7 @@ func options(m slackui.Message) []slack.MsgOption {
 func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Card {
 	state := s.chat.State
 	c := slackui.Card{
-		Chat: s.chat, Holder: s.holder(ctx, b), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
+		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
 	}
 	if via := s.known.Via; via.User != "" && state.AssignedUser != nil && via.Assignee == state.AssignedUser.ID &&
 		state.AssignedAt != nil && via.At.Equal(*state.AssignedAt) {
@@ -196,7 +198,12 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
 		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
 	}
-	if i.Private {
+	if i.List != "" {
+		done := slackui.Changed(s.holder(ctx, b), s.mine).Text
+		if _, err := b.list(ctx, s.team, i, i.List, s.people[i.User], done); err != nil {
+			b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
+		}
+	} else if i.Private {
 		// The card is drawn; that the question is gone is a courtesy.
 		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))
 	}
@@ -256,13 +263,20 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: b.reach(ctx, s)}
 	c := b.card(ctx, s, place.Reach)
 	m := c.Message()
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, options(m)...)
+	said := options(m)
+	if s.thread != "" {
+		said = append(said, slack.MsgOptionTS(s.thread))
+	}
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, said...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil
 	}
 	err = wrapSlack("posting a card", err)
 	if temporary(err) {
+		return nil, err
+	}
+	if i.ResponseURL == "" {
 		return nil, err
 	}
 	c.Snapshot = true
@@ -284,27 +298,78 @@ func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Ca
 	return &place, nil
 }
 
-// redrawOthers redraws all other cards of the conversation. Those that are gone are forgotten.
-func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) {
+// redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. Those that are gone
+// are forgotten; those whose channel had its redraw of this second already come later, with the state of then.
+func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (stale bool) {
 	var gone []cache.Card
+	var postponed time.Duration
 	for _, c := range s.known.Cards {
 		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
 			continue
 		}
+		if b.shows(ctx, s, c) == c.Shows {
+			continue
+		}
+		stale = true
+		if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
+			postponed = max(postponed, wait)
+			continue
+		}
 		again, err := b.update(ctx, s, c)
+		said := (*slackError)(nil)
 		switch {
-		case err == nil && again.Shows != c.Shows:
-			b.remember(ctx, s, again)
 		case err == nil:
+			b.remember(ctx, s, again)
+			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed"):
 			gone = append(gone, c)
+		case errors.As(err, &said) && said.retry:
+			postponed = max(postponed, said.after, time.Second)
 		default:
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
 		}
 	}
-	if err := b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...); err != nil {
-		b.log.Debug("cards can't be forgotten", "error", err)
+	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
+	if postponed > 0 {
+		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(postponed)}))
 	}
+	return stale
+}
+
+// shows answers the digest of what a card ought to show.
+func (b *Bot) shows(ctx context.Context, s *scene, place cache.Card) string {
+	return digest(b.card(ctx, s, place.Reach).Message())
+}
+
+// paces keeps the redraws of a channel a second apart, as Slack wants.
+type paces struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// wait takes the channel's turn, or answers how long to wait for the next.
+func (p *paces) wait(channel string, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	if left := p.last[channel].Add(time.Second).Sub(now); left > 0 {
+		return left
+	}
+	for c, t := range p.last {
+		if now.Sub(t) > time.Second {
+			delete(p.last, c)
+		}
+	}
+	p.last[channel] = now
+	return 0
+}
+
+// postInThread posts words under a card.
+func (b *Bot) postInThread(ctx context.Context, t *Team, channel, thread string, m slackui.Message) error {
+	_, _, err := t.Slack.PostMessageContext(ctx, channel, append(options(m), slack.MsgOptionTS(thread))...)
+	return wrapSlack("posting in a thread", err)
 }
 
 // remember keeps where the card stands and who assigned the conversation.
@@ -313,7 +378,7 @@ func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn != nil {
 		cards = append(cards, *drawn)
 	}
-	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, s.known.Via, cards...); err != nil {
+	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), s.known.Via, cards...); err != nil {
 		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
 	}
 }
@@ -351,7 +416,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
 	h := s.holder(ctx, b)
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Late(i, *h, s.chat.State, b.now())})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }
 
 // showAlready says that it is so already; a card that showed something else is redrawn.
@@ -361,7 +426,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
 	}
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Already(h, s.mine)})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
 }
 
 // showPrivately shows the card to the one who asks; a private message that was clicked makes room for it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,10 +18,14 @@ const checkEvery = 30 * time.Second
 
 // health is what is known of the three sides the bot depends on.
 type health struct {
-	mu       sync.Mutex
-	slack    string
-	invent   string
-	draining bool
+	mu          sync.Mutex
+	slack       string
+	invent      string
+	sockets     int    // open connections of Socket Mode
+	socketFails string // why there was none
+	feed        string // why handoffs are not followed; "" when they are, or another process does
+	contract    []invent.Finding
+	draining    bool
 }
 
 const (
@@ -79,11 +84,11 @@ const keyRefused = "invent-key"
 // tell: what is written to Invent goes to customers.
 func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	if !refused {
-		return b.cache.TellAgain(ctx, t.ID, keyRefused) //nolint:wrapcheck // says what it was doing
+		return b.cache.TellAgain(ctx, t.ID, keyRefused)
 	}
 	first, err := b.cache.TellOnce(ctx, t.ID, keyRefused)
 	if err != nil || !first {
-		return err //nolint:wrapcheck // says what it was doing
+		return err
 	}
 	admins, err := b.findAdmins(ctx, t)
 	told := 0
@@ -133,13 +138,16 @@ func (h *health) set(side *string, err error) bool {
 }
 
 // ready answers 200 while the bot can serve: it need not be able to reach anybody for that, since it keeps
-// what it accepts. The body says how the three sides are.
+// what it accepts; but under Socket Mode nothing reaches it without a connection. The body says how the three sides are.
 func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 	state := struct {
-		Ready  bool   `json:"ready"`
-		Redis  string `json:"redis"`
-		Slack  string `json:"slack"`
-		Invent string `json:"invent"`
+		Ready  bool     `json:"ready"`
+		Redis  string   `json:"redis"`
+		Slack  string   `json:"slack"`
+		Invent string   `json:"invent"`
+		Socket string   `json:"socket,omitempty"`
+		Feed   string   `json:"feed,omitempty"`
+		Off    []string `json:"not_offered,omitempty"`
 	}{Redis: healthy}
 	if b.cache.InProcess() {
 		state.Redis = "in-process"
@@ -147,7 +155,23 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		state.Redis = "doesn't answer"
 	}
 	b.health.mu.Lock()
+	state.Feed = b.health.feed
+	for _, f := range b.health.contract {
+		if !f.Found {
+			state.Off = append(state.Off, strings.TrimSpace(f.Method+" "+f.Path+" "+f.Property))
+		}
+	}
 	state.Slack, state.Invent, state.Ready = b.health.slack, b.health.invent, !b.health.draining
+	switch {
+	case b.app == nil:
+	case b.health.sockets > 0:
+		state.Socket = healthy
+	default:
+		state.Socket, state.Ready = "connecting", false
+		if b.health.socketFails != "" {
+			state.Socket = b.health.socketFails
+		}
+	}
 	b.health.mu.Unlock()
 	if state.Slack == "" {
 		state.Slack = unasked
@@ -160,6 +184,57 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(state) // whoever asked has gone
+}
+
+// socket hears that a connection of Socket Mode has come or gone.
+func (h *health) socket(up bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !up {
+		h.sockets--
+		return
+	}
+	h.sockets++
+	h.socketFails = ""
+}
+
+func (h *health) setFeed(why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.feed = why
+}
+
+// checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. While
+// that can't be read it is tried every minute.
+func (b *Bot) checkContract(ctx context.Context) {
+	for {
+		wait := contractEvery
+		k, err := b.probe.Invent.Check(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			wait = time.Minute
+			b.log.Warn("Invent's contract can't be read: only what is documented is used", "error", err)
+			if known := b.probe.contract.Load(); known != nil {
+				k = *known
+			}
+		}
+		b.probe.contract.Store(&k)
+		b.health.mu.Lock()
+		news := !slices.Equal(b.health.contract, k.Findings())
+		b.health.contract = k.Findings()
+		b.health.mu.Unlock()
+		for _, f := range k.Findings() {
+			if news && !f.Found {
+				b.log.Warn("Invent's API doesn't offer a route, as far as is known: what needs it is off", "method", f.Method, "route", f.Path, "property", f.Property)
+			}
+		}
+		pauseFor(ctx, wait)
+		if ctx.Err() != nil {
+			return
+		}
+	}
 }
 
 // drain says from now on that no new work should be sent here.

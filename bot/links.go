@@ -317,7 +317,7 @@ type waitError struct{ after, until time.Duration }
 func (e *waitError) Error() string { return "waiting" }
 
 // resume looks whether somebody who was refused is linked now, for as long as their request is kept.
-func (b *Bot) resume(ctx context.Context, t *Team, w *work, at time.Time) (string, error) {
+func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 	held, err := b.cache.Held(ctx, t.ID, w.Intent.User)
 	if err != nil {
 		return "", errors.Join(errStore, err)

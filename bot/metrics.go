@@ -20,6 +20,8 @@ type metrics struct {
 	retried  prometheus.Counter
 	repeated prometheus.Counter
 	spared   prometheus.Counter
+	redrawn  prometheus.Counter
+	stale    prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -45,8 +47,10 @@ func newMetrics() *metrics {
 		retried:  counter("retries_total", "Tries that will be repeated."),
 		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
 		spared:   counter("in_process_requests_total", "Requests carried out in this process alone because Redis didn't answer."),
+		redrawn:  counter("cards_redrawn_total", "Cards redrawn because their conversation changed."),
+		stale:    counter("stale_cards_total", "Conversations whose cards the hourly sweep found stale."),
 	}
-	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.repeated, m.spared,
+	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.repeated, m.spared, m.redrawn, m.stale,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -29,14 +29,30 @@ type answer struct {
 
 var ok = answer{status: http.StatusOK}
 
-// Handler serves every route of the bot.
+// payload is what is said in an acknowledgement itself, as JSON; nil for nothing.
+func (a answer) payload() any {
+	if a.message == nil {
+		return a.body
+	}
+	return struct {
+		ResponseType string `json:"response_type"`
+		*slackui.Message
+	}{"ephemeral", a.message}
+}
+
+// handler makes the answer to the body of a request that is known to come from Slack, over HTTP or Socket Mode.
+type handler func(ctx context.Context, body []byte, sent time.Time) answer
+
+// Handler serves every route of the bot. Under Socket Mode those for Slack's requests aren't there: 404.
 func (b *Bot) Handler() http.Handler {
 	r := mux.NewRouter()
-	form, jsonBody := "application/x-www-form-urlencoded", "application/json"
-	r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
-	r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)
-	r.Handle("/slack/options", b.slack("options", form, b.options)).Methods(http.MethodPost)
-	r.Handle("/slack/events", b.slack("events", jsonBody, b.event)).Methods(http.MethodPost)
+	if b.app == nil {
+		form, jsonBody := "application/x-www-form-urlencoded", "application/json"
+		r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
+		r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)
+		r.Handle("/slack/options", b.slack("options", form, b.options)).Methods(http.MethodPost)
+		r.Handle("/slack/events", b.slack("events", jsonBody, b.event)).Methods(http.MethodPost)
+	}
 	r.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }).Methods(http.MethodGet)
 	r.HandleFunc("/readyz", b.ready).Methods(http.MethodGet)
 	r.Handle("/metrics", b.metrics.handler()).Methods(http.MethodGet)
@@ -45,7 +61,7 @@ func (b *Bot) Handler() http.Handler {
 
 // slack wraps a handler of Slack's requests: nothing of a request is looked at before its signature, and
 // nothing but the signed bytes after.
-func (b *Bot) slack(route, contentType string, handle func(ctx context.Context, body []byte, sent time.Time) answer) http.Handler {
+func (b *Bot) slack(route, contentType string, handle handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begun := time.Now()
 		a := b.verified(w, r, contentType, handle)
@@ -54,7 +70,7 @@ func (b *Bot) slack(route, contentType string, handle func(ctx context.Context, 
 	})
 }
 
-func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType string, handle func(context.Context, []byte, time.Time) answer) answer {
+func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType string, handle handler) answer {
 	sent, err := timestamp(r.Header, b.now())
 	if err != nil {
 		return answer{status: http.StatusUnauthorized}
@@ -80,27 +96,22 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 }
 
 func write(w http.ResponseWriter, a answer) {
-	switch {
-	case a.message != nil:
-		a.body = struct {
-			ResponseType string `json:"response_type"`
-			*slackui.Message
-		}{"ephemeral", a.message}
-	case a.text != "":
+	if a.text != "" {
 		http.Error(w, a.text, a.status)
 		return
 	}
-	if a.body == nil {
+	payload := a.payload()
+	if payload == nil {
 		w.WriteHeader(a.status)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(a.body) // whoever asked has gone: there is nobody left to tell
+	_ = json.NewEncoder(w).Encode(payload) // whoever asked has gone: there is nobody left to tell
 }
 
 func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
-	intent, said, err := b.chatURL.ParseCommand(body, sent)
+	intent, said, err := b.chatURL.ParseCommand(body, sent, b.off()...)
 	switch {
 	case err != nil:
 		return answer{status: http.StatusBadRequest, text: err.Error()}
@@ -140,6 +151,24 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	return ok
 }
 
+// off lists what can be typed but not done, because Invent's API doesn't offer it.
+func (b *Bot) off() []slackui.Verb {
+	var off []slackui.Verb
+	if b.probe.contract.Load() == nil {
+		return nil // not looked yet: that says nothing
+	}
+	if !b.probe.has("chat") || !b.probe.has("assign") {
+		off = append(off, slackui.Take, slackui.Assign, slackui.Release)
+	}
+	if !b.probe.has("chat") {
+		off = append(off, slackui.Show, slackui.Route)
+	}
+	if !b.probe.has("inbox") {
+		off = append(off, slackui.Queue, slackui.Mine)
+	}
+	return off
+}
+
 // options answers external selects; none is drawn yet, so there is nothing to choose from.
 func (b *Bot) options(_ context.Context, _ []byte, _ time.Time) answer {
 	return answer{status: http.StatusOK, body: map[string][]string{"options": {}}}
@@ -165,14 +194,14 @@ func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
 func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	now := b.now()
 	j := cache.Job{ID: i.Key, Lane: i.Team + "/" + i.Chat, At: now}
+	j.Quiet = i.Verb.Inner()
 	switch {
 	case i.Verb == slackui.Resume:
-		j.Quiet = true
 		j.Lane = i.Team + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Chat == "":
 		j.Lane = i.Team + "//" + i.User
 	}
-	if i.ResponseURL != "" && i.Verb != slackui.Leave && i.Verb != slackui.Resume {
+	if i.ResponseURL != "" && i.Verb != slackui.Leave {
 		j.Tell = now.Add(patience)
 	}
 	j.Body = (&work{Intent: i}).encode()

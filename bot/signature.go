@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -29,19 +30,36 @@ func timestamp(h http.Header, now time.Time) (time.Time, error) {
 	return sent, nil
 }
 
+// sign makes the signature of a body at a time, as it stands in X-Slack-Signature behind its version.
+func sign(secret, timestamp string, body []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(version + ":" + timestamp + ":"))
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+const version = "v0"
+
+// Sign answers the headers by which Slack signs a request with this body, so that an installation can ask itself.
+func Sign(secret string, body []byte, now time.Time) http.Header {
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	h := http.Header{}
+	h.Set("X-Slack-Request-Timestamp", timestamp)
+	h.Set("X-Slack-Signature", version+"="+hex.EncodeToString(sign(secret, timestamp, body)))
+	return h
+}
+
 // verify checks the signature over the raw body with each of the secrets, of which one must fit:
 // during a rotation the old and the new are both valid.
 func verify(secrets []string, h http.Header, body []byte) error {
-	got, err := hex.DecodeString(cutVersion(h.Get("X-Slack-Signature")))
-	if err != nil || len(got) != sha256.Size {
+	text, versioned := strings.CutPrefix(h.Get("X-Slack-Signature"), version+"=")
+	got, err := hex.DecodeString(text)
+	if !versioned || err != nil || len(got) != sha256.Size {
 		return errUnverified
 	}
 	fits := false
 	for _, secret := range secrets {
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte("v0:" + h.Get("X-Slack-Request-Timestamp") + ":"))
-		mac.Write(body)
-		if secret != "" && hmac.Equal(mac.Sum(nil), got) {
+		if secret != "" && hmac.Equal(sign(secret, h.Get("X-Slack-Request-Timestamp"), body), got) {
 			fits = true
 		}
 	}
@@ -49,12 +67,4 @@ func verify(secrets []string, h http.Header, body []byte) error {
 		return errUnverified
 	}
 	return nil
-}
-
-func cutVersion(signature string) string {
-	const version = "v0="
-	if len(signature) < len(version) || signature[:len(version)] != version {
-		return ""
-	}
-	return signature[len(version):]
 }

@@ -36,6 +36,17 @@ type Team struct {
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
 	users   listing[map[string]account]
 	members listing[[]invent.Member]
+	inbox   inbox
+
+	contract atomic.Pointer[invent.Contract]
+}
+
+// has says whether Invent's API offers a route, as far as is known.
+func (t *Team) has(op string) bool {
+	if k := t.contract.Load(); k != nil {
+		return k.Has(op)
+	}
+	return invent.Contract{}.Has(op)
 }
 
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
@@ -55,13 +66,13 @@ func (t *Team) Check(ctx context.Context) error {
 	return err //nolint:wrapcheck // wrapped above
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks.
-func NewSlack(token, apiURL string) *slack.Client {
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks. more may hold an app-level token.
+func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
-	return slack.New(token, slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
+	return slack.New(token, append([]slack.Option{slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 		Timeout: 5 * time.Second, Transport: limited{transport}, CheckRedirect: noRedirect,
-	}))
+	})}, more...)...)
 }
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -17,14 +17,15 @@ import (
 )
 
 const (
-	patience  = 5 * time.Second // after which a person is told that it takes longer
-	giveUp    = 2 * time.Minute // after which nobody wants it any more
-	tickEvery = 250 * time.Millisecond
-	reapEvery = 5 * time.Second
-	readWait  = 500 * time.Millisecond
-	tellUntil = 10 * time.Minute // after which it is no use to tell how it ended
-	panics    = 4                // retries of a job that panics
-	attempt   = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
+	patience   = 5 * time.Second // after which a person is told that it takes longer
+	giveUp     = 2 * time.Minute // after which nobody wants it any more
+	tickEvery  = 250 * time.Millisecond
+	reapEvery  = 5 * time.Second
+	readWait   = 500 * time.Millisecond
+	tellUntil  = 10 * time.Minute // after which it is no use to tell how it ended
+	innerUntil = 50 * time.Minute // for what nobody waits for; less than the hour in which its order is known as given
+	panics     = 4                // retries of a job that panics
+	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
 )
 
 // progress is how far an earlier try of the same job came with its write.
@@ -211,6 +212,8 @@ func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
 	switch {
 	case errors.As(err, &wait):
 		w.Until = j.At.Add(wait.until)
+	case w.Intent.Verb.Inner() && temporary(err):
+		w.Until = j.At.Add(innerUntil)
 	case slackSays(err, "ratelimited", "rate_limited"):
 		w.Until = j.At.Add(tellUntil) // a crowd waits for its turn; that is no failure
 	case errors.Is(err, errPanicked) && j.Tries >= panics, !temporary(err) && !errors.Is(err, errPanicked):
@@ -284,7 +287,7 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 		after = wait.after
 	}
 	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
-	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2)))
+	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2))) //nolint:gosec // jitter, no secret
 }
 
 // giveBack puts a job aside until due. If even that fails, another process takes it over when ours

@@ -52,9 +52,9 @@ func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 			t.Errorf("Invent complains: %s", c)
 		}
 	})
-	add := func(id, name, real string) *slacktest.Person {
-		w.invent.AddMember(invent.Member{ID: "mem_" + name, UserID: "usr_" + name, Name: real, Email: name + "@example.com"})
-		return w.slack.AddUser(slacktest.User{ID: id, Name: name, RealName: real, Email: strings.ToUpper(name[:1]) + name[1:] + "@Example.com"})
+	add := func(id, name, full string) *slacktest.Person {
+		w.invent.AddMember(invent.Member{ID: "mem_" + name, UserID: "usr_" + name, Name: full, Email: name + "@example.com"})
+		return w.slack.AddUser(slacktest.User{ID: id, Name: name, RealName: full, Email: strings.ToUpper(name[:1]) + name[1:] + "@Example.com"})
 	}
 	w.ada, w.grace, w.joan = add("UADA", "ada", "Ada"), add("UGRACE", "grace", "Grace"), add("UJOAN", "joan", "Joan")
 	w.linus = w.slack.AddUser(slacktest.User{ID: "ULINUS", Name: "linus", RealName: "Linus", Email: "linus@example.com"})

@@ -144,7 +144,7 @@ func (c *Cache) heardClock(redisMillis int64) {
 }
 
 // errAway is the answer while Redis is left alone.
-var errAway = errors.New("Redis doesn't answer")
+var errAway = errors.New("no answer from Redis")
 
 // breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
 // for a moment, then a few calls may find out whether it is back.

@@ -8,10 +8,10 @@ import (
 // What tests may see of the inside.
 const (
 	Patience  = patience
-	Pause     = pause
 	Ready     = readyKey
 	Group     = workers
 	CardsKept = cardsKept
+	TriedKept = triedKept
 )
 
 // QueueKeys are the keys that may live for ever.
@@ -25,6 +25,13 @@ var (
 	PersonKey = personKey
 	CardsKey  = cardsKey
 	ReachKey  = reachKey
+
+	LinksKey   = linksKey
+	OfferKey   = offerKey
+	HeldKey    = heldKey
+	TriedKey   = triedKey
+	HistoryKey = historyKey
+	ToldKey    = toldKey
 )
 
 // Raw is the Redis itself.

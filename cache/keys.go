@@ -51,3 +51,21 @@ func cardsKey(team, chat string) string { return prefix + "{" + team + "}:cards:
 
 // reachKey holds who can read a channel; an hour.
 func reachKey(team, channel string) string { return prefix + "{" + team + "}:reach:" + channel }
+
+// leaderKey names the process that follows the team's inbox; 15 s.
+func leaderKey(team string) string { return prefix + "{" + team + "}:leader" }
+
+// handoffsKey holds which conversations wait or waited for a human; 30 days after the last change.
+func handoffsKey(team string) string { return prefix + "{" + team + "}:handoffs" }
+
+// noticesKey holds what became of the announcements; 30 days after the last change.
+func noticesKey(team string) string { return prefix + "{" + team + "}:notices" }
+
+// troubleKey says that nothing can be posted in a channel; ten minutes.
+func troubleKey(team, channel string) string { return prefix + "{" + team + "}:trouble:" + channel }
+
+// redrawsKey lists the conversations whose cards are to be redrawn, by when; 30 days after the last one.
+func redrawsKey(team string) string { return prefix + "{" + team + "}:redraws" }
+
+// cardedKey lists the conversations that have cards, by when these were compared with the truth; 30 days after the last card.
+func cardedKey(team string) string { return prefix + "{" + team + "}:carded" }

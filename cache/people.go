@@ -53,8 +53,11 @@ type Via struct {
 	At       time.Time `json:"at"`       // assigned_at as in the state
 }
 
-// viaField lies beside the cards in one hash; no card's field looks like it.
-const viaField = "via"
+// These lie beside the cards in one hash; no card's field looks like them.
+const (
+	viaField   = "via"
+	stateField = "state"
+)
 
 // Reach says who can read a channel.
 type Reach string
@@ -68,9 +71,10 @@ const (
 
 // Known is what one round trip tells of a conversation and of the channel where it is asked for.
 type Known struct {
-	Cards []Card
-	Via   Via
-	Reach Reach
+	Cards   []Card
+	Via     Via
+	Reach   Reach
+	Handoff Handoff
 }
 
 // Link finds a user's member. A miss is ok == false without an error. An error means that Redis
@@ -123,10 +127,11 @@ func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, e
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var cards *redis.MapStringStringCmd
-	var reach *redis.StringCmd
+	var reach, handoff *redis.StringCmd
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		cards = p.HGetAll(ctx, cardsKey(team, chat))
 		reach = p.Get(ctx, reachKey(team, channel))
+		handoff = p.HGet(ctx, handoffsKey(team), chat)
 		return nil
 	})
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -134,11 +139,9 @@ func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, e
 	}
 	fields := cards.Val()
 	k := Known{Reach: Reach(reach.Val())}
+	_ = json.Unmarshal([]byte(handoff.Val()), &k.Handoff) // a miss, or broken: it doesn't wait, as far as is known
+	_ = json.Unmarshal([]byte(fields[viaField]), &k.Via)
 	for field, text := range fields {
-		if field == viaField {
-			_ = json.Unmarshal([]byte(text), &k.Via) // a broken note is no note
-			continue
-		}
 		var card Card
 		if channel, ts, ok := strings.Cut(field, " "); ok && json.Unmarshal([]byte(text), &card) == nil {
 			card.Channel, card.TS = channel, ts
@@ -166,11 +169,11 @@ func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) err
 	return nil
 }
 
-// Remember keeps cards, and who assigned the conversation (unless via is zero), for 30 days.
-func (c *Cache) Remember(ctx context.Context, team, chat string, via Via, cards ...Card) error {
+// Remember keeps cards, the state that they show, and who assigned the conversation (unless via is zero), for 30 days.
+func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	var fields []any
+	fields := []any{stateField, state}
 	if via != (Via{}) {
 		text, err := json.Marshal(via)
 		if err != nil {
@@ -185,13 +188,12 @@ func (c *Cache) Remember(ctx context.Context, team, chat string, via Via, cards 
 		}
 		fields = append(fields, card.field(), text)
 	}
-	if len(fields) == 0 {
-		return nil
-	}
 	key := cardsKey(team, chat)
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSet(ctx, key, fields...)
 		p.Expire(ctx, key, cardsLife)
+		p.ZAdd(ctx, cardedKey(team), redis.Z{Score: float64(time.Now().UnixMilli()), Member: chat})
+		p.Expire(ctx, cardedKey(team), cardsLife)
 		return nil
 	})
 	if err != nil {

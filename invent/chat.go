@@ -240,7 +240,7 @@ func (m *moment) UnmarshalJSON(b []byte) error {
 	*m = moment{}
 	var s string
 	if json.Unmarshal(b, &s) != nil {
-		return nil
+		return nil //nolint:nilerr // what is no date is the zero moment
 	}
 	// Dates are UTC by the docs, so one without a zone is too.
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {

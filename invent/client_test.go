@@ -423,7 +423,7 @@ func TestLimit(t *testing.T) {
 		if refused != 72 { // 20 at once, 8 within the second
 			t.Errorf("%d refused; want 72 of 100", refused)
 		}
-		time.Sleep(500 * time.Millisecond) // what was refused has used up no turn: the next is free in 625 ms
+		time.Sleep(500 * time.Millisecond) //nolint:forbidigo // in a synctest bubble; what was refused has used up no turn: the next is free in 625 ms
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		if err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) || invent.MayHaveHappened(err) {
@@ -469,7 +469,7 @@ func TestGate(t *testing.T) {
 				if wait, ok := invent.RateLimited(c.Ping(t.Context())); !ok || wait != tc.want {
 					t.Fatalf("429: wait %v, %v; want %v", wait, ok, tc.want)
 				}
-				time.Sleep(tc.want - time.Nanosecond)
+				time.Sleep(tc.want - time.Nanosecond) //nolint:forbidigo // in a synctest bubble
 				_, err := c.Assign(t.Context(), "chat_a", nil)
 				if wait, ok := invent.RateLimited(err); !ok || wait != time.Nanosecond || invent.MayHaveHappened(err) || sent != 1 {
 					t.Errorf("behind the gate: %v, wait %v, %d sent; want the rest of the wait and nothing sent", err, wait, sent)
@@ -477,7 +477,7 @@ func TestGate(t *testing.T) {
 				if wait, ok := invent.RateLimited(c.Listen(t.Context(), nil)); !ok || sent != 1 {
 					t.Errorf("listening behind the gate: wait %v, %v; want it held back", wait, ok)
 				}
-				time.Sleep(time.Nanosecond)
+				time.Sleep(time.Nanosecond) //nolint:forbidigo // in a synctest bubble
 				if err := c.Ping(t.Context()); err != nil {
 					t.Errorf("after the gate: %v", err)
 				}

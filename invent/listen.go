@@ -57,7 +57,7 @@ func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) 
 	if err := c.admit(ctx, routeListen.Op); err != nil {
 		return nil, err
 	}
-	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the answer of a handshake has none; that of a refusal is read whole by Dial
 		HTTPClient: c.http,
 		HTTPHeader: http.Header{"Authorization": {c.bearer}, "User-Agent": {"inventbot"}},
 	})

@@ -3,6 +3,7 @@ package slackui
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -34,12 +35,13 @@ type Holder struct {
 // Card is all that a card shows. One card is the same for all who see it.
 type Card struct {
 	Chat      invent.Chat
-	Holder    *Holder // nil: nobody
-	Via       string  // Slack user who assigned it through the bot; "" when it was done elsewhere
-	URL       string  // of the conversation in the dashboard; "" when unknown
-	Anonymous bool    // leave the customer's name out
-	Private   bool    // only one person sees it: offer to share it
-	Snapshot  bool    // it stands where the bot can't redraw it
+	Holder    *Holder   // nil: nobody
+	Via       string    // Slack user who assigned it through the bot; "" when it was done elsewhere
+	Waits     time.Time // since when it waits for a human; zero when it doesn't, or nobody knows
+	URL       string    // of the conversation in the dashboard; "" when unknown
+	Anonymous bool      // leave the customer's name out
+	Private   bool      // only one person sees it: offer to share it
+	Snapshot  bool      // it stands where the bot can't redraw it
 }
 
 // Message draws the card, for the first post and for each redraw.
@@ -82,6 +84,9 @@ func (c Card) facts() []fact {
 		facts = append(facts, fact{wordAssistant, escape(a.Name, nameLimit)})
 	}
 	facts = append(facts, fact{wordState, stateWords(state)}, fact{wordAssignee, c.assignee()})
+	if !c.Waits.IsZero() && Waiting(state) {
+		facts = append(facts, fact{wordWaiting, fmt.Sprintf(wordForHuman, date(c.Waits))})
+	}
 	if state.AdminUnseenCount > 0 {
 		facts = append(facts, fact{wordUnread, fmt.Sprint(state.AdminUnseenCount)})
 	}
@@ -98,6 +103,12 @@ func (c Card) facts() []fact {
 		facts = append(facts, fact{wordCSAT, fmt.Sprintf(wordOfFive, *n)})
 	}
 	return facts
+}
+
+// Waiting says whether a conversation waits for a human: open, the AI off, and nobody has it. Who wrote last, Invent's state
+// doesn't say.
+func Waiting(s invent.ChatState) bool {
+	return s.State == invent.Open && !s.AIEnabled && s.AssignedUser == nil
 }
 
 func (c Card) customer() string {
@@ -159,12 +170,16 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 		row = append(row, button(Share, wordShare, labelShare, v))
 	}
 	if c.URL != "" && len(c.URL) <= 3000 {
-		open := slack.NewButtonBlockElement(openAction, "", slack.NewTextBlockObject(slack.PlainTextType, wordOpen, false, false))
-		open.URL = c.URL
-		open.AccessibilityLabel = labelOpen
-		row = append(row, open)
+		row = append(row, openButton(c.URL))
 	}
 	return row
+}
+
+func openButton(url string) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(openAction, "", slack.NewTextBlockObject(slack.PlainTextType, wordOpen, false, false))
+	b.URL = url
+	b.AccessibilityLabel = labelOpen
+	return b
 }
 
 // holderID answers the assignee as a button carries it: "" for nobody.

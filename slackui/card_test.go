@@ -308,19 +308,21 @@ func TestLateSaysForHowLong(t *testing.T) {
 // TestEveryRefusalHelps: each has words of its own, and never the fallback.
 func TestEveryRefusalHelps(t *testing.T) {
 	t.Parallel()
+	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered}
+	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken}
 	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
-		fallback := slackui.Refused("of_tomorrow", about).Text
+		fallback := slackui.Refused("of_tomorrow", about, false).Text
 		for _, r := range reasons[:len(reasons)-1] {
-			got := slackui.Refused(r, about).Text
-			own := got != fallback
-			if about == "" && r == slackui.NoSuchMember || about != "" && r == slackui.UnknownTeam {
-				own = true // can't be about them
-			}
-			if !own || !strings.HasSuffix(got, "Nothing was changed.") {
+			got := slackui.Refused(r, about, false).Text
+			possible := about == "" && !slices.Contains(ofOthers, r) || about != "" && !slices.Contains(ofOneself, r)
+			if possible && got == fallback || !strings.HasSuffix(got, " Nothing was changed.") {
 				t.Errorf("%s about %q: %q", r, about, got)
 			}
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
 				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
+			}
+			if held := slackui.Refused(r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
+				t.Errorf("%s about %q, held: %q", r, about, held)
 			}
 		}
 	}
@@ -395,7 +397,11 @@ func TestActionIDsDrawnAreThoseRead(t *testing.T) {
 	drawn := map[string]bool{}
 	for _, m := range every(t) {
 		for _, b := range buttons(t, m) {
-			drawn[b.ActionID] = true
+			action, which, several := strings.Cut(b.ActionID, ":")
+			if several && which == "" {
+				t.Errorf("an action id that isn't told apart: %q", b.ActionID)
+			}
+			drawn[action] = true
 		}
 	}
 	if d := cmp.Diff(slackui.ReadActions(), slices.Sorted(maps.Keys(drawn))); d != "" {

@@ -16,7 +16,10 @@ var commandWords = []struct {
 	{Assign, []string{"assign"}},
 	{Release, []string{"release", "unassign"}},
 	{Show, []string{"show", "status"}},
+	{Queue, []string{"queue"}},
+	{Mine, []string{"mine"}},
 	{History, []string{"history"}},
+	{Route, []string{"route"}},
 	{Whoami, []string{"whoami"}},
 	{Link, []string{"link"}},
 	{Unlink, []string{"unlink"}},
@@ -58,16 +61,19 @@ func validChat(id string) bool {
 
 // line reads what was typed behind the command into the intent. The answer, when there is one, is what to
 // say at once: help, or what is wrong.
-func (t ChatURL) line(text, command string, i *Intent) *Message {
+func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 	words := token.FindAllString(text, -1)
 	if len(words) == 0 || strings.EqualFold(words[0], "help") {
-		return help(command, "")
+		return help(command, "", off)
 	}
 	verb, ok := verbOf(words[0])
 	if !ok {
-		return help(command, unescaper.Replace(words[0]))
+		return help(command, unescaper.Replace(words[0]), off)
 	}
 	i.Verb = verb
+	if verb == Take && len(words) == 1 {
+		i.Verb = Queue // there one chooses
+	}
 	if problem := t.arguments(words[1:], i); problem != "" {
 		return say(problemText(problem, command, verb))
 	}

@@ -51,11 +51,12 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 	)
 	me, grace, mail := &slackui.To{User: "U0ADA"}, &slackui.To{User: "U123"}, &slackui.To{Email: "grace@example.com"}
 	type want struct {
-		Verb slackui.Verb
-		Chat string
-		To   *slackui.To
+		Verb   slackui.Verb
+		Chat   string
+		To     *slackui.To
+		Person string
 	}
-	take := func(chat string) want { return want{slackui.Take, chat, nil} }
+	take := func(chat string) want { return want{Verb: slackui.Take, Chat: chat} }
 	for _, tc := range []struct {
 		name string
 		at   slackui.ChatURL
@@ -63,24 +64,38 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		want want
 	}{
 		{"take", chatURL, "take chat_1", take("chat_1")},
-		{"release", chatURL, "release chat_1", want{slackui.Release, "chat_1", nil}},
-		{"unassign", chatURL, "unassign chat_1", want{slackui.Release, "chat_1", nil}},
-		{"show", chatURL, "show chat_1", want{slackui.Show, "chat_1", nil}},
-		{"status", chatURL, "status chat_1", want{slackui.Show, "chat_1", nil}},
-		{"assign to me", chatURL, "assign chat_1 me", want{slackui.Assign, "chat_1", me}},
-		{"assign to me, with to", chatURL, "assign chat_1 to me", want{slackui.Assign, "chat_1", me}},
-		{"assign to me, shouted", chatURL, "ASSIGN chat_1 TO ME", want{slackui.Assign, "chat_1", me}},
-		{"assign to somebody", chatURL, "assign chat_1 <@U123|ada>", want{slackui.Assign, "chat_1", grace}},
-		{"assign to somebody, with to", chatURL, "assign chat_1 to <@U123|ada>", want{slackui.Assign, "chat_1", grace}},
-		{"assign to somebody whose name has a space", chatURL, "assign chat_1 to <@U123|Ada Lovelace>", want{slackui.Assign, "chat_1", grace}},
-		{"assign to somebody without a name", chatURL, "assign chat_1 <@U123>", want{slackui.Assign, "chat_1", grace}},
-		{"assign to somebody whose name is empty", chatURL, "assign chat_1 <@U123|>", want{slackui.Assign, "chat_1", grace}},
-		{"assign to somebody of a grid", chatURL, "assign chat_1 <@W123>", want{slackui.Assign, "chat_1", &slackui.To{User: "W123"}}},
-		{"assign to an e-mail", chatURL, "assign chat_1 grace@example.com", want{slackui.Assign, "chat_1", mail}},
-		{"assign to an e-mail that Slack made a link", chatURL, "assign chat_1 to <mailto:grace@example.com|grace@example.com>", want{slackui.Assign, "chat_1", mail}},
-		{"assign to an e-mail that Slack made a bare link", chatURL, "assign chat_1 <mailto:grace@example.com>", want{slackui.Assign, "chat_1", mail}},
-		{"assign to an e-mail with an ampersand", chatURL, "assign chat_1 a&amp;b@example.com", want{slackui.Assign, "chat_1", &slackui.To{Email: "a&b@example.com"}}},
-		{"assign to an e-mail in capitals", chatURL, "assign chat_1 Grace@Example.com", want{slackui.Assign, "chat_1", &slackui.To{Email: "Grace@Example.com"}}},
+		{"release", chatURL, "release chat_1", want{Verb: slackui.Release, Chat: "chat_1"}},
+		{"unassign", chatURL, "unassign chat_1", want{Verb: slackui.Release, Chat: "chat_1"}},
+		{"show", chatURL, "show chat_1", want{Verb: slackui.Show, Chat: "chat_1"}},
+		{"status", chatURL, "status chat_1", want{Verb: slackui.Show, Chat: "chat_1"}},
+		{"assign to me", chatURL, "assign chat_1 me", want{Verb: slackui.Assign, Chat: "chat_1", To: me}},
+		{"assign to me, with to", chatURL, "assign chat_1 to me", want{Verb: slackui.Assign, Chat: "chat_1", To: me}},
+		{"assign to me, shouted", chatURL, "ASSIGN chat_1 TO ME", want{Verb: slackui.Assign, Chat: "chat_1", To: me}},
+		{"assign to somebody", chatURL, "assign chat_1 <@U123|ada>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
+		{"assign to somebody, with to", chatURL, "assign chat_1 to <@U123|ada>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
+		{"assign to somebody whose name has a space", chatURL, "assign chat_1 to <@U123|Ada Lovelace>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
+		{"assign to somebody without a name", chatURL, "assign chat_1 <@U123>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
+		{"assign to somebody whose name is empty", chatURL, "assign chat_1 <@U123|>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
+		{"assign to somebody of a grid", chatURL, "assign chat_1 <@W123>", want{Verb: slackui.Assign, Chat: "chat_1", To: &slackui.To{User: "W123"}}},
+		{"assign to an e-mail", chatURL, "assign chat_1 grace@example.com", want{Verb: slackui.Assign, Chat: "chat_1", To: mail}},
+		{"assign to an e-mail that Slack made a link", chatURL, "assign chat_1 to <mailto:grace@example.com|grace@example.com>", want{Verb: slackui.Assign, Chat: "chat_1", To: mail}},
+		{"assign to an e-mail that Slack made a bare link", chatURL, "assign chat_1 <mailto:grace@example.com>", want{Verb: slackui.Assign, Chat: "chat_1", To: mail}},
+		{"assign to an e-mail with an ampersand", chatURL, "assign chat_1 a&amp;b@example.com", want{Verb: slackui.Assign, Chat: "chat_1", To: &slackui.To{Email: "a&b@example.com"}}},
+		{"assign to an e-mail in capitals", chatURL, "assign chat_1 Grace@Example.com", want{Verb: slackui.Assign, Chat: "chat_1", To: &slackui.To{Email: "Grace@Example.com"}}},
+		{"take alone", chatURL, "take", want{Verb: slackui.Queue}},
+		{"queue", chatURL, "queue", want{Verb: slackui.Queue}},
+		{"mine", chatURL, "MINE", want{Verb: slackui.Mine}},
+		{"route", chatURL, "route chat_1", want{Verb: slackui.Route, Chat: "chat_1"}},
+		{"history", chatURL, "history chat_1", want{Verb: slackui.History, Chat: "chat_1"}},
+		{"whoami", chatURL, "WhoAmI", want{Verb: slackui.Whoami}},
+		{"links", chatURL, "links", want{Verb: slackui.Links}},
+		{"link to an e-mail", chatURL, "link <@U123|ada> <mailto:grace@example.com|grace@example.com>", want{Verb: slackui.Link, To: mail, Person: "U123"}},
+		{"link to a member", chatURL, "link <@U123|ada> mem_1", want{Verb: slackui.Link, To: &slackui.To{Member: "mem_1"}, Person: "U123"}},
+		{"link to a member named me", chatURL, "link <@U123|ada> me", want{Verb: slackui.Link, To: &slackui.To{Member: "me"}, Person: "U123"}},
+		{"link me", chatURL, "link me mem_1", want{Verb: slackui.Link, To: &slackui.To{Member: "mem_1"}, Person: "U0ADA"}},
+		{"unlink", chatURL, "unlink", want{Verb: slackui.Unlink}},
+		{"unlink me", chatURL, "unlink me", want{Verb: slackui.Unlink, Person: "U0ADA"}},
+		{"unlink somebody", chatURL, "unlink <@U123|ada>", want{Verb: slackui.Unlink, Person: "U123"}},
 		{"upper case", chatURL, "TAKE Chat_1", take("Chat_1")},
 		{"any white space", chatURL, " \t take \u00a0\u3000 chat_1 \r\n", take("chat_1")},
 
@@ -97,7 +112,7 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		{"a link with what is escaped", chatURL, "take <https://useinvent.com/o/inbox/a%2Fb%3Fc%23d%25e>", take("a/b?c#d%e")},
 		{"a link with an umlaut", chatURL, "take <https://useinvent.com/o/inbox/%C3%BC>", take("ü")},
 		{"a link with a plus", chatURL, "take <https://useinvent.com/o/inbox/a+b>", take("a+b")},
-		{"a link and then a person", chatURL, "assign <https://useinvent.com/o/inbox/chat_1|my chat> to <@U123|ada>", want{slackui.Assign, "chat_1", grace}},
+		{"a link and then a person", chatURL, "assign <https://useinvent.com/o/inbox/chat_1|my chat> to <@U123|ada>", want{Verb: slackui.Assign, Chat: "chat_1", To: grace}},
 		{"a link of a dashboard of one's own", whiteLabel, "take <https://support.example.com/app?chat=chat_1&amp;x=1>", take("chat_1")},
 		{"the same without what stands behind the id", whiteLabel, "take <https://support.example.com/app?chat=chat_1>", take("chat_1")},
 		{"the same with more", whiteLabel, "take <https://support.example.com/app?chat=chat_1&amp;y=2#top>", take("chat_1")},
@@ -125,7 +140,7 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 				t.Fatalf("answered at once: %q", m.Text)
 			}
 			whole := &slackui.Intent{
-				V: slackui.Version, Key: "7.8.9", Verb: tc.want.Verb, Chat: tc.want.Chat, To: tc.want.To, Team: "T0TEAM", User: "U0ADA",
+				V: slackui.Version, Key: "7.8.9", Verb: tc.want.Verb, Chat: tc.want.Chat, To: tc.want.To, Person: tc.want.Person, Team: "T0TEAM", User: "U0ADA",
 				Channel: "C0SUPPORT", Command: "/invent", ResponseURL: "https://hooks.slack.com/commands/T0TEAM/1/x", Sent: noon,
 			}
 			if d := cmp.Diff(whole, i); d != "" {
@@ -143,8 +158,9 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		noID     = "That isn't the id of a conversation."
 		foreign  = "That link doesn't lead to a conversation in your Invent dashboard."
 		tooMany  = "Those are too many words, so nothing was done."
-		whom     = "Assign it to whom?"
-		nobody   = "That isn't a person."
+		whom     = "Who is meant?"
+		nobody   = "That isn't a person I can tell."
+		member   = "Which member in Invent?"
 		unpicked = "That name arrived as plain text"
 	)
 	for _, tc := range []struct{ name, text, want string }{
@@ -161,7 +177,9 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"half a character", "\xff\xfe", list},
 		{"an id without a command", "chat_1", "I don't know “chat_1”."},
 
-		{"take without a conversation", "take", which},
+		{"queue of somebody", "queue <@U123|ada>", tooMany},
+		{"mine of somebody", "mine <@U123|ada>", tooMany},
+		{"route without a conversation", "route", which},
 		{"assign without anything", "assign", which},
 		{"release without a conversation", "unassign", which},
 		{"show without a conversation", "show", which},
@@ -198,7 +216,7 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"one word too many", "take chat_1 please", tooMany},
 		{"three words too many", "release chat_1 as fast as", tooMany},
 		{"three words too many after a person", "assign chat_1 to <@U123|ada> and <@U124|grace>", tooMany},
-		{"a full name", "assign chat_1 to Ada Lovelace", tooMany},
+		{"a full name", "assign chat_1 to Ada Lovelace", nobody},
 		{"a conversation twice", "show chat_1 chat_2", tooMany},
 
 		{"assign without a person", "assign chat_1", whom},
@@ -218,6 +236,19 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"an e-mail that is too long", "assign chat_1 " + strings.Repeat("x", 250) + "@b.cd", nobody},
 		{"somebody's web site", "assign chat_1 <https://ada.example|Ada>", nobody},
 		{"an emoji instead of a person", "assign chat_1 🦊", nobody},
+		{"history without a conversation", "history", which},
+		{"whoami of somebody", "whoami <@U123|ada>", tooMany},
+		{"links of somebody", "links <@U123|ada>", tooMany},
+		{"link without a person", "link", whom},
+		{"link of an e-mail without a person", "link ada@example.com mem_1", nobody},
+		{"link without a member", "link <@U123|ada>", member},
+		{"link to another person", "link <@U123|ada> <@U124|grace>", member},
+		{"link to an e-mail without a host", "link <@U123|ada> ada@", member},
+		{"link to the folder above", "link <@U123|ada> ..", member},
+		{"link to two members", "link <@U123|ada> mem_1 mem_2", tooMany},
+		{"link of a name that wasn't escaped", "link @ada mem_1", unpicked},
+		{"unlink of an e-mail", "unlink ada@example.com", nobody},
+		{"unlink of two", "unlink <@U123|ada> <@U124|grace>", tooMany},
 		{"a name that wasn't escaped", "assign chat_1 @ada", unpicked},
 		{"a name that wasn't escaped, with to", "assign chat_1 to @ada", unpicked},
 		{"a full name that wasn't escaped", "assign chat_1 @ada lovelace", unpicked},
@@ -244,12 +275,24 @@ func TestHelp(t *testing.T) {
 		t.Parallel()
 		text := said(t, "/support", "").Text
 		for word := range slackui.CommandWords() {
-			if !strings.Contains(text, "`/support "+word+" ") && !strings.Contains(text, "`"+word+"`") {
+			if !strings.Contains(text, "`/support "+word+" ") && !strings.Contains(text, "`/support "+word+"`") && !strings.Contains(text, "`"+word+"`") {
 				t.Errorf("help doesn't name %s: %q", word, text)
 			}
 		}
 		if strings.Contains(text, "/invent") || !strings.Contains(text, "`/support help`") {
 			t.Errorf("help speaks of another command: %q", text)
+		}
+	})
+	t.Run("says of what is off that it is off", func(t *testing.T) {
+		t.Parallel()
+		_, m, err := chatURL.ParseCommand([]byte(typedForm("/support", "").Encode()), noon, slackui.Assign)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(m.Text) {
+			if got, want := strings.Contains(line, "_(off: "), strings.Contains(line, "/support assign "); got != want {
+				t.Errorf("%q: off %v, want %v", line, got, want)
+			}
 		}
 	})
 	t.Run("names nothing that doesn't work", func(t *testing.T) {

@@ -72,38 +72,60 @@ const fuzzURL = ChatURL("https://useinvent.com/o/inbox/{chat_id}")
 func FuzzCommandLine(f *testing.F) {
 	for _, s := range []string{
 		"take chat_1", "assign chat_1 to <@U123|ada>", "assign x me", "release <https://useinvent.com/o/inbox/chat_1|a b>", "show a&amp;b", "help", "tkae", "assign a ada@example.com",
-		"assign a <mailto:a@b.c|a@b.c>", "take <!channel>", "take ..", "<@U1>", "take \xff",
+		"assign a <mailto:a@b.c|a@b.c>", "take <!channel>", "take ..", "<@U1>", "link <@U1|a> mem_1", "unlink <@U1>", "whoami", "history chat_1", "take \xff",
 	} {
 		f.Add(s, "/invent")
 	}
 	f.Fuzz(func(t *testing.T, text, command string) {
-		i := Intent{V: Version, User: "U0ADA", Command: command}
-		answer := fuzzURL.line(text, command, &i)
+		form := url.Values{"team_id": {"T"}, "user_id": {"U0ADA"}, "channel_id": {"C"}, "trigger_id": {"1"}, "command": {"/" + command}, "text": {text}}
+		read, answer, err := fuzzURL.ParseCommand([]byte(form.Encode()), time.Unix(0, 0))
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
 		if answer != nil {
 			fit(t, *answer)
 			return
 		}
-		if !validChat(i.Chat) || i.Verb == "" || !i.Verb.Changes() && i.Verb != Show {
+		i := *read
+		if !slices.Contains([]Verb{Take, Assign, Release, Show, History, Route, Queue, Mine, Whoami, Link, Unlink, Links}, i.Verb) || i.Verb.OfChat() != validChat(i.Chat) {
 			t.Fatalf("%q: %+v", text, i)
 		}
-		if (i.Verb == Assign) != (i.To != nil) || i.To != nil && (i.To.User == "") == (i.To.Email == "") {
-			t.Fatalf("%q is for %+v", text, i.To)
+		if (i.Verb == Assign || i.Verb == Link) != (i.To != nil) || (i.Verb == Link) && i.Person == "" {
+			t.Fatalf("%q: %+v is for %+v", text, i, i.To)
 		}
-		if i.To != nil && !utf8.ValidString(i.To.Email) {
-			t.Fatalf("%q: an e-mail that isn't UTF-8: %q", text, i.To.Email)
+		if i.To != nil {
+			named := 0
+			for _, s := range []string{i.To.User, i.To.Email, i.To.Member} {
+				if s != "" {
+					named++
+				}
+				if !utf8.ValidString(s) {
+					t.Fatalf("%q: not UTF-8: %q", text, s)
+				}
+			}
+			if named != 1 || i.Verb == Assign && i.To.Member != "" || i.Verb == Link && i.To.User != "" {
+				t.Fatalf("%q is for %+v", text, i.To)
+			}
+		}
+		if !i.Verb.OfChat() {
+			fit(t, Refused(NoSuchMember, i.about(), false))
+			return
 		}
 		// What it will say of itself fits too, and its buttons come back as they went out.
 		h := Holder{ID: "mem_grace", Name: text}
 		late := Late(i, h, Card{}.Chat.State, time.Unix(0, 0))
 		fit(t, late)
 		fit(t, Failed(NotFound, i, "0a1b2c3d"))
-		fit(t, Refused(NotLinked, i.about()))
+		fit(t, Refused(NotLinked, i.about(), true))
 		v := value{Chat: i.Chat, Seen: &h.ID, To: i.To}.String()
 		if n := utf8.RuneCountInString(v); n > 2000 {
 			t.Fatalf("a button's value of %d characters", n)
 		}
 		back := Intent{Verb: i.Verb}
 		back.readValue(v)
+		if i.Verb != Assign {
+			i.To = nil
+		}
 		if back.Retired || back.Problem != "" || back.Chat != i.Chat || *back.Seen != h.ID || i.To != nil && *back.To != *i.To {
 			t.Fatalf("%+v came back as %+v", i, back)
 		}
@@ -114,7 +136,7 @@ func (i Intent) about() string {
 	if i.To == nil {
 		return ""
 	}
-	return i.To.Email
+	return i.To.Email + i.To.Member
 }
 
 // fit fails for words that Slack wouldn't take, or that weren't escaped.
@@ -212,10 +234,10 @@ func sound(t *testing.T, i *Intent) {
 	if i.V != Version || i.Key == "" || i.Team == "" || i.User == "" {
 		t.Fatalf("incomplete: %+v", i)
 	}
-	if !slices.Contains([]Verb{Take, Assign, Release, Show, Refresh, Share, Leave, Tell}, i.Verb) {
+	if !slices.Contains([]Verb{Take, Assign, Release, Show, Refresh, Share, Leave, Tell, History, Route, Queue, Mine, Whoami, Link, Agree, Decline, Unlink, Links}, i.Verb) {
 		t.Fatalf("an unknown verb: %+v", i)
 	}
-	if (i.Verb == Tell) != (i.Problem != "") || i.Verb != Tell && !validChat(i.Chat) || (i.Verb == Assign) != (i.To != nil) {
+	if (i.Verb == Tell) != (i.Problem != "") || i.Verb.OfChat() != validChat(i.Chat) || (i.Verb == Assign || i.Verb == Link) != (i.To != nil) || i.Page < 0 {
 		t.Fatalf("it can't be carried out: %+v", i)
 	}
 	if i.Command == "" && i.Verb.Changes() && i.Seen == nil {

@@ -32,8 +32,25 @@ const (
 	Decline Verb = "link_no"  // that isn't me
 	Unlink  Verb = "unlink"   // drop an admin's link: mine, or Intent.Person's
 	Links   Verb = "links"    // who is linked how
+	Queue   Verb = "queue"    // the conversations that wait for a human
+	Mine    Verb = "mine"     // those that I have
+	Route   Verb = "route"    // where a handoff is announced, why, and what became of it
 	Resume  Verb = "resume"   // carry out what was refused for want of a link; only the bot itself asks for it
+
+	Redraw   Verb = "redraw"   // the conversation's cards; asked for by the feed
+	Announce Verb = "announce" // a handoff, in Intent.Channel; asked for by the feed
+	Bundle   Verb = "bundle"   // Intent.Count handoffs at a time; asked for by the feed
+	Remind   Verb = "remind"   // that a handoff waits still; asked for by the feed
 )
+
+// Inner says whether only the bot itself asks for it: no person waits for an answer.
+func (v Verb) Inner() bool {
+	switch v {
+	case Resume, Redraw, Announce, Bundle, Remind:
+		return true
+	}
+	return false
+}
 
 // Changes says whether the verb writes to Invent.
 func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
@@ -41,7 +58,7 @@ func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
-	case Take, Assign, Release, Show, Refresh, Share, Leave, History:
+	case Take, Assign, Release, Show, Refresh, Share, Leave, History, Route:
 		return true
 	}
 	return false
@@ -53,12 +70,16 @@ type Intent struct {
 	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
-	To          *To       `json:"to,omitempty"`     // whom to assign, or which member to link; set with Assign and Link only
-	Person      string    `json:"person,omitempty"` // Slack user whom to link or unlink; with Unlink "" is the sender
-	Offer       string    `json:"offer,omitempty"`  // which question Agree and Decline answer
-	Page        int       `json:"page,omitempty"`   // of a list, from 0
-	Seen        *string   `json:"seen,omitempty"`   // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
-	Team        string    `json:"team"`             // where the app is installed; the organisation's id for an org-wide install
+	To          *To       `json:"to,omitempty"`      // whom to assign, or which member to link; set with Assign and Link only
+	Person      string    `json:"person,omitempty"`  // Slack user whom to link or unlink; with Unlink "" is the sender
+	Offer       string    `json:"offer,omitempty"`   // which question Agree and Decline answer
+	Page        int       `json:"page,omitempty"`    // of a list, from 0
+	List        Verb      `json:"list,omitempty"`    // Queue or Mine, when the clicked message is such a list
+	Count       int       `json:"count,omitempty"`   // with Bundle
+	Episode     int       `json:"episode,omitempty"` // with Announce and Remind: which time that it waits
+	Sweep       bool      `json:"sweep,omitempty"`   // with Redraw: nobody said that anything has changed
+	Seen        *string   `json:"seen,omitempty"`    // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
+	Team        string    `json:"team"`              // where the app is installed; the organisation's id for an org-wide install
 	Enterprise  string    `json:"enterprise,omitempty"`
 	User        string    `json:"user"`
 	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it

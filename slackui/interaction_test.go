@@ -3,6 +3,7 @@ package slackui_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -90,7 +91,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 					continue
 				}
 				press(t, name+"/"+temper, b, c.Private, clicked(func(i *slackui.Intent) {
-					i.Verb, i.Chat, i.Seen, i.Private = verbs[b.Text.Text], n.chat, &seen, c.Private
+					i.Verb, i.Chat, i.Seen, i.Private, i.Snapshot = verbs[b.Text.Text], n.chat, &seen, c.Private, c.Snapshot
 				}))
 			}
 		}
@@ -113,6 +114,56 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 						}
 					}))
 				}
+			}
+		}
+		for _, b := range buttons(t, slackui.Offer("U0ADA", n.member, n.holder, "q1")) {
+			press(t, "offer/"+temper, b, false, clicked(func(i *slackui.Intent) {
+				i.Verb, i.Offer = map[string]slackui.Verb{"Yes, that's me": slackui.Agree, "No": slackui.Decline}[b.Text.Text], "q1"
+			}))
+		}
+		for page, turns := range map[int]map[string]int{0: {"Next": 1}, 1: {"Previous": 0, "Next": 2}, 2: {"Previous": 1}, 99: {"Previous": 1}} {
+			list := buttons(t, slackui.LinkList(n.links(), page))
+			if len(list) != len(turns) {
+				t.Errorf("page %d has %d buttons, want %d", page, len(list), len(turns))
+			}
+			for _, b := range list {
+				press(t, fmt.Sprintf("links, page %d/%s", page, temper), b, true, clicked(func(i *slackui.Intent) {
+					i.Verb, i.Page, i.Private = slackui.Links, turns[b.Text.Text], true
+				}))
+			}
+		}
+		for _, list := range []slackui.Verb{slackui.Queue, slackui.Mine} {
+			for page, turns := range map[int]map[string]int{0: {"Next": 1}, 1: {"Previous": 0, "Next": 2}, 2: {"Previous": 1}} {
+				items := 0
+				for _, b := range buttons(t, slackui.Items(list, n.items(), page, "")) {
+					var meant *slackui.Intent
+					switch b.Text.Text {
+					case "Take", "Release":
+						seen := n.member
+						if items%2 == 1 {
+							seen = ""
+						}
+						items++
+						meant = clicked(func(i *slackui.Intent) {
+							i.Verb, i.Chat, i.Seen, i.Private, i.List, i.Page = verbs[b.Text.Text], n.chat, &seen, true, list, page
+						})
+					case "Show":
+						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Private = slackui.Show, n.chat, true })
+					case "Next", "Previous":
+						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Page, i.Private = list, turns[b.Text.Text], true })
+					}
+					press(t, fmt.Sprintf("%s, page %d/%s", list, page, temper), b, true, meant)
+				}
+				if want := map[int]int{0: 10, 1: 10, 2: 1}[page]; items != want {
+					t.Errorf("page %d of %s has %d buttons to change something, want %d", page, list, items, want)
+				}
+			}
+		}
+		for page, turn := range []int{1, 0} {
+			for _, b := range buttons(t, slackui.Deeds(n.chat, n.deeds(), page)) {
+				press(t, fmt.Sprintf("deeds, page %d/%s", page, temper), b, true, clicked(func(i *slackui.Intent) {
+					i.Verb, i.Chat, i.Page, i.Private = slackui.History, n.chat, turn, true
+				}))
 			}
 		}
 		for name, m := range map[string]slackui.Message{
@@ -188,6 +239,12 @@ func TestARetiredButton(t *testing.T) {
 		"whose conversation has 2,000 characters says so":              {"take", `{"v":1,"chat":"` + strings.Repeat("x", 1970) + `","seen":""}`, gone},
 		"with 2,000 brackets says so":                                  {"take", strings.Repeat("[", 2000), gone},
 		"to leave it that can't be read says so":                       {"leave", "", gone},
+		"that agrees needs no conversation":                            {"link_yes", `{"v":1,"offer":"q1"}`, clicked(func(i *slackui.Intent) { i.Verb, i.Offer = slackui.Agree, "q1" })},
+		"that agrees and is of another version says so":                {"link_yes", `{"v":2,"offer":"q1"}`, gone},
+		"that declines and can't be read says so":                      {"link_no", "q1", gone},
+		"that turns to a page before the first says so":                {"links:back", `{"v":1,"page":-1}`, gone},
+		"that turns a page of a history turns it":                      {"history:next", `{"v":1,"chat":"chat_1","page":7}`, clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Page = slackui.History, "chat_1", 7 })},
+		"that resumes is none of ours and asks for nothing":            {"resume", `{"v":1,"chat":"chat_1"}`, nil},
 		"of no meaning asks for nothing":                               {"dance", `{"v":1,"chat":"chat_1"}`, nil},
 		"that says nothing at all asks for nothing":                    {"", "", nil},
 		"that is the link to the dashboard asks for nothing":           {"open", "", nil},

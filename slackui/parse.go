@@ -18,7 +18,8 @@ var ErrMalformed = errors.New("malformed request")
 // ParseCommand reads the body of a slash command (docs.slack.dev: application/x-www-form-urlencoded).
 // Either the intent is to be carried out, or the message is to be said at once (help, or what is wrong
 // with the command), or both are nil: there is nothing to do. sent is the request's own timestamp.
-func (t ChatURL) ParseCommand(body []byte, sent time.Time) (*Intent, *Message, error) {
+// Help says of the verbs that are off why they don't work.
+func (t ChatURL) ParseCommand(body []byte, sent time.Time, off ...Verb) (*Intent, *Message, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: not a form", ErrMalformed)
@@ -37,7 +38,7 @@ func (t ChatURL) ParseCommand(body []byte, sent time.Time) (*Intent, *Message, e
 	if i.Command == "" || i.Team == "" || i.User == "" || i.Channel == "" || i.Key == "" {
 		return nil, nil, fmt.Errorf("%w: a field of the command is missing", ErrMalformed)
 	}
-	if answer := t.line(form.Get("text"), i.Command, i); answer != nil {
+	if answer := t.line(form.Get("text"), i.Command, i, off); answer != nil {
 		return nil, answer, nil
 	}
 	return i, nil, nil
@@ -129,11 +130,21 @@ func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 	return i, nil
 }
 
+// AsksForOptions says whether the payload of an interaction is a question for an external select's options. Over HTTP
+// those come to an address of their own; over Socket Mode among all other interactions.
+func AsksForOptions(payload []byte) bool {
+	var p struct {
+		Type string `json:"type"`
+	}
+	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
+}
+
 // clickable maps the action ids that cards and private messages draw to what they ask for.
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
 	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
+	string(Queue): Queue, string(Mine): Mine,
 }
 
 // openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.
@@ -146,6 +157,7 @@ type value struct {
 	Seen   *string `json:"seen,omitempty"`
 	To     *To     `json:"to,omitempty"`
 	Origin *Place  `json:"origin,omitempty"`
+	List   Verb    `json:"list,omitempty"`
 	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
@@ -174,6 +186,9 @@ func (i *Intent) readValue(text string) {
 		return
 	}
 	i.Chat, i.Page, i.Snapshot = v.Chat, v.Page, v.Fixed
+	if v.List == Queue || v.List == Mine {
+		i.List = v.List
+	}
 	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
 		return

@@ -98,6 +98,8 @@ func (n names) cards() map[string]slackui.Card {
 		"held_nameless":     n.held(func(c *slackui.Card) { c.Holder.User, c.Holder.Name = "", "" }),
 		"through_herself":   n.held(func(c *slackui.Card) { c.Via = "U0GRACE" }),
 		"anonymous":         n.held(func(c *slackui.Card) { c.Anonymous = true }),
+		"waiting":           n.free(func(c *slackui.Card) { c.Waits = noon.Add(-time.Minute) }),
+		"waits_no_more":     n.held(func(c *slackui.Card) { c.Waits = noon.Add(-time.Minute) }),
 		"private":           n.free(func(c *slackui.Card) { c.Private = true }),
 		"snapshot":          n.free(func(c *slackui.Card) { c.Snapshot = true }),
 		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State = invent.Closed }),
@@ -114,11 +116,13 @@ var (
 	clickedCard = slackui.Place{Channel: "C0SUPPORT", TS: "1772452800.000100"}
 	problems    = []slackui.Problem{
 		slackui.NoConversation, slackui.NotAConversation, slackui.ForeignLink, slackui.TooManyWords,
-		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.OldButton, "of_tomorrow",
+		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.NoMember, slackui.OldButton, "of_tomorrow",
 	}
 	reasons = []slackui.Reason{
 		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,
-		slackui.Inactive, slackui.EmailHidden, slackui.NoMembersList, slackui.UnknownUser, slackui.UnknownTeam, slackui.NoSuchMember, "of_tomorrow",
+		slackui.Inactive, slackui.EmailHidden, slackui.NoMembersList, slackui.UnknownUser, slackui.UnknownTeam, slackui.NoSuchMember,
+		slackui.NotAllowed, slackui.NotAdmin, slackui.MemberTaken, slackui.SameEmail, slackui.NoLink, slackui.SelfLink, slackui.OfferGone,
+		slackui.NotOffered, "of_tomorrow",
 	}
 	failures = []slackui.Failure{
 		slackui.NoAnswer, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
@@ -142,6 +146,39 @@ func (n names) pressed(v slackui.Verb) slackui.Intent {
 	return i
 }
 
+// links are two pages and a bit of lines, of each kind.
+func (n names) links() (lines []slackui.LinkLine) {
+	for i := range 21 {
+		lines = append(lines, slackui.LinkLine{
+			Kind: slackui.LinkKind(i % 7), User: "U0ADA", Other: "U0GRACE", Member: n.member, Name: n.holder, By: "U0ROOT", At: noon,
+		})
+	}
+	return lines
+}
+
+// items are two pages and a bit of conversations.
+func (n names) items() (items []slackui.Item) {
+	for i := range 21 {
+		item := slackui.Item{Chat: n.conversation(), URL: chatURL.For(n.chat), Waits: noon, Holder: n.member}
+		if i%2 == 1 {
+			item = slackui.Item{Chat: invent.Chat{ID: n.chat}} // as little as can be known
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// deeds are two pages of changes.
+func (n names) deeds() (deeds []slackui.Deed) {
+	for range 5 {
+		deeds = append(deeds,
+			slackui.Deed{User: "U0ADA", To: n.holder, Channel: "C0SUPPORT", At: noon},
+			slackui.Deed{User: "U0ADA", From: n.holder, Channel: "D0ADA", At: noon},
+			slackui.Deed{User: "U0ADA", From: n.holder, To: n.customer, Channel: "C0SUPPORT", At: noon})
+	}
+	return deeds
+}
+
 // messages are all that is said privately.
 func (n names) messages(t testing.TB) map[string]slackui.Message {
 	t.Helper()
@@ -163,6 +200,46 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
 		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d"),
+		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT"}),
+		"myself_by_hand":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}),
+		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder}),
+		"offer":                 slackui.Offer("U0ADA", n.member, n.holder, "q1"),
+		"offered":               slackui.Offered("U0GRACE", n.holder),
+		"agreed":                slackui.Agreed(n.holder),
+		"declined":              slackui.Declined(),
+		"answered_yes":          slackui.Answered("U0GRACE", n.holder, true),
+		"answered_no":           slackui.Answered("U0GRACE", n.holder, false),
+		"unlinked_mine":         slackui.Unlinked(""),
+		"unlinked_hers":         slackui.Unlinked("U0GRACE"),
+		"resumed":               slackui.Resumed(),
+		"locked_out":            slackui.LockedOut(),
+		"links_none":            slackui.LinkList(nil, 0),
+		"links_one_page":        slackui.LinkList(n.links()[:7], 0),
+		"links_first":           slackui.LinkList(n.links(), 0),
+		"links_second":          slackui.LinkList(n.links(), 1),
+		"links_last":            slackui.LinkList(n.links(), 2),
+		"links_past_the_end":    slackui.LinkList(n.links(), 99),
+		"bundled_one":           slackui.Bundled(1),
+		"bundled_many":          slackui.Bundled(40),
+		"still_waiting":         slackui.StillWaiting(noon),
+		"queue_none":            slackui.Items(slackui.Queue, nil, 0, ""),
+		"queue_last_one_done":   slackui.Items(slackui.Queue, nil, 0, "Done: it is yours."),
+		"queue_one_page":        slackui.Items(slackui.Queue, n.items()[:2], 0, ""),
+		"queue_second":          slackui.Items(slackui.Queue, n.items(), 1, "Done: it is yours."),
+		"queue_past_the_end":    slackui.Items(slackui.Queue, n.items(), 99, ""),
+		"mine_none":             slackui.Items(slackui.Mine, nil, 3, ""),
+		"mine_first":            slackui.Items(slackui.Mine, n.items(), 0, ""),
+		"route_none":            slackui.RouteTold(slackui.Told{}),
+		"route_waits":           slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon}),
+		"route_posted":          slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Posted: noon}),
+		"route_bundled":         slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Posted: noon, Bundled: true}),
+		"deeds_none":            slackui.Deeds(n.chat, nil, 0),
+		"deeds_first":           slackui.Deeds(n.chat, n.deeds(), 0),
+		"deeds_last":            slackui.Deeds(n.chat, n.deeds(), 1),
+	}
+	for _, code := range []string{"not_in_channel", "channel_not_found", "is_archived", "quiet", "ratelimited", "restricted_action"} {
+		all["trouble_"+code] = slackui.ChannelTrouble("C0SUPPORT", code)
+		all["route_"+code] = slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Not: code})
 	}
 	for _, v := range changes {
 		all["late_command_"+string(v)] = slackui.Late(n.typed(v), grace, state, noon)
@@ -175,11 +252,15 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		all[fmt.Sprintf("problem_%s_click", p)] = slackui.Cannot(slackui.Intent{Verb: slackui.Tell, Problem: p})
 	}
 	for _, r := range reasons {
-		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(r, "")
-		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(r, "U0GRACE")
+		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(r, "", false)
+		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(r, "U0GRACE", false)
 		if n.email != "" {
-			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(r, n.email)
+			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(r, n.email, false)
 		}
+		if r.Mends() {
+			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused(r, "", true)
+		}
+		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody(r)
 	}
 	for _, f := range failures {
 		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d")

@@ -2,6 +2,7 @@ package slackui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ const (
 	wordMuted        = "Muted until"
 	wordCSAT         = "CSAT"
 	wordOfFive       = "%d of 5"
+	wordWaiting      = "Waiting"
+	wordForHuman     = "for a human since %s"
 	wordNobody       = "Nobody"
 	wordSomebody     = "Somebody"
 	wordNotOnSlack   = "not on Slack"
@@ -68,6 +71,8 @@ const (
 	labelAgree          = "Yes, that's me: link me to this member"
 	wordDecline         = "No"
 	labelDecline        = "No: that isn't me, don't link me"
+	wordShow            = "Show"
+	labelShowQueue      = "Show the conversations that wait for a human, only to me"
 	wordNext            = "Next"
 	labelNext           = "Next page"
 	wordBack            = "Previous"
@@ -121,7 +126,10 @@ var usages = map[Verb]string{
 	Assign:  "assign <conversation> [to] <who>",
 	Release: "release <conversation>",
 	Show:    "show <conversation>",
+	Queue:   "queue",
+	Mine:    "mine",
 	History: "history <conversation>",
+	Route:   "route <conversation>",
 	Whoami:  "whoami",
 	Link:    "link @person <e-mail or member id>",
 	Unlink:  "unlink [@person]",
@@ -133,6 +141,9 @@ var explained = map[Verb]string{
 	Assign:  "who = `me`, an @person, or an e-mail",
 	Release: "nobody has it then (also: `unassign`)",
 	Show:    "a card that only you see (also: `status`)",
+	Queue:   "the conversations that wait for a human (also: `take` alone)",
+	Mine:    "the conversations that I have",
+	Route:   "where its waiting is announced, why, and what became of it",
 	History: "what was done with it from Slack, newest first",
 	Whoami:  "which member of Invent I am, and what I may do",
 	Link:    "for admins: ask a person whether they are that member",
@@ -146,7 +157,7 @@ func usage(command string, verb Verb) string {
 }
 
 // help lists what works. Behind an unknown command stands the nearest one.
-func help(command, unknown string) *Message {
+func help(command, unknown string, off []Verb) *Message {
 	var b strings.Builder
 	name := escape(command, nameLimit)
 	if word := escape(unknown, 40); word != "" {
@@ -158,7 +169,11 @@ func help(command, unknown string) *Message {
 	}
 	b.WriteString("What you can type:\n")
 	for _, c := range commandWords {
-		fmt.Fprintf(&b, "• %s: %s\n", usage(command, c.verb), explained[c.verb])
+		fmt.Fprintf(&b, "• %s: %s", usage(command, c.verb), explained[c.verb])
+		if slices.Contains(off, c.verb) {
+			b.WriteString(" _(off: your Invent's API doesn't offer what it needs)_")
+		}
+		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "• `%s help`: this list\n", name)
 	b.WriteString("A conversation is its id, or its link pasted from Invent.")
@@ -256,6 +271,7 @@ const (
 	NoSuchMember  Reason = "no_such_member"
 	NotAllowed    Reason = "not_allowed"  // ASSIGN_OTHERS names other roles
 	NotAdmin      Reason = "not_admin"    // of the workspace, nor in ADMINS
+	NotOffered    Reason = "not_offered"  // Invent's API lacks a route
 	MemberTaken   Reason = "member_taken" // somebody else is that member
 	SameEmail     Reason = "same_email"   // an equal e-mail links already, and always wins
 	NoLink        Reason = "no_link"      // there is no admin's link to drop
@@ -313,6 +329,8 @@ func refusedSelf(r Reason) string {
 		return "Slack doesn't know you here, so I can't tell who you are in Invent."
 	case NotAllowed:
 		return "Your role in Invent doesn't allow you to assign conversations to others or to release theirs; you can take conversations, and release your own. Ask whoever runs this app, or a colleague with such a role."
+	case NotOffered:
+		return "Your Invent's API doesn't offer what this needs, so it is switched off here. Do it in the dashboard."
 	case NotAdmin:
 		return "Only Slack admins and owners, and the people whom this app's setting `ADMINS` names, can do that. Ask one of them."
 	case SameEmail:
@@ -556,17 +574,183 @@ func list(title, empty string, lines []string, page int, verb Verb, v value) Mes
 	var turn []slack.BlockElement
 	if page > 0 {
 		v.Page = page - 1
-		back := button(verb, wordBack, labelBack, v)
-		back.ActionID += ":back"
-		turn = append(turn, back)
+		turn = append(turn, numbered(button(verb, wordBack, labelBack, v), "back"))
 	}
 	if page < pages-1 {
 		v.Page = page + 1
-		next := button(verb, wordNext, labelNext, v)
-		next.ActionID += ":next"
-		turn = append(turn, next)
+		turn = append(turn, numbered(button(verb, wordNext, labelNext, v), "next"))
 	}
 	return *say(b.String(), turn...)
+}
+
+// Bundled says that many conversations wait, instead of a card for each.
+func Bundled(count int) Message {
+	words := fmt.Sprintf("%d conversations wait for a human.", count)
+	if count == 1 {
+		words = "One conversation waits for a human."
+	}
+	return *say(words, button(Queue, wordShow, labelShowQueue, value{}))
+}
+
+// StillWaiting reminds of a conversation that nobody has taken.
+func StillWaiting(since time.Time) Message {
+	return *say("This conversation still waits for a human, since " + date(since) + ".")
+}
+
+// ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.
+func ChannelTrouble(channel, code string) Message {
+	help := "Look at the app's rights there."
+	switch code {
+	case "not_in_channel":
+		help = "Invite the app there."
+	case "channel_not_found":
+		help = "If it is private, invite the app there; else mend the setting."
+	case "is_archived":
+		help = "Unarchive it, or name another channel in the setting."
+	}
+	return *say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say nothing more until it works again.",
+		channel, escape(code, nameLimit), help))
+}
+
+// Item is one conversation of a list.
+type Item struct {
+	Chat   invent.Chat
+	Waits  time.Time // since when it waits; zero when nobody knows
+	URL    string
+	Holder string // the assignee's id, what a button carries
+}
+
+// Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
+func Items(list Verb, items []Item, page int, done string) Message {
+	title, empty := "Waiting for a human", "No conversation waits for a human."
+	if list == Mine {
+		title, empty = "My conversations", "You have no conversations."
+	}
+	if len(items) == 0 {
+		return *say(strings.TrimSpace(done + " " + empty))
+	}
+	pages := (len(items) + LinksPage - 1) / LinksPage
+	page = max(0, min(page, pages-1))
+	head := fmt.Sprintf("*%s*: %d", title, len(items))
+	if pages > 1 {
+		head += fmt.Sprintf(" (page %d of %d)", page+1, pages)
+	}
+	if done != "" {
+		head = done + "\n" + head
+	}
+	m := say(head)
+	for n, item := range items[page*LinksPage : min(len(items), (page+1)*LinksPage)] {
+		m.add(item, list, page, n)
+	}
+	v := value{Page: page - 1}
+	var turn []slack.BlockElement
+	if page > 0 {
+		turn = append(turn, numbered(button(list, wordBack, labelBack, v), "back"))
+	}
+	if page < pages-1 {
+		v.Page = page + 1
+		turn = append(turn, numbered(button(list, wordNext, labelNext, v), "next"))
+	}
+	if len(turn) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", turn...))
+	}
+	return *m
+}
+
+// numbered tells several buttons of one verb in a message apart.
+func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockElement {
+	b.ActionID += ":" + which
+	return b
+}
+
+// add puts one conversation with its buttons at the end of a list.
+func (m *Message) add(item Item, list Verb, page, n int) {
+	state := item.Chat.State
+	name := escape(item.Chat.Customer(), nameLimit)
+	if name == "" {
+		name = wordUnnamed
+	}
+	words := name
+	if channel := channelName(state.IntegrationID); channel != "" {
+		words += ", " + channel
+	}
+	if a := state.Assistant; a != nil && tame(a.Name) != "" {
+		words += ", " + escape(a.Name, nameLimit)
+	}
+	words += ". " + stateWords(state) + "."
+	if !item.Waits.IsZero() && list == Queue {
+		words += " Waiting since " + date(item.Waits) + "."
+	}
+	if t := state.LastContactMessageAt; t != nil {
+		words += " " + wordLastMessage + ": " + date(*t) + "."
+	}
+	words += " `" + escape(item.Chat.ID, 200) + "`"
+	v := value{Chat: item.Chat.ID, Seen: &item.Holder, List: list, Page: page}
+	b := primary(button(Take, wordTake, labelTake+": "+plain(item.Chat.Customer(), 30), v))
+	if list == Mine {
+		b = button(Release, wordRelease, labelRelease, v)
+	}
+	row := []slack.BlockElement{b, button(Show, wordShow, "Show the card only to me", value{Chat: item.Chat.ID})}
+	if item.URL != "" && len(item.URL) <= 3000 {
+		row = append(row, openButton(item.URL))
+	}
+	m.Text += "\n• " + words
+	m.Blocks = append(m.Blocks,
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
+		slack.NewActionBlock(fmt.Sprintf("item %d", n), row...))
+}
+
+// Told is what /invent route says of a conversation's announcement.
+type Told struct {
+	Rule    string    // the name of the rule that takes it; "" for none
+	Why     string    // which facts of the conversation the rule looked at, in words
+	Channel string    // where it leads
+	Waits   time.Time // since when the conversation waits; zero when it doesn't
+	Posted  time.Time // when it was announced; zero when it wasn't
+	Bundled bool      // announced as one of many
+	Not     string    // Slack's word or ours for why it wasn't
+}
+
+// RouteTold says which rule takes a conversation and why, and what became of its announcement.
+func RouteTold(t Told) Message {
+	var b strings.Builder
+	switch {
+	case t.Rule == "":
+		b.WriteString("No rule takes this conversation, so its waiting is announced nowhere.")
+	default:
+		fmt.Fprintf(&b, "The rule “%s” takes this conversation to <#%s>: %s.", escape(t.Rule, nameLimit), t.Channel, escape(t.Why, 500))
+	}
+	switch {
+	case t.Waits.IsZero():
+		b.WriteString("\nIt doesn't wait for a human now.")
+	default:
+		fmt.Fprintf(&b, "\nIt waits for a human since %s.", date(t.Waits))
+	}
+	switch {
+	case t.Bundled:
+		b.WriteString(" It was announced as one of many, without a card of its own.")
+	case !t.Posted.IsZero():
+		fmt.Fprintf(&b, " It was announced last on %s.", date(t.Posted))
+	case t.Not != "":
+		fmt.Fprintf(&b, " It wasn't announced: %s.", escape(notPosted(t.Not), 200))
+	}
+	return *say(b.String())
+}
+
+func notPosted(why string) string {
+	switch why {
+	case "not_in_channel":
+		return "the app isn't in the channel"
+	case "channel_not_found":
+		return "the channel doesn't exist, or is private and the app isn't in it"
+	case "is_archived":
+		return "the channel is archived"
+	case "quiet":
+		return "it is the rule's quiet time, and it comes when that is over"
+	case "ratelimited":
+		return "Slack wants us to wait"
+	}
+	return "Slack said " + why
 }
 
 // LockedOut tells admins that the bot can't work, once, by the side that still does.

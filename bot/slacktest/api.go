@@ -84,7 +84,11 @@ var methods = map[string]method{
 	"views.push":          {"", 100, (*Workspace).viewsPush},
 	"views.update":        {"", 100, (*Workspace).viewsUpdate},
 	"views.publish":       {"", 100, (*Workspace).viewsPublish},
+
+	connectionsOpen: {"", 20, (*Workspace).openSocket}, // by the app-level token, with connections:write
 }
+
+const connectionsOpen = "apps.connections.open"
 
 // Methods are the names of the Web API methods that are served.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
@@ -158,6 +162,9 @@ func (w *Workspace) answer(name string, a args, token string, bad *refusal) (bod
 		no = bad
 	case token == "" && name != "api.test":
 		no = blame("not_authed", "no token")
+	case name == connectionsOpen && token == w.token:
+		no = blame("not_allowed_token_type", "this wants the app-level token")
+	case name == connectionsOpen && token == w.appToken:
 	case token != "" && token != w.token:
 		no = blame("invalid_auth", "not this workspace's token")
 	case w.revoked:
@@ -214,7 +221,7 @@ func readArgs(r *http.Request) (a args, token string, bad *refusal) {
 		}
 	case kind == "application/json":
 		var body map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &body); err != nil {
+		if err := json.Unmarshal(raw, &body); err != nil && len(raw) > 0 {
 			bad = blame("json_not_object", "%v", err)
 		}
 		a = flatten(body)

@@ -210,8 +210,8 @@ func (c *checker) length(path string, v any, limit int, required bool) string {
 	return s
 }
 
-func (c *checker) link(path string, v any, required bool) {
-	s := c.length(path, v, 3000, required)
+func (c *checker) link(path string, v any) {
+	s := c.length(path, v, 3000, true)
 	if s == "" {
 		return
 	}
@@ -343,8 +343,8 @@ func (c *checker) block(path string, v any) {
 	case "video":
 		c.text(path+".title", b["title"], 200, plainOnly, true)
 		c.length(path+".alt_text", b["alt_text"], 2000, true)
-		c.link(path+".video_url", b["video_url"], true)
-		c.link(path+".thumbnail_url", b["thumbnail_url"], true)
+		c.link(path+".video_url", b["video_url"])
+		c.link(path+".thumbnail_url", b["thumbnail_url"])
 	case "markdown":
 		if c.kind != "message" {
 			c.bad(path, "", "only in messages")
@@ -369,7 +369,7 @@ func (c *checker) block(path string, v any) {
 func (c *checker) image(path string, m map[string]any) {
 	c.length(path+".alt_text", m["alt_text"], 2000, true)
 	if m["slack_file"] == nil {
-		c.link(path+".image_url", m["image_url"], true)
+		c.link(path+".image_url", m["image_url"])
 	} else if m["image_url"] != nil {
 		c.bad(path, "", "image_url and slack_file")
 	}
@@ -454,7 +454,7 @@ func (c *checker) element(path string, v any, in string, ids map[string]bool) {
 		c.text(path+".text", e["text"], 75, plainOnly, true)
 		c.length(path+".value", e["value"], 2000, false)
 		if _, ok := e["url"]; ok {
-			c.link(path+".url", e["url"], true)
+			c.link(path+".url", e["url"])
 		}
 		c.length(path+".accessibility_label", e["accessibility_label"], 75, false)
 		if s, ok := e["style"]; ok && s != "primary" && s != "danger" {
@@ -535,7 +535,7 @@ func (c *checker) option(path string, v any, kind string) {
 	if kind == "overflow" {
 		props += " url"
 		if _, ok := o["url"]; ok {
-			c.link(path+".url", o["url"], true)
+			c.link(path+".url", o["url"])
 		}
 	}
 	if kind == "checkboxes" || kind == "radio_buttons" {

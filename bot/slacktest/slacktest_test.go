@@ -3,6 +3,7 @@ package slacktest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -791,11 +792,7 @@ func TestFaults(t *testing.T) {
 }
 
 func asError[T error](err error, to *T) bool {
-	got, ok := err.(T)
-	if ok {
-		*to = got
-	}
-	return ok
+	return errors.As(err, to)
 }
 
 func TestRateLimits(t *testing.T) {

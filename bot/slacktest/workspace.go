@@ -9,7 +9,9 @@
 // Not a complaint, for it happens to careful bots too: a channel the bot is no member of, an archived or unknown channel, a message
 // or a person that is gone, a stale hash, a revoked token, a rate limit, a provoked [Fault].
 //
-// What it does not do: Socket Mode, OAuth, files, reactions, search, scheduled messages, incoming webhooks, unfolding links by itself;
+// With [SocketMode] the bot is not called: it connects, as to Slack's Socket Mode.
+//
+// What it does not do: OAuth, files, reactions, search, scheduled messages, incoming webhooks, unfolding links by itself;
 // block types other than those that [CheckBlocks] names are refused although Slack may know them. It keeps all it was sent until
 // Close.
 package slacktest
@@ -57,6 +59,7 @@ type Workspace struct {
 	entID    string
 	secret   string
 	token    string
+	appToken string // empty: no Socket Mode
 	now      func() time.Time
 	ackLimit time.Duration
 	patience time.Duration
@@ -95,6 +98,10 @@ type Workspace struct {
 	limited    bool
 	buckets    map[string]*bucket
 	ignoring   bool
+	tickets    map[string]bool // for connections that are to be opened
+	sockets    []*socket
+	envelopes  map[string]*envelope // sent and not acknowledged, by envelope_id
+	turn       int                  // of the sockets
 }
 
 // Option changes what [Start] and [New] make.
@@ -158,6 +165,8 @@ func Start(opts ...Option) *Workspace {
 		choices:  map[string]map[string]*Choice{},
 		events:   map[string]map[string]any{},
 		buckets:  map[string]*bucket{},
+
+		tickets: map[string]bool{}, envelopes: map[string]*envelope{},
 	}
 	Scopes("commands", "chat:write", "users:read", "users:read.email")(w)
 	for _, o := range opts {
@@ -173,6 +182,7 @@ func Start(opts ...Option) *Workspace {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", w.serveAPI)
 	mux.HandleFunc("/response/", w.serveResponseURL)
+	mux.HandleFunc("/socket", w.serveSocket)
 	w.server = httptest.NewServer(mux)
 	return w
 }
@@ -203,6 +213,9 @@ func (w *Workspace) URL() string { return w.server.URL + "/api/" }
 
 // Secret is what requests to the bot are signed with.
 func (w *Workspace) Secret() string { return w.secret }
+
+// AppToken is the app-level token for Socket Mode, empty without.
+func (w *Workspace) AppToken() string { return w.appToken }
 
 // Token is the bot's token.
 func (w *Workspace) Token() string { return w.token }
@@ -373,6 +386,10 @@ func (w *Workspace) send(path, contentType string, body []byte, how signing, ext
 	bot := w.bot
 	w.mu.Unlock()
 	ack := &Ack{Path: path, ContentType: contentType, Request: body, w: w}
+	if w.appToken != "" && how == signed {
+		w.sendEnvelope(ack, extra)
+		return ack
+	}
 	ctx, cancel := context.WithTimeout(w.alive, w.ackLimit)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, bot+path, bytes.NewReader(body))

@@ -1,5 +1,6 @@
 // Command inventbot serves Invent's Slack bot: `inventbot` or `inventbot serve` with the settings of
-// the README in the environment. It does not install anything, neither in Slack nor in Invent.
+// the README in the environment. What else it does is in its usage. It does not install anything, neither
+// in Slack nor in Invent.
 package main
 
 import (
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/slack-go/slack"
+
 	"inventbot/bot"
 	"inventbot/cache"
 	"inventbot/invent"
@@ -26,15 +29,45 @@ const drain = 20 * time.Second
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
 
-// run is the whole program: it serves until ctx ends or a signal comes, and answers the exit code: 0 after
-// an orderly end, 1 when it could not serve, 2 for settings or arguments that are wrong.
+// run is the whole program: it does what the arguments say until it is done, ctx ends or a signal comes, and answers
+// the exit code: 0 after an orderly end, 1 when it could not, 2 for settings or arguments that are wrong.
 func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if len(args) > 1 || len(args) == 1 && args[0] != "serve" {
-		_, _ = fmt.Fprintln(stdout, "usage: inventbot [serve]")
-		return 2
+	command := "serve"
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
 	}
+	switch {
+	case command == "manifest":
+		return printManifest(args, stdout)
+	case command == "doctor":
+		return printDoctor(ctx, args, stdout)
+	case len(args) > 0:
+	case command == "serve":
+		return printServe(ctx, stdout)
+	case command == "health":
+		s, _ := load() // but for ADDR and PORT, what is set wrongly is not its business
+		return printHealth(ctx, s.Addr, stdout)
+	case command == "version":
+		return printVersion(stdout)
+	}
+	_, _ = io.WriteString(stdout, usage)
+	if command == "help" || command == "-h" || command == "--help" {
+		return 0
+	}
+	return 2
+}
+
+const usage = `usage: inventbot [serve]   serve until SIGTERM, with the settings in the environment
+       inventbot doctor    look at the settings, Redis, Slack and Invent, change nothing, and say what is wrong:
+                           exit code 0 all is well, 1 something is off, 2 it doesn't work (--json for machines)
+       inventbot manifest  print the manifest of the Slack app (see inventbot manifest -h)
+       inventbot health    ask the bot that serves on this machine whether it lives: exit code 0 or 1
+       inventbot version   print version, commit and date
+`
+
+func printServe(ctx context.Context, stdout io.Writer) int {
 	s, problems := load()
 	if len(problems) > 0 {
 		for _, p := range problems {
@@ -69,13 +102,18 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	team := bot.NewTeam(bot.NewSlack(s.SlackBotToken, s.SlackAPIURL), invent.New(invent.Options{
-		URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate,
-	}))
+	api := s.slack()
+	team := bot.NewTeam(api, s.invent())
+	var socket *slack.Client
+	if s.SlackAppToken != "" {
+		socket = api
+		log.Info("Socket Mode: the bot connects to Slack, and /slack/ is closed")
+	}
 	b, err := bot.New(bot.Config{
-		Secrets: s.secrets, Teams: team.Only, Probe: team, Cache: store,
+		Secrets: s.secrets, Socket: socket, Teams: team.Only, Probe: team, Cache: store,
 		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
-		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests, Log: log,
+		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests,
+		Handoffs: s.routes, HandoffSlack: s.slackToo, WaitReminder: s.reminder, Log: log,
 	})
 	if err != nil {
 		return fmt.Errorf("building the bot: %w", err)
@@ -86,6 +124,15 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	}
 	log.Info("listening", "addr", listener.Addr().String())
 	return b.Serve(ctx, listener, drain)
+}
+
+// slack is a client with the bot's token, and for Socket Mode with the app's.
+func (s settings) slack() *slack.Client {
+	return bot.NewSlack(s.SlackBotToken, s.SlackAPIURL, slack.OptionAppLevelToken(s.SlackAppToken))
+}
+
+func (s settings) invent() *invent.Client {
+	return invent.New(invent.Options{URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate})
 }
 
 // open opens the Redis of the settings, or one in this process, with a warning of what that means.

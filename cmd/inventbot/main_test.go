@@ -101,11 +101,11 @@ type world struct {
 	settings map[string]string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	t.Helper()
 	w := &world{
-		slack: slacktest.New(t, slacktest.Patience(45*time.Second), slacktest.Scopes(
-			"commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read", "im:read", "mpim:read")),
+		slack: slacktest.New(t, append([]slacktest.Option{slacktest.Patience(45 * time.Second), slacktest.Scopes(
+			"commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read", "im:read", "mpim:read")}, opts...)...),
 		invent: inventtest.Start(),
 	}
 	t.Cleanup(w.invent.Close)
@@ -244,9 +244,10 @@ func TestStopsOrderly(t *testing.T) {
 // TestWrongSettings are all reported at once, by name and without their values, with exit code 2.
 func TestWrongSettings(t *testing.T) {
 	for name, value := range map[string]string{
-		"ADDR": "nowhere", "PORT": "", "SLACK_SIGNING_SECRET": ",", "SLACK_BOT_TOKEN": "", "SLACK_API_URL": "http://slack.example/api/",
+		"ADDR": "nowhere", "PORT": "", "SLACK_SIGNING_SECRET": ",", "PUBLIC_URL": "bot.example.com", "SLACK_BOT_TOKEN": "", "SLACK_API_URL": "http://slack.example/api/",
 		"INVENT_API_KEY": " ", "INVENT_API_URL": "s3cret:", "INVENT_ORG_ID": "a/b", "INVENT_CHAT_URL": "https://example.com/",
-		"INVENT_RATE": "-1", "ADMINS": "ada", "ASSIGN_OTHERS": "everybody", "ALLOW_GUESTS": "some", "REDIS_URL": "http://:s3cret@127.0.0.1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
+		"INVENT_RATE": "-1", "ADMINS": "ada", "ASSIGN_OTHERS": "everybody", "ALLOW_GUESTS": "some",
+		"HANDOFF_CHANNEL": "#support", "HANDOFF_ROUTES": "/nowhere.yml", "HANDOFF_SLACK": "maybe", "WAIT_REMINDER": "soon", "REDIS_URL": "http://:s3cret@127.0.0.1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 	} {
 		t.Setenv(name, value)
 	}
@@ -255,8 +256,9 @@ func TestWrongSettings(t *testing.T) {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	for _, name := range []string{
-		"ADDR", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_API_URL", "INVENT_API_KEY", "INVENT_API_URL", "INVENT_ORG_ID",
-		"INVENT_CHAT_URL", "INVENT_RATE", "ADMINS", "ASSIGN_OTHERS", "ALLOW_GUESTS", "REDIS_URL", "LOG_LEVEL", "LOG_FORMAT",
+		"ADDR", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_API_URL", "INVENT_API_KEY", "INVENT_API_URL", "INVENT_ORG_ID", "PUBLIC_URL",
+		"INVENT_CHAT_URL", "INVENT_RATE", "ADMINS", "ASSIGN_OTHERS", "ALLOW_GUESTS",
+		"HANDOFF_CHANNEL", "HANDOFF_ROUTES", "HANDOFF_SLACK", "WAIT_REMINDER", "REDIS_URL", "LOG_LEVEL", "LOG_FORMAT",
 	} {
 		if !strings.Contains("\n"+out.String(), "\n"+name+":") {
 			t.Errorf("%s is not reported", name)
@@ -267,9 +269,64 @@ func TestWrongSettings(t *testing.T) {
 	}
 }
 
-func TestWrongArguments(t *testing.T) {
+// TestSocketMode is a bot that nobody can call: it needs no signing secret, and takes its work through connections of its own.
+func TestSocketMode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"))
+	delete(w.settings, "SLACK_SIGNING_SECRET")
+	w.settings["SLACK_APP_TOKEN"] = w.slack.AppToken()
+	p := start(t, w.settings)
+	w.slack.ExpectSockets(2)
+	w.ada.Types(w.support, "/invent take chat_1")
+	w.support.ExpectMessage("Jane Doe", "@ada")
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-p.ended; err != nil {
+		t.Errorf("ended with %v, want exit code 0: %s", err, p.output)
+	}
+	if strings.Contains(p.output.String(), w.slack.AppToken()) {
+		t.Error("the log holds the app's token")
+	}
+}
+
+func TestWrongAppToken(t *testing.T) {
+	t.Setenv("SLACK_APP_TOKEN", "xoxb-s3cret")
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"dance"}, &out); code != 2 || !strings.Contains(out.String(), "usage") {
-		t.Errorf("exit code %d and %q, want 2 and the usage", code, out.String())
+	code := run(t.Context(), nil, &out)
+	if code != 2 || !strings.Contains(out.String(), "SLACK_APP_TOKEN:") || strings.Contains(out.String(), "SLACK_SIGNING_SECRET") || strings.Contains(out.String(), "s3cret") {
+		t.Errorf("exit code %d and %q, want 2, the wrong token reported without its value, and no signing secret missed", code, out.String())
+	}
+}
+
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]struct {
+		code int
+		says string
+	}{
+		"dance":         {2, "usage"},
+		"serve now":     {2, "usage"},
+		"version --all": {2, "usage"},
+		"help":          {0, "usage"},
+		"version":       {0, "inventbot "},
+	} {
+		var out bytes.Buffer
+		if code := run(t.Context(), strings.Fields(args), &out); code != want.code || !strings.Contains(out.String(), want.says) {
+			t.Errorf("%s: exit code %d and %q, want %d and %q", args, code, out.String(), want.code, want.says)
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := start(t, w.settings)
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.address, "http://"), ":")
+	for addr, want := range map[string]int{":" + port: 0, "0.0.0.0:" + port: 0, "127.0.0.1:" + port: 0, "127.0.0.1:1": 1, "nowhere": 1} {
+		var out bytes.Buffer
+		if code := printHealth(t.Context(), addr, &out); code != want || out.Len() == 0 {
+			t.Errorf("%s: exit code %d and %q, want %d", addr, code, out.String(), want)
+		}
 	}
 }

@@ -5,14 +5,17 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kelseyhightower/envconfig"
 
+	"inventbot/bot"
 	"inventbot/cache"
 )
 
@@ -21,8 +24,9 @@ import (
 type settings struct {
 	Addr               string `envconfig:"ADDR"`
 	Port               string `envconfig:"PORT"`
-	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET" needed:"true"`
+	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET"`
 	SlackBotToken      string `envconfig:"SLACK_BOT_TOKEN" needed:"true"`
+	SlackAppToken      string `envconfig:"SLACK_APP_TOKEN"`
 	SlackAPIURL        string `envconfig:"SLACK_API_URL" default:"https://slack.com/api/"`
 	InventAPIKey       string `envconfig:"INVENT_API_KEY" needed:"true"`
 	InventAPIURL       string `envconfig:"INVENT_API_URL" default:"https://api.useinvent.com"`
@@ -32,7 +36,12 @@ type settings struct {
 	RedisURL           string `envconfig:"REDIS_URL"`
 	Admins             string `envconfig:"ADMINS"`
 	AssignOthers       string `envconfig:"ASSIGN_OTHERS" default:"members"`
+	HandoffChannel     string `envconfig:"HANDOFF_CHANNEL"`
+	HandoffRoutes      string `envconfig:"HANDOFF_ROUTES"`
+	HandoffSlack       string `envconfig:"HANDOFF_SLACK" default:"false"`
+	WaitReminder       string `envconfig:"WAIT_REMINDER"`
 	AllowGuests        string `envconfig:"ALLOW_GUESTS" default:"false"`
+	PublicURL          string `envconfig:"PUBLIC_URL"`
 	LogLevel           string `envconfig:"LOG_LEVEL" default:"info"`
 	LogFormat          string `envconfig:"LOG_FORMAT" default:"json"`
 
@@ -42,6 +51,9 @@ type settings struct {
 	admins    []string
 	roles     []string // that may assign to others; empty: all
 	guests    bool
+	routes    bot.Routes
+	slackToo  bool
+	reminder  time.Duration
 	level     slog.Level
 }
 
@@ -91,7 +103,13 @@ func (s *settings) check(wrong func(name, what string)) {
 		wrong("ADDR", "is not host:port, such as :8080")
 	}
 	s.secrets, s.admins = list(s.SlackSigningSecret), list(s.Admins)
-	if s.SlackSigningSecret != "" && len(s.secrets) == 0 {
+	switch {
+	case s.SlackAppToken != "" && !strings.HasPrefix(s.SlackAppToken, "xapp-"):
+		wrong("SLACK_APP_TOKEN", "is not an app-level token: those begin with xapp-")
+	case s.SlackAppToken != "":
+	case s.SlackSigningSecret == "":
+		wrong("SLACK_SIGNING_SECRET", "is not set, and the bot can't work without it (but under Socket Mode, with SLACK_APP_TOKEN)")
+	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
 	if u := s.address("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
@@ -99,6 +117,10 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if !strings.HasSuffix(s.SlackAPIURL, "/") {
 		s.SlackAPIURL += "/"
+	}
+	if s.PublicURL != "" {
+		s.address("PUBLIC_URL", s.PublicURL, wrong)
+		s.PublicURL = strings.TrimRight(s.PublicURL, "/")
 	}
 	api := s.address("INVENT_API_URL", s.InventAPIURL, wrong)
 	if strings.ContainsAny(s.InventOrgID, "/?#% ") {
@@ -142,6 +164,7 @@ func (s *settings) check(wrong func(name, what string)) {
 			}
 		}
 	}
+	s.checkHandoffs(wrong)
 	var err error
 	if s.guests, err = strconv.ParseBool(s.AllowGuests); err != nil {
 		wrong("ALLOW_GUESTS", "is not true or false")
@@ -151,6 +174,41 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if s.LogFormat != "json" && s.LogFormat != "text" {
 		wrong("LOG_FORMAT", "is not json or text")
+	}
+}
+
+// checkHandoffs reads where handoffs are announced.
+func (s *settings) checkHandoffs(wrong func(name, what string)) {
+	channels := list(s.HandoffChannel)
+	for _, c := range channels {
+		if !bot.IsChannel(c) {
+			wrong("HANDOFF_CHANNEL", "is not a list of Slack channel ids such as C012ABCDEF")
+			break
+		}
+	}
+	s.routes = bot.ToChannels(channels)
+	if s.HandoffRoutes != "" {
+		if len(channels) > 0 {
+			wrong("HANDOFF_ROUTES", "can't be set beside HANDOFF_CHANNEL: make a route of that")
+		}
+		if f, err := os.Open(s.HandoffRoutes); err != nil {
+			wrong("HANDOFF_ROUTES", "names a file that can't be opened")
+		} else {
+			s.routes, err = bot.ReadRoutes(f)
+			_ = f.Close() // only read
+			if err != nil {
+				wrong("HANDOFF_ROUTES", strings.ReplaceAll(err.Error(), "\n", "; "))
+			}
+		}
+	}
+	var err error
+	if s.slackToo, err = strconv.ParseBool(s.HandoffSlack); err != nil {
+		wrong("HANDOFF_SLACK", "is not true or false")
+	}
+	if s.WaitReminder != "" {
+		if s.reminder, err = time.ParseDuration(s.WaitReminder); err != nil || s.reminder < time.Minute {
+			wrong("WAIT_REMINDER", "is not a time of at least a minute, such as 15m")
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
@@ -360,6 +361,7 @@ func (w *world) setChat(a struct {
 	Assignee *string       `json:"assignee"`
 	AI       *bool         `json:"ai"`
 	State    *invent.State `json:"state"`
+	Asks     bool          `json:"asks"` // the customer writes, and asks for a human
 }) answer {
 	member := func(m invent.Member) bool { return m.ID == *a.Assignee }
 	switch _, ok := w.invent.Chat(a.Chat); {
@@ -377,6 +379,10 @@ func (w *world) setChat(a struct {
 		}
 		if a.State != nil {
 			c.State = *a.State
+		}
+		if a.Asks {
+			c.AIEnabled, c.AssigneeID, c.State = false, "", invent.Open
+			c.Unseen, c.LastContactMessageAt = c.Unseen+1, time.Now()
 		}
 	})
 	return answer{}

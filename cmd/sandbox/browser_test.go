@@ -143,14 +143,15 @@ func TestBrowser(t *testing.T) {
 	b.sees("article:not([data-private])", "Nobody")
 	b.assignee("chat_jane", "")
 
-	// Somebody takes it in the dashboard: the card that still offers it comes too late.
+	// Somebody takes it in the dashboard: the card becomes true by itself, and whoever didn't look comes too late.
 	b.do(chromedp.Evaluate[chromedp.Void](`{
 		const select = document.querySelector('[data-testid="assignee-chat_jane"]');
 		select.value = 'mem_grace';
 		select.dispatchEvent(new Event('change'));
 	}`))
 	b.assignee("chat_jane", "mem_grace")
-	b.presses("Take")
+	b.sees("article:not([data-private])", "@Grace")
+	b.types("/invent take chat_jane")
 	b.sees(private, "Nothing was changed")
 	b.sees(private, "Only visible to you")
 	b.picture("late")
@@ -181,6 +182,27 @@ func TestBrowser(t *testing.T) {
 	b.sees("article:not([data-private])", "can't be redrawn")
 	b.picture("snapshot")
 	b.holds(`document.querySelectorAll('script').length === 1 && document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
+// A customer asks for a human: the card comes by itself, and shows what is done in the dashboard.
+func TestBrowserHandoff(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
+	b.sees("article", "3 conversations wait for a human.")
+	b.do(chromedp.Click(`[data-testid="asks-chat_unnamed"]`))
+	b.sees("article h3", "Unnamed")
+	b.sees("article", "for a human since")
+	b.picture("handoff")
+	b.do(chromedp.Evaluate[chromedp.Void](`{
+		const select = document.querySelector('[data-testid="assignee-chat_unnamed"]');
+		select.value = 'mem_grace';
+		select.dispatchEvent(new Event('change'));
+	}`))
+	b.sees("article", "@Grace")
+	b.types("/invent queue")
+	b.sees(private, "Waiting for a human: 3")
+	b.picture("queue")
+	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
 }
 
 // Of Block Kit, what the bot of today doesn't draw; a modal's way there and back.

@@ -37,6 +37,7 @@ open http://%s
 There you are Ada. Type into the line at the bottom:
   /invent take chat_jane
   /invent assign chat_jane @grace
+  /invent queue
   /invent help
 `
 
@@ -141,7 +142,8 @@ func startBot(ctx context.Context, w *world, page string, log *slog.Logger) (cha
 	}
 	b, err := bot.New(bot.Config{
 		Secrets: []string{w.slack.Secret()}, Teams: team.Only, Probe: team, Cache: store,
-		ChatURL: slackui.ChatURL("http://" + page + "/?conversation={chat_id}"), SlackHost: slackAt.Host, Log: log,
+		ChatURL: slackui.ChatURL("http://" + page + "/?conversation={chat_id}"), SlackHost: slackAt.Host,
+		Handoffs: bot.ToChannels([]string{"C0SUPPORT"}), Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("building the bot: %w", err), store.Close())

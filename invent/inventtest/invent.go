@@ -256,7 +256,7 @@ func (i *Invent) SetChat(id string, change func(*Chat)) {
 }
 
 // Supersede makes new the chat in which the conversation old goes on: old answers 404 and leaves the inbox, its state/info names new.
-func (i *Invent) Supersede(old, new string) { i.SetChat(old, func(c *Chat) { c.Newer = new }) }
+func (i *Invent) Supersede(old, newer string) { i.SetChat(old, func(c *Chat) { c.Newer = newer }) }
 
 // Chat returns a conversation.
 func (i *Invent) Chat(id string) (Chat, bool) {

@@ -263,11 +263,12 @@ func (i *Invent) assign(c *call) (int, any) {
 		return http.StatusNotFound, failure("Chat not found")
 	}
 	now := i.now()
-	if in.Member == nil {
+	switch {
+	case in.Member == nil:
 		chat.AssigneeID, chat.AssignedAt = "", time.Time{}
-	} else if i.member(*in.Member) == nil {
+	case i.member(*in.Member) == nil:
 		return http.StatusBadRequest, failure("no such member")
-	} else {
+	default:
 		chat.AssigneeID, chat.AssignedAt = *in.Member, now
 	}
 	chat.UpdatedAt = now

@@ -201,7 +201,8 @@ function showInvent() {
     return [
       el('th', { scope: 'row' }, el('bdi', { class: c.Customer ? 'name' : 'name none', title: name }, name),
         el('span', { class: 'sub' }, el('button', { type: 'button', class: 'id', title: 'Put it into the line', 'data-testid': `id-${c.ID}`, onclick: () => insert(c.ID) }, c.ID),
-          channelKinds[c.Channel] ?? c.Channel)),
+          channelKinds[c.Channel] ?? c.Channel),
+        el('span', { class: 'sub' }, el('button', { type: 'button', class: 'asks', 'data-testid': `asks-${c.ID}`, 'aria-label': `The customer of ${c.ID} asks for a human`, onclick: () => post('chat', { chat: c.ID, asks: true }) }, 'asks for a human'))),
       el('td', {}, choose('State', 'state', c.State, Object.entries(invented))),
       el('td', {}, el('input', { type: 'checkbox', class: 'switch', 'aria-label': `AI on ${c.ID}`, 'data-testid': `ai-${c.ID}`, checked: c.AIEnabled, onchange: (e) => post('chat', { chat: c.ID, ai: e.target.checked }) })),
       el('td', {}, choose('Assignee', 'assignee', c.AssigneeID, members)),

@@ -1,0 +1,691 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+const (
+	beat           = time.Second      // of the feed
+	renewEvery     = 5 * time.Second  // the lead, which is lost after 15 s
+	listAlone      = 10 * time.Second // between listings without a socket
+	listBeside     = 2 * time.Minute  // and beside one
+	inboxPages     = 100              // of 100 conversations
+	perPage        = 500 * time.Millisecond
+	silence        = 5 * time.Minute // after which a socket is dropped
+	reconnectFirst = time.Second
+	reconnectMax   = time.Minute
+	contractEvery  = time.Hour
+	sweepEvery     = time.Hour
+	sweepMost      = 200 // conversations a sweep
+	bundleFrom     = 5   // single cards within bundleWithin; more are bundled
+	bundleWithin   = 10 * time.Second
+	forgetAfter    = 30 * 24 * time.Hour
+)
+
+// inbox is the list of an organisation's conversations in memory, with what this process itself has changed since.
+type inbox struct {
+	listing[[]invent.Chat]
+	mu   sync.Mutex
+	ours map[string]ourChange
+}
+
+type ourChange struct {
+	chat invent.Chat
+	at   time.Time
+}
+
+// changed notes a conversation as this process has just seen it.
+func (x *inbox) changed(c invent.Chat, at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.ours == nil {
+		x.ours = map[string]ourChange{}
+	}
+	for id, old := range x.ours {
+		if at.Sub(old.at) > time.Minute {
+			delete(x.ours, id)
+		}
+	}
+	x.ours[c.ID] = ourChange{chat: c, at: at}
+}
+
+// conversations answers the inbox as it was at the given moment or later, each conversation once, with this process's own
+// changes of the last minute.
+func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
+	list, err := b.listInbox(ctx, t, oldest)
+	if err != nil {
+		return nil, err
+	}
+	t.inbox.mu.Lock()
+	defer t.inbox.mu.Unlock()
+	if len(t.inbox.ours) == 0 {
+		return list, nil
+	}
+	list = slices.Clone(list)
+	for i, c := range list {
+		if own, found := t.inbox.ours[c.ID]; found && b.now().Sub(own.at) < time.Minute {
+			list[i].State = own.chat.State
+		}
+	}
+	return list, nil
+}
+
+func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
+	return t.inbox.since(ctx, oldest, b.now, func(ctx context.Context) ([]invent.Chat, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		var all []invent.Chat
+		seen := map[string]bool{}
+		for page := 1; page <= inboxPages; page++ {
+			chats, more, err := t.Invent.Inbox(ctx, page)
+			if wait, limited := invent.RateLimited(err); limited && wait < 10*time.Second {
+				pauseFor(ctx, wait)
+				page--
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("listing the inbox: %w", err)
+			}
+			for _, c := range chats {
+				if !seen[c.ID] { // the list moves while it is read
+					seen[c.ID] = true
+					all = append(all, c)
+				}
+			}
+			if !more {
+				break
+			}
+		}
+		return all, nil
+	})
+}
+
+// feed follows the team's inbox, as long as this process leads it. Events are only triggers: what is true is what the listing,
+// or the conversation itself, says.
+type feed struct {
+	*Bot
+	team      *Team
+	trigger   chan struct{}     // something may have changed: list now
+	states    map[string]string // the state of each conversation as last seen
+	singles   []time.Time       // when single cards were asked for
+	next      time.Time         // of the next listing
+	soonest   time.Time         // before which no trigger lists again
+	swept     time.Time
+	listening func() // ends the socket; nil when there is none
+	offline   string // why nothing is listed, as last logged
+}
+
+// follow runs the feed until ctx ends. One process of all leads it.
+func (b *Bot) follow(ctx context.Context) {
+	f := &feed{Bot: b, team: b.probe, trigger: make(chan struct{}, 1)}
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	var renewed time.Time
+	leads := false
+	defer f.drop()
+	for {
+		select {
+		case <-ctx.Done():
+			if leads {
+				b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), f.team.ID))
+			}
+			return
+		case <-ticker.C:
+		case <-f.trigger:
+			f.next = f.soonest
+		}
+		if !f.team.checked.Load() {
+			continue
+		}
+		if time.Since(renewed) >= renewEvery {
+			renewed = time.Now()
+			was := leads
+			var err error
+			if leads, err = b.cache.Lead(ctx, f.team.ID); err != nil {
+				b.debug("it can't be told who leads", err)
+			}
+			if leads && !was {
+				f.states, f.next, f.swept = map[string]string{}, time.Time{}, time.Time{}
+			}
+		}
+		if !leads {
+			f.drop()
+			continue
+		}
+		if f.listening == nil && f.team.has("listen") && f.team.has("inbox") {
+			f.connect(ctx)
+		}
+		f.step(ctx)
+	}
+}
+
+// connect starts the goroutine that keeps a socket open; drop ends it and waits for it.
+func (f *feed) connect(ctx context.Context) {
+	ctx, quit := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	f.listening = func() {
+		quit()
+		<-ended
+	}
+	go func() {
+		defer close(ended)
+		f.listen(ctx)
+	}()
+}
+
+func (f *feed) drop() {
+	if f.listening != nil {
+		f.listening()
+		f.listening = nil
+	}
+}
+
+// step does what is due for the leader.
+func (f *feed) step(ctx context.Context) {
+	due, err := f.cache.DueRedraws(ctx, f.team.ID, f.now(), 100)
+	f.debug("redraws can't be found", err)
+	for _, chat := range due {
+		f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
+	}
+	if now := f.now(); !now.Before(f.next) {
+		f.reconcile(ctx)
+	}
+	if f.now().Sub(f.swept) >= sweepEvery {
+		f.swept = f.now()
+		f.sweep(ctx)
+	}
+}
+
+// order submits work that nobody but the bot asked for, once for each key.
+func (f *feed) order(ctx context.Context, i slackui.Intent) {
+	i.V, i.Team, i.Enterprise, i.Sent = slackui.Version, f.team.ID, f.team.Enterprise, f.now()
+	f.accept(ctx, i)
+}
+
+// listen keeps a socket open until ctx ends, and lets every event trigger a listing.
+func (f *feed) listen(ctx context.Context) {
+	wait := reconnectFirst
+	for ctx.Err() == nil {
+		connected, quit := context.WithCancel(ctx)
+		quiet := time.AfterFunc(silence, quit)
+		begun := time.Now()
+		err := f.team.Invent.Listen(connected, func(invent.Event) {
+			quiet.Reset(silence)
+			f.socket.Store(true)
+			f.wake()
+		})
+		quiet.Stop()
+		quit()
+		f.socket.Store(false)
+		f.wake() // whatever was missed is seen at once
+		if ctx.Err() != nil {
+			return
+		}
+		f.log.Debug("the inbox's socket ended", "error", err)
+		if time.Since(begun) > reconnectMax {
+			wait = reconnectFirst
+		}
+		pauseFor(ctx, wait/2+rand.N(wait)) //nolint:gosec // jitter, no secret
+		wait = min(2*wait, reconnectMax)
+	}
+}
+
+// wake asks for a listing soon.
+func (f *feed) wake() {
+	select {
+	case f.trigger <- struct{}{}:
+	default:
+	}
+}
+
+// reconcile lists the inbox, announces what waits and was not announced, and asks for a redraw of what has changed.
+func (f *feed) reconcile(ctx context.Context) {
+	begun := f.now()
+	if !f.team.has("inbox") {
+		f.next = begun.Add(listAlone)
+		f.say("Invent's API lists no inbox, as far as is known: handoffs are not announced, and cards are redrawn by clicks only")
+		return
+	}
+	chats, err := f.listInbox(ctx, f.team, begun)
+	pace := listAlone
+	if f.socket.Load() {
+		pace = listBeside
+	}
+	// A large inbox is listed less often, so that people's clicks keep most of Invent's 500 calls a minute.
+	least := max(beat, time.Duration(len(chats)/100+1)*perPage)
+	f.soonest, f.next = begun.Add(least), begun.Add(max(pace, least))
+	if err != nil {
+		f.say("the inbox can't be listed: " + err.Error())
+		return
+	}
+	f.say("")
+	f.redrawChanged(ctx, chats)
+	if err := f.announce(ctx, chats, begun); err != nil {
+		f.log.Warn("handoffs can't be announced", "error", err)
+		f.states = map[string]string{}
+		return
+	}
+	f.log.Debug("the inbox was listed", "conversations", len(chats))
+}
+
+// say logs why the feed can't work, when that is news.
+func (f *feed) say(why string) {
+	if why != f.offline && why != "" {
+		f.log.Warn("the feed", "trouble", why)
+	}
+	f.offline = why
+	f.health.setFeed(why)
+}
+
+// redrawChanged asks for a redraw of the cards of every conversation that isn't as they show it.
+func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat) {
+	now, fresh := map[string]string{}, make([]string, 0, len(chats))
+	for _, c := range chats {
+		state := stateDigest(c.State)
+		if f.states[c.ID] != state {
+			now[c.ID] = state
+			fresh = append(fresh, c.ID)
+		}
+	}
+	for len(fresh) > 0 {
+		part := fresh[:min(500, len(fresh))]
+		fresh = fresh[len(part):]
+		drawn, err := f.cache.Drawn(ctx, f.team.ID, part)
+		if err != nil {
+			f.debug("it can't be told which cards are stale", err)
+			return // their states stay unknown: the next listing tries again
+		}
+		redraw := map[string]time.Time{}
+		for _, chat := range part {
+			if shown, has := drawn[chat]; has && shown != now[chat] {
+				redraw[chat] = f.now()
+			}
+			f.states[chat] = now[chat]
+		}
+		if err := f.cache.RedrawAt(ctx, f.team.ID, redraw); err != nil {
+			f.debug("redraws can't be asked for", err)
+			for chat := range redraw {
+				delete(f.states, chat)
+			}
+		}
+	}
+}
+
+// stateDigest tells whether two states look different on a card.
+func stateDigest(s invent.ChatState) string {
+	facts := []any{s.State, s.AIEnabled, s.AdminUnseenCount, unix(s.LastContactMessageAt), unix(s.FollowUpAt), unix(s.MutedUntil), s.CSATScore}
+	if u := s.AssignedUser; u != nil {
+		facts = append(facts, u.ID, u.Name, unix(s.AssignedAt))
+	}
+	text, _ := json.Marshal(facts) // of strings and numbers: it can't fail
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+func unix(t *time.Time) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.Unix()
+}
+
+// announce notes which conversations wait, and orders an announcement of each that has none. A conversation that isn't in the
+// list is left as it was: the list moves while it is read.
+func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time) error {
+	known, first, err := f.cache.Handoffs(ctx, f.team.ID)
+	if err != nil {
+		return err
+	}
+	notices, err := f.cache.Notices(ctx, f.team.ID)
+	if err != nil {
+		return err
+	}
+	changed, listed := map[string]cache.Handoff{}, map[string]bool{}
+	var begun, waiting []invent.Chat
+	for _, c := range chats {
+		listed[c.ID] = true
+		h, waits := known[c.ID], f.waits(c)
+		switch {
+		case waits && !h.Waiting:
+			changed[c.ID] = cache.Handoff{Waiting: true, Episode: h.Episode + 1, Since: now}
+			begun = append(begun, c)
+		case !waits && h.Waiting:
+			h.Waiting = false
+			changed[c.ID] = h
+		}
+		if waits {
+			waiting = append(waiting, c)
+		}
+	}
+	var forget []string
+	for chat, h := range known {
+		if !listed[chat] && !h.Waiting && now.Sub(h.Since) > forgetAfter {
+			forget = append(forget, chat)
+		}
+	}
+	bundles := f.bundle(begun, changed, first, now)
+	if first || len(changed)+len(forget) > 0 {
+		if err := f.cache.SetHandoffs(ctx, f.team.ID, changed, forget); err != nil {
+			return err
+		}
+	}
+	for channel, list := range bundles {
+		f.order(ctx, slackui.Intent{Verb: slackui.Bundle, Channel: channel, Count: len(list), Key: "bundle/" + f.team.ID + "/" + channel + "/" + digestOf(list, now)})
+	}
+	for _, c := range waiting {
+		h, found := changed[c.ID]
+		if !found {
+			h = known[c.ID]
+		}
+		if !h.Bundled {
+			f.single(ctx, c, h, notices, now)
+		}
+	}
+	return nil
+}
+
+// waits says whether a conversation is a handoff to be announced. One that comes from Slack itself could loop.
+func (f *feed) waits(c invent.Chat) bool {
+	return slackui.Waiting(c.State) && (f.handoffSlack || c.State.IntegrationID != "slack_bot")
+}
+
+func announced(h cache.Handoff, n cache.Notice) bool {
+	return n.Episode == h.Episode && n.Why == "" && n.TS != ""
+}
+
+// bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
+// than five within ten seconds. It marks them in changed.
+func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, first bool, now time.Time) map[string][]string {
+	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
+	bundles := map[string][]string{}
+	if !first && len(f.singles)+len(begun) <= bundleFrom {
+		for range begun {
+			f.singles = append(f.singles, now)
+		}
+		return bundles
+	}
+	for _, c := range begun {
+		h := changed[c.ID]
+		if h.Episode > 1 && !first {
+			continue // it has a thread already
+		}
+		for _, r := range f.routes.take(c) {
+			bundles[r.Channel] = append(bundles[r.Channel], c.ID)
+		}
+		h.Bundled = true // where no rule takes it, too: nothing is left to do
+		changed[c.ID] = h
+	}
+	return bundles
+}
+
+// single orders what is due for one handoff: its announcement, until a job has noted what became of it, and the reminder. The same
+// order twice is one job.
+func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) {
+	for _, r := range f.routes.take(c) {
+		n := notices[cache.NoticeName(c.ID, r.Channel)]
+		order := slackui.Intent{Chat: c.ID, Channel: r.Channel, Episode: h.Episode}
+		if announced(h, n) {
+			if f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded {
+				order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d", f.team.ID, c.ID, r.Channel, h.Episode)
+				f.order(ctx, order)
+			}
+			continue
+		}
+		why := ""
+		if r.quiet(now) {
+			why = "quiet"
+		} else if trouble, err := f.cache.Trouble(ctx, f.team.ID, r.Channel, now); err == nil {
+			why = trouble.Why
+		}
+		if why == "" {
+			order.Verb, order.Key = slackui.Announce, fmt.Sprintf("announce/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
+			f.order(ctx, order)
+			continue
+		}
+		if n.Why != why || n.Episode != h.Episode {
+			n.Episode, n.Why, n.At = h.Episode, why, now
+			f.debug("an announcement can't be noted", f.cache.SetNotice(ctx, f.team.ID, c.ID, r.Channel, n))
+		}
+	}
+}
+
+func digestOf(list []string, now time.Time) string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	text, _ := json.Marshal(list) // of strings: it can't fail
+	sum := sha256.Sum256(append(text, strconv.FormatInt(now.Unix()/60, 10)...))
+	return hex.EncodeToString(sum[:8])
+}
+
+// sweep compares some of the remembered cards with the truth, the longest unseen first, spread over the hour.
+func (f *feed) sweep(ctx context.Context) {
+	chats, err := f.cache.Unswept(ctx, f.team.ID, f.now().Add(-sweepEvery), f.now(), sweepMost)
+	f.debug("cards can't be swept", err)
+	for _, chat := range chats {
+		f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Sweep: true, Key: fmt.Sprintf("sweep/%s/%s/%d", f.team.ID, chat, f.now().Unix())})
+	}
+}
+
+// announceOne posts the card of a handoff, if it waits still. What became of it is noted in any case.
+func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
+	i := w.Intent
+	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if announced(cache.Handoff{Episode: i.Episode}, n) {
+		return already, nil
+	}
+	chat, err := t.Invent.Chat(ctx, i.Chat)
+	if err != nil {
+		return "", err
+	}
+	if !slackui.Waiting(chat.State) {
+		return over, nil
+	}
+	s := &scene{team: t, work: w, job: j, chat: chat, thread: n.TS}
+	if s.known, err = b.cache.Known(ctx, t.ID, i.Chat, i.Channel); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	s.known.Handoff = h
+	drawn, err := b.post(ctx, s)
+	notice := cache.Notice{Episode: i.Episode, TS: n.TS, Tries: n.Tries, At: b.now()}
+	switch {
+	case err == nil && drawn != nil:
+		if s.thread == "" {
+			notice.TS = drawn.TS
+		}
+		b.remember(ctx, s, drawn)
+		b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+i.Channel))
+	case err == nil || temporary(err) || slackDead(err):
+		return "", err
+	default:
+		code := err.Error()
+		if said := (*slackError)(nil); errors.As(err, &said) {
+			code = said.code
+		}
+		notice.Why, notice.Tries = code, n.Tries+1
+		b.channelTrouble(ctx, t, i.Channel, code)
+	}
+	if err := b.cache.SetNotice(ctx, t.ID, i.Chat, i.Channel, notice); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if notice.Why != "" {
+		return notice.Why, nil
+	}
+	return changed, nil
+}
+
+const over = "over" // it doesn't wait any more
+
+// channelTrouble switches one channel off for a while and tells the admins once.
+func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel, code string) {
+	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)
+	b.debug("a trouble can't be noted", b.cache.SetTrouble(ctx, t.ID, channel, cache.Trouble{Why: code, At: b.now()}))
+	first, err := b.cache.TellOnce(ctx, t.ID, "channel/"+channel)
+	if err != nil || !first {
+		b.debug("it can't be told whether admins know", err)
+		return
+	}
+	admins, err := b.findAdmins(ctx, t)
+	b.debug("admins can't be found", err)
+	for _, user := range admins {
+		if err := b.dm(ctx, t, user, slackui.ChannelTrouble(channel, code)); err != nil {
+			b.log.Warn("an admin could not be told", "error", err)
+		}
+	}
+}
+
+// announceMany posts one message for many handoffs.
+func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+	_, _, err := t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
+	if err = wrapSlack("announcing many", err); err != nil && !temporary(err) {
+		code := err.Error()
+		if said := (*slackError)(nil); errors.As(err, &said) {
+			code = said.code
+		}
+		b.channelTrouble(ctx, t, i.Channel, code)
+		return code, nil
+	}
+	return changed, err
+}
+
+// remindOne posts in the card's thread that the conversation still waits.
+func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	chat, err := t.Invent.Chat(ctx, i.Chat)
+	if err != nil {
+		return "", err
+	}
+	if n.Reminded || n.Episode != i.Episode || !slackui.Waiting(chat.State) {
+		return over, nil
+	}
+	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(h.Since))
+	if err != nil && (temporary(err) || slackDead(err)) {
+		return "", err
+	}
+	n.Reminded = true
+	if noted := b.cache.SetNotice(ctx, t.ID, i.Chat, i.Channel, n); noted != nil {
+		return "", errors.Join(errStore, noted)
+	}
+	if err != nil {
+		return "undelivered", nil //nolint:nilerr // the channel or the card is gone: that is the outcome
+	}
+	return changed, nil
+}
+
+// redraw redraws a conversation's cards by its present state.
+func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
+	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
+	if invent.NotFound(err) {
+		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+	}
+	if err != nil {
+		return "", err
+	}
+	s := &scene{team: t, work: w, job: j, chat: chat}
+	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, ""); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if len(s.known.Cards) == 0 {
+		return "gone", b.cache.Uncard(ctx, t.ID, chat.ID)
+	}
+	if b.redrawOthers(ctx, s, nil) && w.Intent.Sweep {
+		b.metrics.stale.Inc()
+	}
+	return shown, nil
+}
+
+// list shows the conversations that wait, or those that the person has.
+func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, done string) (string, error) {
+	if !t.has("inbox") {
+		return "", refuse(slackui.NotOffered)
+	}
+	chats, err := b.conversations(ctx, t, b.now().Add(-listAlone))
+	if invent.NotFound(err) {
+		return "", refuse(slackui.NotOffered)
+	}
+	if err != nil {
+		return "", err
+	}
+	waits, _, err := b.cache.Handoffs(ctx, t.ID)
+	b.debug("since when they wait can't be read", err)
+	var items []slackui.Item
+	for _, c := range chats {
+		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID)}
+		if u := c.State.AssignedUser; u != nil {
+			item.Holder = u.ID
+		}
+		switch {
+		case verb == slackui.Mine && is(me, c.State.AssignedUser) && c.State.State != invent.Closed:
+		case verb == slackui.Queue && slackui.Waiting(c.State):
+			item.Waits = waits[c.ID].Since
+		default:
+			continue
+		}
+		items = append(items, item)
+	}
+	slices.SortFunc(items, longest)
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Items(verb, items, i.Page, done)})
+}
+
+// longest puts first who has written longest ago, then whoever's id is less.
+func longest(a, b slackui.Item) int {
+	at, bt := a.Chat.State.LastContactMessageAt, b.Chat.State.LastContactMessageAt
+	if at != nil && bt != nil && !at.Equal(*bt) {
+		return at.Compare(*bt)
+	}
+	if a.Chat.ID < b.Chat.ID {
+		return -1
+	}
+	return 1
+}
+
+// route says which rule takes a conversation and why, and what became of its announcement.
+func (b *Bot) route(ctx context.Context, s *scene) (string, error) {
+	i := s.work.Intent
+	if len(b.routes.Rules) == 0 {
+		return said, b.say(ctx, i, slackui.RouteTold(slackui.Told{}))
+	}
+	told := slackui.Told{Waits: waitsSince(s)}
+	if rules := b.routes.take(s.chat); len(rules) > 0 {
+		r := rules[0]
+		h, n, err := b.cache.Handoff(ctx, s.team.ID, s.chat.ID, r.Channel)
+		if err != nil {
+			return "", errors.Join(errStore, err)
+		}
+		told.Rule, told.Why, told.Channel, told.Bundled, told.Not = r.Name, r.why(), r.Channel, h.Bundled, n.Why
+		if n.TS != "" && n.Why == "" {
+			told.Posted = n.At
+		}
+		if told.Not == "" && told.Posted.IsZero() && r.quiet(b.now()) {
+			told.Not = "quiet"
+		}
+	}
+	return said, b.say(ctx, i, slackui.RouteTold(told))
+}
+
+// waitsSince answers since when the conversation waits; the zero time when it doesn't, or nobody knows.
+func waitsSince(s *scene) time.Time {
+	if h := s.known.Handoff; h.Waiting && slackui.Waiting(s.chat.State) {
+		return h.Since
+	}
+	return time.Time{}
+}

@@ -1,0 +1,380 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// announcing serves a bot that announces handoffs in #support, past its first listing.
+func (w *world) announcing(change ...func(*bot.Config)) string {
+	w.t.Helper()
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	address, _ := w.serve(append([]func(*bot.Config){func(c *bot.Config) {
+		c.Handoffs = bot.ToChannels([]string{w.support.ID})
+	}}, change...)...)
+	w.listed()
+	return address
+}
+
+// listed waits until the inbox has been listed, and what followed from it is settled.
+func (w *world) listed() {
+	w.t.Helper()
+	w.until("the inbox is listed", func() bool {
+		return strings.Contains(w.log.String(), "the inbox was listed") && w.invent.Sockets() > 0
+	})
+}
+
+// until waits for what neither Slack nor Invent shows.
+func (w *world) until(what string, holds func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	newClock().passUntil(ctx, 0, holds)
+	if ctx.Err() != nil {
+		w.t.Fatalf("it never comes about that %s", what)
+	}
+}
+
+// count says how often Invent was asked for a path that ends so.
+func (w *world) count(path string) int {
+	n := 0
+	for _, r := range w.invent.Requests() {
+		if strings.HasSuffix(r.Path, path) && r.Status == 200 {
+			n++
+		}
+	}
+	return n
+}
+
+// asks makes a customer ask for a human.
+func (w *world) asks(chat string) {
+	w.invent.SetChat(chat, func(c *inventtest.Chat) {
+		c.AIEnabled, c.State, c.LastContactMessageAt = false, invent.Open, time.Now()
+	})
+}
+
+func TestHandoff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("Jane Doe", "Nobody", "for a human since", "Take")
+
+	// Taken in the dashboard, given back there, and resolved: the card says so.
+	w.has("chat_1", "mem_grace")
+	w.support.ExpectUpdate(card, "@grace", "Release")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID, c.AIEnabled = "", true })
+	w.support.ExpectUpdate(card, "Nobody", "AI on")
+
+	// It waits again: announced anew in the card's thread, mentioning nobody.
+	w.asks("chat_1")
+	again := w.support.ExpectMessage("Jane Doe", "for a human since")
+	if again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.acknowledged(w.ada.Press(again, "Take"))
+	w.support.ExpectUpdate(again, "@ada")
+	w.support.ExpectUpdate(card, "@ada")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+	w.support.ExpectUpdate(card, "Resolved")
+	w.support.ExpectUpdate(again, "Resolved")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // since when it waits may be added to the older card
+}
+
+func TestFullInboxAtTheFirstStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 13 {
+		w.chat(fmt.Sprintf("chat_w%d", i))
+	}
+	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+	m := w.support.ExpectMessage("14 conversations wait")
+	w.acknowledged(w.ada.Press(m, "Show"))
+	list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 14", "page 1 of 2")
+	w.acknowledged(w.ada.Press(list, "Next"))
+	list = w.ada.ExpectPrivate(w.support, "page 2 of 2")
+	w.acknowledged(w.ada.Press(list, "Take"))
+	w.support.ExpectMessage("@ada")
+	w.ada.ExpectPrivate(w.support, "Done: it is yours.", "Waiting for a human*: 13")
+	w.wrote(w.invent.Writes()[0].Chat + " mem_ada")
+
+	// Afterwards single cards.
+	w.chat("chat_new")
+	w.support.ExpectMessage("chat_new", "Take")
+	// More than five within ten seconds are bundled again.
+	w.invent.Mute(true)
+	for i := range 6 {
+		w.chat(fmt.Sprintf("chat_b%d", i))
+	}
+	w.invent.Mute(false)
+	w.chat("chat_b6")
+	w.support.ExpectMessage("conversations wait")
+}
+
+func TestWhichAreHandoffs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	for id, change := range map[string]func(*inventtest.Chat){
+		"chat_ai":       func(c *inventtest.Chat) { c.AIEnabled = true },
+		"chat_assigned": func(c *inventtest.Chat) { c.AssigneeID = "mem_ada" },
+		"chat_resolved": func(c *inventtest.Chat) { c.State = invent.Closed },
+		"chat_snoozed":  func(c *inventtest.Chat) { c.State = invent.Snoozed },
+		"chat_slack":    func(c *inventtest.Chat) { c.Channel = "slack_bot" },
+	} {
+		c := inventtest.Chat{ID: id, Customer: "Jane Doe", Channel: "email", State: invent.Open}
+		change(&c)
+		w.invent.AddChat(c)
+	}
+	w.chat("chat_waits") // the only one: left-over messages fail the test
+	w.support.ExpectMessage("chat_waits")
+}
+
+func TestHandoffsFromSlackWhereWanted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing(func(c *bot.Config) { c.HandoffSlack = true })
+	w.invent.AddChat(inventtest.Chat{ID: "chat_slack", Channel: "slack_bot", State: invent.Open})
+	w.support.ExpectMessage("chat_slack", "Slack")
+}
+
+func TestNothingIsOfferedThatInventLacks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
+	address, _ := w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+	w.invent.Until(t.Context(), func() bool { return w.count("/openapi.json") > 0 })
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.ada.ExpectPrivate(w.support, "doesn't offer what this needs")
+	w.acknowledged(w.ada.Types(w.support, "/invent help"))
+	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that wait for a human (also: `take` alone) _(off:")
+	if body := get(t, address+"/readyz"); !strings.Contains(body, "GET /orgs/{org_id}/inbox") {
+		t.Errorf("/readyz doesn't say what is off: %s", body)
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+}
+
+func TestChannelTrouble(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	boss := w.boss()
+	w.chat("chat_2")
+	w.invent.SetChat("chat_2", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.announcing(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.random.ID, w.support.ID}) })
+	w.asks("chat_1")
+	w.support.ExpectMessage("chat_1") // the other channel has no trouble
+	boss.ExpectDM("#random", "Invite the app there")
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+	w.ada.ExpectPrivate(w.support, "HANDOFF_CHANNEL", "#random", "wasn't announced: the app isn't in the channel")
+	w.asks("chat_2")
+	w.support.ExpectMessage("chat_2") // and admins hear of it once
+
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	clock.pass(11 * time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, time.Minute, func() bool { return strings.Count(w.log.String(), `"outcome":"changed"`) >= 4 })
+	w.random.ExpectMessage("chat_")
+	w.random.ExpectMessage("chat_")
+}
+
+func TestRules(t *testing.T) {
+	t.Parallel()
+	routes, err := bot.ReadRoutes(strings.NewReader(`
+routes:
+  - name: German WhatsApp
+    kind: whatsapp_bot
+    language: [de, at]
+    channel: CRANDOM
+  - assistant: Night Bot
+    channel: CNIGHT
+    quiet: {from: "00:00", to: "23:59", zone: UTC}
+  - name: rest
+    channel: CSUPPORT
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	w.slack.AddChannel(slacktest.Channel{ID: "CNIGHT", Name: "night", BotIsMember: true})
+	noon := time.Until(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	clock := newClock()
+	clock.pass(noon)
+	w.announcing(func(c *bot.Config) { c.Handoffs = routes })
+	w.invent.AddChat(inventtest.Chat{ID: "chat_de", Channel: "whatsapp_bot", Language: "de", State: invent.Open})
+	w.random.ExpectMessage("chat_de")
+	w.invent.AddChat(inventtest.Chat{ID: "chat_en", Channel: "whatsapp_bot", Language: "en", State: invent.Open})
+	w.support.ExpectMessage("chat_en")
+	w.invent.AddChat(inventtest.Chat{ID: "chat_night", Channel: "email", Assistant: "Night Bot", State: invent.Open})
+	w.chat("chat_after")
+	w.support.ExpectMessage("chat_after")
+	for chat, says := range map[string]string{
+		"chat_de": "“German WhatsApp” takes this conversation to #random: kind is whatsapp_bot, language is de or at", "chat_en": "“rest”", "chat_night": "quiet time",
+	} {
+		w.acknowledged(w.ada.Types(w.support, "/invent route "+chat))
+		w.ada.ExpectPrivate(w.support, says)
+	}
+}
+
+func TestRulesAreReadStrictly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ file, says string }{
+		"not YAML":             {"routes: [", "isn't YAML"},
+		"nothing":              {"{}", "no routes"},
+		"an unknown word":      {"routes: [{chanel: C012}]", "chanel"},
+		"no channel":           {"routes: [{kind: email}]", "channel is not"},
+		"a name for a channel": {"routes: [{channel: '#support'}]", "channel is not"},
+		"half a quiet time":    {"routes: [{channel: C012, quiet: {from: '22:00'}}]", "quiet needs"},
+		"an unknown zone":      {"routes: [{channel: C012, quiet: {from: '22:00', to: '07:00', zone: Moon}}]", "quiet needs"},
+		"an empty condition":   {"routes: [{channel: C012, kind: ''}]", "without a value"},
+		"rules behind all":     {"routes: [{channel: C012}, {channel: C013}]", "never reached"},
+		"several, all told":    {"routes: [{channel: x}, {channel: y}]", "number 2"},
+	} {
+		if _, err := bot.ReadRoutes(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: read with %v, want an error with %q", name, err, c.says)
+		}
+	}
+}
+
+func TestReminder(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive, func(c *bot.Config) { c.WaitReminder = 15 * time.Minute })
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("chat_1")
+	clock.pass(16 * time.Minute)
+	line := w.support.ExpectMessage("still waits for a human")
+	if line.ThreadTS != card.TS {
+		t.Error("the reminder isn't in the card's thread")
+	}
+	clock.pass(16 * time.Minute)
+	before := w.count("/inbox")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, 3*time.Minute, func() bool { return w.count("/inbox") > before+1 }) // once: left-over messages fail the test
+}
+
+func TestCardsThatAreGoneAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	first := w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	second := w.support.ExpectMessage("@grace")
+	w.support.ExpectUpdate(first, "@grace")
+	first.Delete()
+	w.has("chat_1", "mem_joan")
+	w.support.ExpectUpdate(second, "@joan")
+	w.has("chat_1", "mem_ada")
+	w.support.ExpectUpdate(second, "@ada")
+	tried := func() (n int) {
+		for _, c := range w.slack.CallsTo("chat.update") {
+			if c.Args["ts"] == first.TS && c.Error == "message_not_found" {
+				n++
+			}
+		}
+		return n
+	}
+	w.until("the deleted card is tried", func() bool { return tried() > 0 })
+	w.has("chat_1", "mem_joan")
+	w.support.ExpectUpdate(second, "@joan")
+	if n := tried(); n != 1 {
+		t.Errorf("the deleted card was tried %d times, want once", n)
+	}
+}
+
+// TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
+	address, _ := w.serve(clock.drive)
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+	w.has("chat_1", "mem_grace")
+	w.until("this process leads", func() bool { return strings.Contains(w.log.String(), "the feed") })
+	clock.pass(61 * time.Minute)
+	w.support.ExpectUpdate(card, "@grace")
+	w.until("the stale card is counted", func() bool { return strings.Contains(get(t, address+"/metrics"), "inventbot_stale_cards_total 1") })
+}
+
+// TestLeaderKilled: two processes, thousands of conversations in pages, in any order; the leader dies in the middle. Each handoff
+// is announced once.
+func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
+	r := newRealRedis(t)
+	w := newWorld(t, slacktest.Patience(40*time.Second))
+	for i := range 600 {
+		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: true, Channel: "email"})
+	}
+	order := 0
+	w.invent.SortInbox(func(a, b inventtest.Chat) int {
+		order++
+		if order%2 == 0 {
+			return strings.Compare(a.ID, b.ID)
+		}
+		return strings.Compare(b.ID, a.ID)
+	})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	handoffs := func(c *bot.Config) {
+		c.Cache = r.open()
+		c.Handoffs = bot.ToChannels([]string{w.support.ID})
+	}
+	w.serve(handoffs)
+	w.listed()
+	w.asks("chat_x3")
+	w.support.ExpectMessage("chat_x3")
+	// A leader that can't renew its lead any more is as good as dead.
+	store, err := cache.Open(r.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	w.serve(handoffs)
+	if err := store.StepDown(t.Context(), w.slack.TeamID()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"chat_x7", "chat_x333", "chat_x500"} {
+		w.asks(id)
+		w.support.ExpectMessage(id) // in the order in which they ask; left-over messages fail the test
+	}
+}
+
+func TestMine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+	w.ada.ExpectPrivate(w.support, "You have no conversations")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+	list := w.ada.ExpectPrivate(w.support, "My conversations*: 1", "Jane Doe")
+	w.acknowledged(w.ada.Press(list, "Release"))
+	w.support.ExpectMessage("Nobody")
+	w.support.ExpectUpdate(card, "Nobody")
+	w.ada.ExpectPrivate(w.support, "Done: nobody has it now.", "You have no conversations")
+	w.acknowledged(w.ada.Types(w.support, "/invent take"))
+	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1")
+	w.acknowledged(w.linus.Types(w.support, "/invent queue"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.slack.IgnoreLeftovers()
+}

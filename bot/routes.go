@@ -1,0 +1,202 @@
+package bot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"inventbot/invent"
+)
+
+// Routes say where handoffs are announced. With Every set each rule takes every conversation; else the first that fits takes it.
+type Routes struct {
+	Every bool
+	Rules []Rule
+}
+
+// Rule takes the conversations that fit all of its conditions. A condition without values fits every conversation.
+type Rule struct {
+	Name      string
+	Assistant []string // names or ids
+	Kind      []string // integration ids, such as whatsapp_bot
+	Language  []string // such as de
+	Channel   string   // Slack channel id
+	Quiet     *Quiet   // when nothing is announced; it comes afterwards
+}
+
+// Quiet is a time of day, which may go over midnight.
+type Quiet struct {
+	From, To time.Duration // since midnight
+	Zone     *time.Location
+}
+
+// ToChannels announces every handoff in each of the channels.
+func ToChannels(channels []string) Routes {
+	r := Routes{Every: true}
+	for _, c := range channels {
+		r.Rules = append(r.Rules, Rule{Name: "HANDOFF_CHANNEL", Channel: c})
+	}
+	return r
+}
+
+var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
+
+// IsChannel says whether s is the id of a channel of Slack's.
+func IsChannel(s string) bool { return channelID.MatchString(s) }
+
+// ReadRoutes reads the file that HANDOFF_ROUTES names: YAML with a list of rules under routes. Everything wrong with it is answered
+// at once.
+func ReadRoutes(r io.Reader) (Routes, error) {
+	var file struct {
+		Routes []struct {
+			Name      string `yaml:"name"`
+			Assistant words  `yaml:"assistant"`
+			Kind      words  `yaml:"kind"`
+			Language  words  `yaml:"language"`
+			Channel   string `yaml:"channel"`
+			Quiet     *struct {
+				From string `yaml:"from"`
+				To   string `yaml:"to"`
+				Zone string `yaml:"zone"`
+			} `yaml:"quiet"`
+		} `yaml:"routes"`
+	}
+	text, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	if err != nil {
+		return Routes{}, fmt.Errorf("reading it: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&file); err != nil {
+		return Routes{}, fmt.Errorf("it isn't YAML of the expected form: %w", err)
+	}
+	if len(file.Routes) == 0 {
+		return Routes{}, errors.New("it names no routes")
+	}
+	var routes Routes
+	var problems []error
+	for n, f := range file.Routes {
+		rule := Rule{Name: f.Name, Assistant: f.Assistant, Kind: f.Kind, Language: f.Language, Channel: f.Channel}
+		if rule.Name == "" {
+			rule.Name = fmt.Sprintf("number %d", n+1)
+		}
+		wrong := func(format string, args ...any) {
+			problems = append(problems, fmt.Errorf("route %q: "+format, append([]any{rule.Name}, args...)...))
+		}
+		if !IsChannel(f.Channel) {
+			wrong("channel is not a channel's id such as C012ABCDEF")
+		}
+		if f.Quiet != nil {
+			q := &Quiet{}
+			var errs [3]error
+			q.From, errs[0] = clockTime(f.Quiet.From)
+			q.To, errs[1] = clockTime(f.Quiet.To)
+			if q.Zone, errs[2] = time.LoadLocation(f.Quiet.Zone); f.Quiet.Zone == "" {
+				errs[2] = errors.New("missing")
+			}
+			if errors.Join(errs[:]...) != nil || q.From == q.To {
+				wrong("quiet needs from and to as two times such as 22:00, and a zone such as Europe/Berlin")
+			}
+			rule.Quiet = q
+		}
+		if rule.everything() && n < len(file.Routes)-1 {
+			wrong("it takes everything, so the routes behind it are never reached")
+		}
+		routes.Rules = append(routes.Rules, rule)
+	}
+	return routes, errors.Join(problems...)
+}
+
+// words is one word, or a list of them.
+type words []string
+
+// UnmarshalYAML implements yaml.Unmarshaler.
+func (w *words) UnmarshalYAML(n *yaml.Node) error {
+	var list []string
+	if n.Kind == yaml.ScalarNode {
+		var one string
+		if err := n.Decode(&one); err != nil {
+			return fmt.Errorf("a word: %w", err)
+		}
+		list = []string{one}
+	} else if err := n.Decode(&list); err != nil {
+		return fmt.Errorf("a list of words: %w", err)
+	}
+	if slices.Contains(list, "") || len(list) == 0 {
+		return errors.New("a condition without a value")
+	}
+	*w = list
+	return nil
+}
+
+func clockTime(s string) (time.Duration, error) {
+	t, err := time.Parse("15:04", s)
+	if err != nil {
+		return 0, fmt.Errorf("a time of day: %w", err)
+	}
+	return sinceMidnight(t), nil
+}
+
+func sinceMidnight(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+}
+
+func (r Rule) everything() bool { return len(r.Assistant)+len(r.Kind)+len(r.Language) == 0 }
+
+// take answers the rules that take a conversation.
+func (r Routes) take(c invent.Chat) []Rule {
+	if r.Every {
+		return r.Rules
+	}
+	for _, rule := range r.Rules {
+		if rule.fits(c) {
+			return []Rule{rule}
+		}
+	}
+	return nil
+}
+
+func (r Rule) fits(c invent.Chat) bool {
+	assistant := c.State.AssistantID != nil && oneOf(r.Assistant, *c.State.AssistantID) ||
+		c.State.Assistant != nil && (oneOf(r.Assistant, c.State.Assistant.ID) || oneOf(r.Assistant, c.State.Assistant.Name))
+	return (len(r.Assistant) == 0 || assistant) && (len(r.Kind) == 0 || oneOf(r.Kind, c.State.IntegrationID)) &&
+		(len(r.Language) == 0 || oneOf(r.Language, c.Language()))
+}
+
+func oneOf(list []string, s string) bool {
+	return s != "" && slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, s) })
+}
+
+// why words which facts the rule looked at.
+func (r Rule) why() string {
+	if r.everything() {
+		return "it takes every conversation"
+	}
+	var facts []string
+	for name, values := range map[string][]string{"assistant": r.Assistant, "kind": r.Kind, "language": r.Language} {
+		if len(values) > 0 {
+			facts = append(facts, name+" is "+strings.Join(values, " or "))
+		}
+	}
+	slices.Sort(facts)
+	return strings.Join(facts, ", ")
+}
+
+// quiet says whether nothing is to be announced at this time.
+func (r Rule) quiet(now time.Time) bool {
+	if r.Quiet == nil {
+		return false
+	}
+	t := sinceMidnight(now.In(r.Quiet.Zone))
+	if r.Quiet.From < r.Quiet.To {
+		return t >= r.Quiet.From && t < r.Quiet.To
+	}
+	return t >= r.Quiet.From || t < r.Quiet.To
+}

@@ -1,0 +1,184 @@
+package bot_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/invent/inventtest"
+)
+
+// connect serves a bot that has no signing secret and connects to Slack itself.
+func (w *world) connect(change ...func(*bot.Config)) (address string, stop func()) {
+	w.t.Helper()
+	address, stop = w.serve(append([]func(*bot.Config){func(c *bot.Config) {
+		c.Secrets = nil
+		c.Socket = bot.NewSlack(w.slack.Token(), w.slack.URL(), slack.OptionAppLevelToken(w.slack.AppToken()))
+	}}, change...)...)
+	w.slack.ExpectSockets(2)
+	return address, stop
+}
+
+func newSocketWorld(t *testing.T) *world {
+	t.Helper()
+	return newWorld(t, slacktest.SocketMode("xapp-sandbox-token"))
+}
+
+func TestSocketMode(t *testing.T) {
+	t.Parallel()
+	t.Run("commands and clicks become the same jobs", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		w.connect()
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		card := w.support.ExpectMessage("Jane Doe", "@ada")
+		w.acknowledged(w.grace.Press(card, "Take over"))
+		w.support.ExpectUpdate(card, "@grace")
+		w.acknowledged(w.grace.Press(card, "Release"))
+		w.support.ExpectUpdate(card, "Nobody")
+		w.wrote("chat_1 mem_ada", "chat_1 mem_grace", "chat_1 -")
+		for _, secret := range []string{w.slack.AppToken(), w.slack.Token(), "ticket="} {
+			if strings.Contains(w.log.String(), secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+	})
+	t.Run("what is said at once stands in the acknowledgement", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		w.connect()
+		w.acknowledged(w.ada.Types(w.support, "/invent help"))
+		w.ada.ExpectPrivate(w.support, "/invent take <conversation>")
+		if got := len(w.slack.CallsTo("response_url")); got != 0 {
+			t.Errorf("%d calls to the response_url, want none", got)
+		}
+		w.wrote()
+	})
+	t.Run("events are acknowledged without an answer", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		w.connect()
+		w.acknowledged(w.slack.Event(map[string]any{"type": "app_home_opened", "user": "UADA", "tab": "home", "view": map[string]any{"state": map[string]any{"values": []any{}}}}))
+	})
+	t.Run("a repeated request is done once", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		w.connect()
+		ack := w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.acknowledged(ack.Again())
+		w.support.ExpectMessage("@ada")
+		w.wrote("chat_1 mem_ada")
+	})
+	t.Run("what is malformed is not acknowledged", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(300*time.Millisecond))
+		w.connect()
+		if ack := w.slack.Send("/slack/commands", form, []byte("command=/invent")); ack.Err != "operation_timeout" {
+			t.Errorf("a command without a team was answered with %d %q, want no acknowledgement", ack.Status, ack.Err)
+		}
+		w.acknowledged(w.slack.Send("/slack/interactions", form, []byte(`payload={"type":"of_tomorrow"}`)))
+		ack := w.acknowledged(w.slack.Send("/slack/options", form, []byte(`payload={"type":"block_suggestion"}`)))
+		var answer map[string][]any
+		if err := json.Unmarshal(ack.Body, &answer); err != nil || answer["options"] == nil {
+			t.Errorf("a question for options was answered with %s", ack.Body)
+		}
+	})
+	t.Run("the routes of Slack's requests are closed", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		address, _ := w.connect()
+		body := commandBody("take chat_1")
+		for _, route := range slackRoutes {
+			if got := post(t, address+route, form, body, signed(w.slack.Secret(), body, time.Now())); got != http.StatusNotFound {
+				t.Errorf("%s answered %d, want 404", route, got)
+			}
+		}
+		w.wrote()
+	})
+}
+
+func TestSocketModeRenewsItsConnections(t *testing.T) {
+	t.Parallel()
+	w := newSocketWorld(t)
+	address, _ := w.connect()
+	if ready := get(t, address+"/readyz"); !strings.Contains(ready, `"socket":"ok"`) {
+		t.Errorf("ready answers %s", ready)
+	}
+	for range 3 {
+		w.slack.RefreshSocket()
+		w.acknowledged(w.ada.Types(w.support, "/invent help")) // through the other
+		w.ada.ExpectPrivate(w.support, "What you can type")
+		w.slack.ExpectSockets(2)
+	}
+	w.slack.DropSockets()
+	w.slack.ExpectSockets(0)
+	w.slack.ExpectSockets(2)
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+}
+
+func TestSocketModeStopsOrderly(t *testing.T) {
+	t.Parallel()
+	w := newSocketWorld(t)
+	_, stop := w.connect()
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 500 * time.Millisecond, Times: 1})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.invent.Until(t.Context(), func() bool {
+		for _, r := range w.invent.Requests() {
+			if r.Method == http.MethodPatch {
+				return true
+			}
+		}
+		return false
+	})
+	stop()
+	w.support.ExpectMessage("@ada") // what only this process knew of was finished
+	w.slack.ExpectSockets(0)
+	w.wrote("chat_1 mem_ada")
+}
+
+// TestSocketModeRefused: without a connection the bot isn't ready, says why, and goes on trying.
+func TestSocketModeRefused(t *testing.T) {
+	t.Parallel()
+	w := newSocketWorld(t)
+	w.slack.AllowComplaint("apps.connections.open: invalid_auth")
+	address, _ := w.serve(func(c *bot.Config) {
+		c.Secrets = nil
+		c.Socket = bot.NewSlack(w.slack.Token(), w.slack.URL(), slack.OptionAppLevelToken("xapp-of-another"))
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for changes := w.slack.Watch(ctx); ; {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var state struct{ Socket string }
+		err = json.NewDecoder(resp.Body).Decode(&state)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+			t.Fatalf("ready answers %d, %v, want 503", resp.StatusCode, err)
+		}
+		if strings.Contains(state.Socket, "invalid_auth") {
+			break
+		}
+		select {
+		case <-changes:
+		case <-time.After(20 * time.Millisecond): // the answer is there before the bot has heard it
+		}
+	}
+	if !strings.Contains(w.log.String(), "Slack can't be reached over Socket Mode") || strings.Contains(w.log.String(), "xapp-of-another") {
+		t.Error("the log doesn't say it, or holds the token")
+	}
+}

@@ -1,0 +1,285 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	leaderLife   = 15 * time.Second
+	handoffsLife = 30 * 24 * time.Hour
+)
+
+// Handoff is what the feed knows of a conversation that waits, or waited, for a human. Only the leader writes it.
+type Handoff struct {
+	Waiting bool      `json:"waiting"`
+	Episode int       `json:"episode"`           // counts how often it has begun to wait
+	Since   time.Time `json:"since"`             // when this episode was noticed
+	Bundled bool      `json:"bundled,omitempty"` // announced as one of many: it has no card of its own
+}
+
+// Notice is what became of the announcement of a handoff in a channel. The job that announces writes it; the feed does only where
+// it orders none.
+type Notice struct {
+	Episode  int       `json:"episode"` // whose announcement this is
+	Channel  string    `json:"channel,omitempty"`
+	TS       string    `json:"ts,omitempty"`  // the card that began it: later episodes go into its thread
+	Why      string    `json:"why,omitempty"` // why nothing was posted; "" when it was
+	Tries    int       `json:"tries,omitempty"`
+	At       time.Time `json:"at"`
+	Reminded bool      `json:"reminded,omitempty"`
+}
+
+// Lead says whether this process leads the team's feed for the next 15 s: because it did, or because nobody does.
+func (c *Cache) Lead(ctx context.Context, team string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	n, err := leadScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer, leaderLife.Milliseconds()).Int()
+	if err != nil {
+		return false, fmt.Errorf("asking who leads: %w", err)
+	}
+	return n == 1, nil
+}
+
+var leadScript = redis.NewScript(`
+local who = redis.call('GET', KEYS[1])
+if who and who ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
+
+// StepDown lets another process lead at once.
+func (c *Cache) StepDown(ctx context.Context, team string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := stepDownScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer).Err(); err != nil {
+		return fmt.Errorf("stepping down: %w", err)
+	}
+	return nil
+}
+
+var stepDownScript = redis.NewScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0`)
+
+// Handoffs answers what is known of all conversations that wait or waited. first says that nothing was ever kept.
+func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Handoff, first bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
+	if err != nil {
+		return nil, false, fmt.Errorf("reading handoffs: %w", err)
+	}
+	return decodeAll[Handoff](fields), len(fields) == 0, nil
+}
+
+// NoticeName is the name under which Notices answers what became of the announcement of a conversation in a channel.
+func NoticeName(chat, channel string) string { return channel + " " + chat }
+
+// Notices answers what became of all announcements, by NoticeName.
+func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading announcements: %w", err)
+	}
+	return decodeAll[Notice](fields), nil
+}
+
+func decodeAll[T any](fields map[string]string) map[string]T {
+	all := make(map[string]T, len(fields))
+	for name, text := range fields {
+		var v T
+		if name != startedField && json.Unmarshal([]byte(text), &v) == nil {
+			all[name] = v
+		}
+	}
+	return all
+}
+
+// startedField stands among the handoffs from the first reconciliation on, even when none was found.
+const startedField = ""
+
+// SetHandoffs keeps what changed, drops what is to be forgotten, and notes that the feed has begun.
+func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	fields := []any{startedField, "1"}
+	for chat, h := range changed {
+		text, err := json.Marshal(h)
+		if err != nil {
+			return fmt.Errorf("encoding a handoff: %w", err)
+		}
+		fields = append(fields, chat, text)
+	}
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, handoffsKey(team), fields...)
+		p.Expire(ctx, handoffsKey(team), handoffsLife)
+		if len(forget) > 0 {
+			p.HDel(ctx, handoffsKey(team), forget...)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("keeping handoffs: %w", err)
+	}
+	return nil
+}
+
+// SetNotice keeps what became of an announcement.
+func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Notice) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("encoding an announcement: %w", err)
+	}
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, noticesKey(team), NoticeName(chat, channel), text)
+		p.Expire(ctx, noticesKey(team), handoffsLife)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("keeping an announcement: %w", err)
+	}
+	return nil
+}
+
+// Handoff finds what is known of one conversation's waiting and its announcement in a channel.
+func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Handoff, n Notice, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var waits, notice *redis.StringCmd
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		waits, notice = p.HGet(ctx, handoffsKey(team), chat), p.HGet(ctx, noticesKey(team), NoticeName(chat, channel))
+		return nil
+	})
+	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis answers it bare
+		return h, n, fmt.Errorf("reading a handoff: %w", err)
+	}
+	_ = json.Unmarshal([]byte(waits.Val()), &h) // a miss, or broken: nothing is known
+	_ = json.Unmarshal([]byte(notice.Val()), &n)
+	return h, n, nil
+}
+
+// Trouble says that nothing can be posted in a channel.
+type Trouble struct {
+	Why string    `json:"why"` // Slack's word
+	At  time.Time `json:"at"`
+}
+
+// TroublePasses is how long after a trouble a channel is tried again.
+const TroublePasses = 10 * time.Minute
+
+// SetTrouble keeps for ten minutes that nothing can be posted in a channel, and why.
+func (c *Cache) SetTrouble(ctx context.Context, team, channel string, t Trouble) error {
+	return c.set(ctx, map[string]any{troubleKey(team, channel): t}, TroublePasses)
+}
+
+// Trouble answers what stands against posting in a channel now; the zero Trouble when nothing does.
+func (c *Cache) Trouble(ctx context.Context, team, channel string, now time.Time) (t Trouble, err error) {
+	found, err := c.get(ctx, troubleKey(team, channel), &t)
+	if !found || now.Sub(t.At) >= TroublePasses {
+		return Trouble{}, err
+	}
+	return t, err
+}
+
+// RedrawAt asks for a redraw of a conversation's cards at the given time, unless one is asked for already: any number
+// of changes until then cost one redraw, which shows the newest state.
+func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Time) error {
+	if len(at) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list := make([]redis.Z, 0, len(at))
+	for chat, t := range at {
+		list = append(list, redis.Z{Score: float64(t.UnixMilli()), Member: chat})
+	}
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZAddNX(ctx, redrawsKey(team), list...)
+		p.Expire(ctx, redrawsKey(team), cardsLife)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("asking for redraws: %w", err)
+	}
+	return nil
+}
+
+// DueRedraws hands out at most n conversations whose redraw is due, each once.
+func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n int) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n).StringSlice()
+	if err != nil {
+		return nil, fmt.Errorf("looking for redraws: %w", err)
+	}
+	return chats, nil
+}
+
+var dueScript = redis.NewScript(`
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, chat in ipairs(due) do redis.call('ZREM', KEYS[1], chat) end
+return due`)
+
+// Drawn answers, of the given conversations, those that have cards, each with the state that they show.
+func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	defer cancel()
+	answers := make([]*redis.StringCmd, len(chats))
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for n, chat := range chats {
+			answers[n] = p.HGet(ctx, cardsKey(team, chat), stateField)
+		}
+		return nil
+	})
+	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis answers it bare
+		return nil, fmt.Errorf("reading what cards show: %w", err)
+	}
+	drawn := map[string]string{}
+	for n, chat := range chats {
+		if answers[n].Err() == nil {
+			drawn[chat] = answers[n].Val()
+		}
+	}
+	return drawn, nil
+}
+
+// Unswept answers at most n conversations with cards that were not compared with the truth since the given time, the
+// longest ones first, and notes that they are compared now.
+func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, n int) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
+		Min: "-inf", Max: strconv.FormatInt(since.UnixMilli(), 10), Count: int64(n),
+	}).Result()
+	if err != nil || len(chats) == 0 {
+		return nil, wrap("looking for cards to compare", err)
+	}
+	list := make([]redis.Z, len(chats))
+	for i, chat := range chats {
+		list[i] = redis.Z{Score: float64(now.UnixMilli()), Member: chat}
+	}
+	return chats, wrap("noting which cards are compared", c.rdb.ZAddXX(ctx, cardedKey(team), list...).Err())
+}
+
+// Uncard says that a conversation has no cards any more.
+func (c *Cache) Uncard(ctx context.Context, team, chat string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return wrap("forgetting a conversation's cards", c.rdb.ZRem(ctx, cardedKey(team), chat).Err())
+}
+
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}

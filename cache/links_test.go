@@ -1,0 +1,260 @@
+package cache_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"inventbot/cache"
+)
+
+var (
+	hand  = cache.HandLink{Member: "mem_1", By: "U9", At: noon}
+	offer = cache.Offer{ID: "q1", Member: "mem_1", Name: "Ada <Lovelace>", By: "U9", Channel: "C1"}
+)
+
+func deed(n int, chat string) cache.Deed {
+	return cache.Deed{Job: fmt.Sprint(n), Chat: chat, User: "U1", Verb: "take", From: "Grace", To: "Ada", Channel: "C1", At: noon.Add(time.Duration(n) * time.Second)}
+}
+
+func TestHandLink(t *testing.T) {
+	t.Run("is kept until it is dropped", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			is := func(team, user string, want cache.HandLink, wantOK bool) {
+				t.Helper()
+				got, ok, err := c.HandLink(t.Context(), team, user)
+				if d := cmp.Diff(want, got); d != "" || ok != wantOK || err != nil {
+					t.Errorf("%v and %v, want %v, -, got +:\n%s", ok, err, wantOK, d)
+				}
+			}
+			second := cache.HandLink{Member: "mem_2", By: "U9", At: noon}
+			is("T1", "U1", cache.HandLink{}, false)
+			fine(t, c.SetHandLink(t.Context(), "T1", "U1", hand))
+			fine(t, c.SetHandLink(t.Context(), "T1", "U2", second))
+			is("T1", "U1", hand, true)
+			is("T2", "U1", cache.HandLink{}, false)
+			all, err := c.HandLinks(t.Context(), "T1")
+			fine(t, err)
+			if d := cmp.Diff(map[string]cache.HandLink{"U1": hand, "U2": second}, all); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+			fine(t, c.SetHandLink(t.Context(), "T1", "U1", second))
+			is("T1", "U1", second, true)
+			for _, want := range []bool{true, false} {
+				if was, err := c.DropHandLink(t.Context(), "T1", "U1"); was != want || err != nil {
+					t.Errorf("dropping: %v and %v, want %v", was, err, want)
+				}
+			}
+			is("T1", "U1", cache.HandLink{}, false)
+			is("T1", "U2", second, true)
+		})
+	})
+	t.Run("that is broken is a miss", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for _, text := range []string{"", "{", "[]", "{}", `{"member":""}`} {
+				fine(t, c.Raw().HSet(t.Context(), cache.LinksKey("T1"), "U1", text).Err())
+				if _, ok, err := c.HandLink(t.Context(), "T1", "U1"); ok || err != nil {
+					t.Errorf("%q: %v and %v, want a miss", text, ok, err)
+				}
+				if all, err := c.HandLinks(t.Context(), "T1"); len(all) > 0 || err != nil {
+					t.Errorf("%q: %v and %v, want none", text, all, err)
+				}
+			}
+		})
+	})
+}
+
+func TestOffer(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		is := func(want cache.Offer, wantOK bool) {
+			t.Helper()
+			got, ok, err := c.Offer(t.Context(), "T1", "U1")
+			if d := cmp.Diff(want, got); d != "" || ok != wantOK || err != nil {
+				t.Errorf("%v and %v, want %v, -, got +:\n%s", ok, err, wantOK, d)
+			}
+		}
+		newer := offer
+		newer.ID = "q2"
+		is(cache.Offer{}, false)
+		fine(t, c.SetOffer(t.Context(), "T1", "U1", offer))
+		is(offer, true)
+		fine(t, c.SetOffer(t.Context(), "T1", "U1", newer))
+		is(newer, true)
+		fine(t, c.DropOffer(t.Context(), "T1", "U1"))
+		fine(t, c.DropOffer(t.Context(), "T1", "U1"))
+		is(cache.Offer{}, false)
+	})
+}
+
+func TestWhatIsHeldForWantOfALink(t *testing.T) {
+	t.Run("is the last request, handed out once", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			hold := func(text string, want bool) {
+				t.Helper()
+				if first, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(text), noon); first != want || err != nil {
+					t.Errorf("first %v and %v, want %v", first, err, want)
+				}
+			}
+			held := func(want bool) {
+				t.Helper()
+				if got, err := c.Held(t.Context(), "T1", "U1"); got != want || err != nil {
+					t.Errorf("held %v and %v, want %v", got, err, want)
+				}
+			}
+			release := func(want string) {
+				t.Helper()
+				if got, err := c.Release(t.Context(), "T1", "U1"); string(got) != want || err != nil {
+					t.Errorf("got %q and %v, want %q", got, err, want)
+				}
+			}
+			held(false)
+			release("")
+			hold(`{"v":1}`, true)
+			hold(`{"v":2}`, false)
+			held(true)
+			release(`{"v":2}`)
+			release("")
+			held(false)
+			hold(`{"v":3}`, true)
+		})
+	})
+	t.Run("is handed out to one of many", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fill(t, c)
+			var all sync.WaitGroup
+			var got atomic.Int64
+			for range 10 {
+				all.Go(func() {
+					text, err := c.Release(t.Context(), "T1", "U1")
+					if err != nil {
+						t.Error(err)
+					}
+					if len(text) > 0 {
+						got.Add(1)
+					}
+				})
+			}
+			all.Wait()
+			if got.Load() != 1 {
+				t.Errorf("handed out %d times, want once", got.Load())
+			}
+		})
+	})
+}
+
+func TestTried(t *testing.T) {
+	t.Run("answers who tried in the last 30 days, and when last", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			now := time.Now().Truncate(time.Second)
+			for user, ago := range map[string]time.Duration{"U1": time.Minute, "U2": 29 * 24 * time.Hour, "U3": 31 * 24 * time.Hour} {
+				for _, at := range []time.Time{now.Add(-ago - time.Minute), now.Add(-ago)} {
+					_, err := c.Hold(t.Context(), "T1", user, json.RawMessage(`{}`), at)
+					fine(t, err)
+				}
+			}
+			got, err := c.Tried(t.Context(), "T1")
+			fine(t, err)
+			if d := cmp.Diff(map[string]time.Time{"U1": now.Add(-time.Minute), "U2": now.Add(-29 * 24 * time.Hour)}, got); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+		})
+	})
+	t.Run("keeps the last 1,000", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		now := time.Now()
+		for i := range cache.TriedKept + 5 {
+			_, err := c.Hold(t.Context(), "T1", fmt.Sprint("U", i), json.RawMessage(`{}`), now.Add(time.Duration(i-2000)*time.Second))
+			fine(t, err)
+		}
+		got, err := c.Tried(t.Context(), "T1")
+		fine(t, err)
+		if _, first := got["U4"]; len(got) != cache.TriedKept || first {
+			t.Errorf("%d are kept, the fifth %v", len(got), first)
+		}
+	})
+}
+
+func TestDeeds(t *testing.T) {
+	t.Run("are those of one conversation, newest first, each once", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for _, d := range []cache.Deed{deed(1, "chat_1"), deed(2, "chat_2"), deed(3, "chat_1"), deed(3, "chat_1")} {
+				fine(t, c.AddDeed(t.Context(), "T1", d))
+			}
+			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), "*", "deed", "{").Err())
+			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), "*", "other", "x").Err())
+			for at, want := range map[[2]string][]cache.Deed{
+				{"T1", "chat_1"}: {deed(3, "chat_1"), deed(1, "chat_1")},
+				{"T1", "chat_2"}: {deed(2, "chat_2")},
+				{"T1", "chat_3"}: nil,
+				{"T2", "chat_1"}: nil,
+			} {
+				got, err := c.Deeds(t.Context(), at[0], at[1])
+				fine(t, err)
+				if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+					t.Errorf("%v, want -, got +:\n%s", at, d)
+				}
+			}
+		})
+	})
+	t.Run("are found behind thousands of others", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.AddDeed(t.Context(), "T1", deed(0, "chat_1")))
+			text, err := json.Marshal(deed(1, "chat_2"))
+			fine(t, err)
+			for range 22 {
+				pipe := c.Raw().Pipeline()
+				for range 100 {
+					pipe.Do(t.Context(), "XADD", cache.HistoryKey("T1"), "*", "deed", text)
+				}
+				_, err = pipe.Exec(t.Context())
+				fine(t, err)
+			}
+			fine(t, c.AddDeed(t.Context(), "T1", deed(2, "chat_1")))
+			got, err := c.Deeds(t.Context(), "T1", "chat_1")
+			fine(t, err)
+			if d := cmp.Diff([]cache.Deed{deed(2, "chat_1"), deed(0, "chat_1")}, got); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+		})
+	})
+	t.Run("are forgotten after 90 days", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			old := time.Now().Add(-91 * 24 * time.Hour).UnixMilli()
+			text, err := json.Marshal(deed(1, "chat_1"))
+			fine(t, err)
+			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), fmt.Sprintf("%d-0", old), "deed", text).Err())
+			fine(t, c.AddDeed(t.Context(), "T1", deed(2, "chat_1")))
+			got, err := c.Deeds(t.Context(), "T1", "chat_1")
+			fine(t, err)
+			if d := cmp.Diff([]cache.Deed{deed(2, "chat_1")}, got); d != "" {
+				t.Errorf("want -, got +:\n%s", d)
+			}
+		})
+	})
+}
+
+func TestATroubleIsToldOnceUntilItIsOver(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		tell := func(team, trouble string, want bool) {
+			t.Helper()
+			if got, err := c.TellOnce(t.Context(), team, trouble); got != want || err != nil {
+				t.Errorf("%s in %s: %v and %v, want %v", trouble, team, got, err, want)
+			}
+		}
+		tell("T1", "key", true)
+		tell("T1", "key", false)
+		tell("T1", "token", true)
+		tell("T2", "key", true)
+		fine(t, c.TellAgain(t.Context(), "T1", "key"))
+		tell("T1", "key", true)
+		tell("T1", "key", false)
+		tell("T1", "token", false)
+	})
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+// printHealth answers `inventbot health`: 0 when the bot that serves with the same ADDR or PORT on this machine lives,
+// else 1. It is the health check of images that hold nothing but the binary.
+func printHealth(ctx context.Context, addr string, stdout io.Writer) int {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	if err := alive(ctx, addr); err != nil {
+		_, _ = fmt.Fprintln(stdout, "not healthy:", err)
+		return 1
+	}
+	_, _ = fmt.Fprintln(stdout, "healthy")
+	return 0
+}
+
+func alive(ctx context.Context, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("ADDR: %w", err)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(r) // past any proxy
+	if err != nil {
+		return fmt.Errorf("asking: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("answered %s", resp.Status)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"regexp"
+	"strings"
+	"text/template"
+)
+
+//go:embed manifest.yml.tmpl
+var manifestText string
+
+var manifestTemplate = template.Must(template.New("manifest").Parse(manifestText))
+
+// manifest is what the Slack app's manifest depends on.
+type manifest struct {
+	URL     string // public address of the bot, without a slash at the end; empty with Socket
+	Command string // with its slash
+	Socket  bool   // the bot connects out instead of being called
+}
+
+func (m manifest) write(w io.Writer) error {
+	if err := manifestTemplate.Execute(w, m); err != nil {
+		return fmt.Errorf("writing the manifest: %w", err)
+	}
+	return nil
+}
+
+// Slack's rule for the name of a command.
+var commandName = regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`)
+
+// printManifest answers `inventbot manifest`: the manifest to paste into Slack, for one address or for Socket Mode.
+func printManifest(args []string, stdout io.Writer) int {
+	flags := flag.NewFlagSet("inventbot manifest", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	address := flags.String("url", "", "the bot's public `address`, such as https://bot.example.com")
+	m := manifest{}
+	flags.StringVar(&m.Command, "command", "/invent", "the slash `command`")
+	flags.BoolVar(&m.Socket, "socket", false, "for Socket Mode: the bot connects out and needs no address")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	u, err := url.Parse(*address)
+	switch {
+	case flags.NArg() > 0 || m.Socket == (*address != ""):
+		_, _ = fmt.Fprintln(stdout, "usage: inventbot manifest (--url https://bot.example.com | --socket) [--command /invent]")
+		return 2
+	case !commandName.MatchString(m.Command):
+		_, _ = fmt.Fprintln(stdout, "--command: a slash, then at most 31 small letters, digits, - and _")
+		return 2
+	case !m.Socket && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""):
+		_, _ = fmt.Fprintln(stdout, "--url: Slack calls https:// addresses only, such as https://bot.example.com")
+		return 2
+	case !m.Socket:
+		m.URL = strings.TrimRight(u.String(), "/")
+	}
+	if err := m.write(stdout); err != nil {
+		return 1 // there is nowhere to say why
+	}
+	return 0
+}
+
+// scope is one that the manifest asks for, and what needs it.
+type scope struct{ name, feature string }
+
+var scopeLine = regexp.MustCompile(`(?m)^      - ([a-z:.]+) # (.+)$`)
+
+// scopes reads from the manifest what the bot's token must be allowed to do.
+func scopes() []scope {
+	var text strings.Builder
+	_ = manifest{Command: "/invent", Socket: true}.write(&text) // into memory: it can't fail
+	var all []scope
+	for _, m := range scopeLine.FindAllStringSubmatch(text.String(), -1) {
+		all = append(all, scope{name: m[1], feature: m[2]})
+	}
+	return all
+}
