@@ -71,7 +71,8 @@ type Bot struct {
 	side         side
 	settled      settled
 	health       health
-	useSpare     func() // wakes the spare's loops
+	steps        func(step, cache.Job) // what a test wants done at each step; nil
+	useSpare     func()                // wakes the spare's loops
 	spareUsed    chan struct{}
 }
 

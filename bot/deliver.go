@@ -186,11 +186,12 @@ func (b *Bot) note(_ context.Context, s *scene) {
 // of the conversation.
 func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	i := s.work.Intent
-	drawn, err := b.place(ctx, s)
+	card, err := b.place(ctx, s)
 	if err != nil {
 		return err
 	}
-	b.remember(ctx, s, drawn)
+	b.passed(drawn, s.job)
+	b.remember(ctx, s, card)
 	deed := cache.Deed{
 		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: s.work.From,
 		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
@@ -207,7 +208,8 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		// The card is drawn; that the question is gone is a courtesy.
 		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))
 	}
-	b.redrawOthers(ctx, s, drawn)
+	b.passed(remembered, s.job)
+	b.redrawOthers(ctx, s, card)
 	return nil
 }
 

@@ -33,8 +33,9 @@ type world struct {
 	slack   *slacktest.Workspace
 	invent  *inventtest.Invent
 	log     *buffer
-	support *slacktest.Channel // the bot is a member
-	random  *slacktest.Channel // the bot isn't
+	steps   func(step string, j cache.Job) // what is to happen at the steps of an action; nil
+	support *slacktest.Channel             // the bot is a member
+	random  *slacktest.Channel             // the bot isn't
 
 	ada, grace, joan *slacktest.Person // members
 	linus            *slacktest.Person // nobody in Invent
@@ -105,6 +106,9 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	b, err := bot.New(c)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if w.steps != nil {
+		b.OnStep(w.steps)
 	}
 	l, err := (&net.ListenConfig{}).Listen(w.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
