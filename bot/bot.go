@@ -60,6 +60,7 @@ type Bot struct {
 	routes       Routes
 	handoffSlack bool
 	waitReminder time.Duration
+	leads        atomic.Bool // this process follows the inbox for all
 	socket       atomic.Bool // the inbox's socket is open
 	paces        paces
 	log          *slog.Logger
@@ -169,6 +170,7 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	var loops sync.WaitGroup
 	loops.Go(func() { b.check(ctx) })
 	loops.Go(func() { b.checkContract(ctx) })
+	loops.Go(func() { b.lead(ctx) })
 	loops.Go(func() { b.follow(ctx) })
 	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
 	if b.spare != nil {

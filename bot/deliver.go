@@ -60,6 +60,9 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	if to == "" || !r.allowed(to) {
 		return &slackError{doing: "answering a request", code: "no_response_url"}
 	}
+	if h.ResponseType == "" && !h.ReplaceOriginal && !h.DeleteOriginal {
+		h.ResponseType = "ephemeral" // as it is without; said all the same
+	}
 	body, err := json.Marshal(h)
 	if err != nil {
 		return fmt.Errorf("encoding a message: %w", err)
@@ -156,8 +159,8 @@ func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
 	switch {
 	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
 		s.known.Reach = cache.Shared
-	case err == nil:
-		s.known.Reach = cache.Own
+	case err == nil, slackSays(wrapSlack("", err), "unknown_method", "404 Not Found"):
+		s.known.Reach = cache.Own // a stand-in of Slack without the method has no shared channels
 	default:
 		// Not kept: the app may be invited the next moment.
 		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", wrapSlack("looking at a channel", err))

@@ -129,39 +129,51 @@ type feed struct {
 	offline   string // why nothing is listed, as last logged
 }
 
-// follow runs the feed until ctx ends. One process of all leads it.
+// lead renews the lead of the feed until ctx ends, beside the feed itself, which may be busy for longer than a lead lasts.
+func (b *Bot) lead(ctx context.Context) {
+	ticker := time.NewTicker(renewEvery)
+	defer ticker.Stop()
+	for {
+		if b.probe.checked.Load() {
+			leads, err := b.cache.Lead(ctx, b.probe.ID)
+			b.debug("it can't be told who leads", err)
+			b.leads.Store(leads)
+		}
+		wait := ticker.C
+		if !b.probe.checked.Load() {
+			wait = time.After(beat)
+		}
+		select {
+		case <-ctx.Done():
+			if b.leads.Swap(false) {
+				b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), b.probe.ID))
+			}
+			return
+		case <-wait:
+		}
+	}
+}
+
+// follow runs the feed until ctx ends, whenever this process leads.
 func (b *Bot) follow(ctx context.Context) {
 	f := &feed{Bot: b, team: b.probe, trigger: make(chan struct{}, 1)}
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
-	var renewed time.Time
-	leads := false
 	defer f.drop()
+	led := false
 	for {
 		select {
 		case <-ctx.Done():
-			if leads {
-				b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), f.team.ID))
-			}
 			return
 		case <-ticker.C:
 		case <-f.trigger:
 			f.next = f.soonest
 		}
-		if !f.team.checked.Load() {
-			continue
+		leads := b.leads.Load()
+		if leads && !led {
+			f.states, f.next, f.swept = map[string]string{}, time.Time{}, time.Time{}
 		}
-		if time.Since(renewed) >= renewEvery {
-			renewed = time.Now()
-			was := leads
-			var err error
-			if leads, err = b.cache.Lead(ctx, f.team.ID); err != nil {
-				b.debug("it can't be told who leads", err)
-			}
-			if leads && !was {
-				f.states, f.next, f.swept = map[string]string{}, time.Time{}, time.Time{}
-			}
-		}
+		led = leads
 		if !leads {
 			f.drop()
 			continue

@@ -378,3 +378,45 @@ func TestMine(t *testing.T) {
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	w.slack.IgnoreLeftovers()
 }
+
+// TestEventsAreOnlyTriggers: whatever the socket delivers or loses, each handoff is announced once.
+func TestEventsAreOnlyTriggers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	for _, half := range []string{``, `{`, `{"data":{"id":"chat_ghost"}}`, `{"type":"x","data":{"id":"chat_ghost","state":{"id":"s","state":"OPEN"}}}`, `[]`, "\x00"} {
+		w.invent.Send([]byte(half))
+	}
+	w.asks("chat_1")
+	w.asks("chat_1") // twice, at once
+	card := w.support.ExpectMessage("chat_1", "for a human since")
+
+	// The socket breaks, and what happens meanwhile is never told.
+	w.invent.Mute(true)
+	w.chat("chat_2")
+	w.has("chat_1", "mem_grace")
+	w.invent.Mute(false)
+	w.invent.DropSockets()
+	w.support.ExpectMessage("chat_2")
+	w.support.ExpectUpdate(card, "@grace")
+	w.until("the socket is open again", func() bool { return w.invent.Sockets() > 0 })
+	w.chat("chat_3")
+	w.support.ExpectMessage("chat_3")
+	w.slack.IgnoreLeftovers() // how unread messages are counted up
+	if n := len(w.slack.CallsTo("chat.postMessage")); n != 3 {
+		t.Errorf("%d messages were posted, want 3", n)
+	}
+}
+
+func TestLargeInbox(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	for i := range 5000 {
+		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: i%2 == 0, Channel: "email"})
+	}
+	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+	w.support.ExpectMessage("2500 conversations wait")
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
+}

@@ -173,7 +173,7 @@ func TestSaidAtOnce(t *testing.T) {
 		"/invent help":                     "/invent take <conversation>",
 		"/support":                         "/support assign <conversation> [to] <who>",
 		"/invent tkae chat_1":              "Did you mean `/invent take`?",
-		"/invent take":                     "Which conversation?",
+		"/invent release":                  "Which conversation?",
 		"/invent take chat_1 now or never": "too many words",
 		"/invent take https://evil.example/chat_1":     "doesn't lead to a conversation",
 		"/invent assign chat_1":                        "Who is meant?",

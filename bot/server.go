@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -193,13 +194,13 @@ func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
 // and nothing was done.
 func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	now := b.now()
-	j := cache.Job{ID: i.Key, Lane: i.Team + "/" + i.Chat, At: now}
-	j.Quiet = i.Verb.Inner()
+	home := cmp.Or(i.Enterprise, i.Team) // an organisation's workspaces share their conversations
+	j := cache.Job{ID: i.Key, Lane: home + "/" + i.Chat, At: now, Quiet: i.Verb.Inner()}
 	switch {
 	case i.Verb == slackui.Resume:
-		j.Lane = i.Team + "//" + i.User + "/resume" // it waits long, and nobody behind it should
+		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Chat == "":
-		j.Lane = i.Team + "//" + i.User
+		j.Lane = home + "//" + i.User
 	}
 	if i.ResponseURL != "" && i.Verb != slackui.Leave {
 		j.Tell = now.Add(patience)

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -359,38 +361,41 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	b.log.Log(context.Background(), level, "action", attrs...)
 }
 
-// settled remembers requests that this process has dealt with although Redis may hold them still. Entries go
-// after an hour, as the reservations do.
+// settled remembers requests that this process has dealt with although Redis may hold them still: for half an hour at
+// least, or the newest 50,000.
 type settled struct {
-	mu   sync.Mutex
-	jobs map[string]settledJob
+	mu         sync.Mutex
+	young, old map[string]struct{}
+	turned     time.Time
+	owed       map[string]cache.Job // those that this process holds in the stream and could not end yet
 }
 
-type settledJob struct {
-	job  cache.Job
-	held bool // we hold it in the stream and owe its end
-	at   time.Time
-}
+const (
+	settledFor  = 30 * time.Minute
+	settledMost = 50_000
+)
 
-func (s *settled) add(j cache.Job, held bool) {
+func (s *settled) add(j cache.Job, owed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.jobs == nil {
-		s.jobs = map[string]settledJob{}
+	if s.young == nil || len(s.young) >= settledMost || time.Since(s.turned) > settledFor {
+		s.old, s.young, s.turned = s.young, map[string]struct{}{}, time.Now()
 	}
-	for id, old := range s.jobs {
-		if time.Since(old.at) > time.Hour {
-			delete(s.jobs, id)
+	s.young[j.ID] = struct{}{}
+	if owed {
+		if s.owed == nil {
+			s.owed = map[string]cache.Job{}
 		}
+		s.owed[j.ID] = j
 	}
-	s.jobs[j.ID] = settledJob{job: j, held: held, at: time.Now()}
 }
 
 func (s *settled) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, found := s.jobs[id]
-	return found
+	_, young := s.young[id]
+	_, old := s.old[id]
+	return young || old
 }
 
 // endAll ends in Redis what is owed to it.
@@ -399,19 +404,14 @@ func (s *settled) endAll(ctx context.Context, q *cache.Cache) {
 		return
 	}
 	s.mu.Lock()
-	var owed []cache.Job
-	for _, old := range s.jobs {
-		if old.held {
-			owed = append(owed, old.job)
-		}
-	}
+	owed := slices.Collect(maps.Values(s.owed))
 	s.mu.Unlock()
 	for _, j := range owed {
 		if q.Done(ctx, j) != nil {
 			return
 		}
 		s.mu.Lock()
-		s.jobs[j.ID] = settledJob{job: j, at: time.Now()}
+		delete(s.owed, j.ID)
 		s.mu.Unlock()
 	}
 }
