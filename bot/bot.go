@@ -97,6 +97,7 @@ func New(c Config) (*Bot, error) {
 	if b.workers == 0 {
 		b.workers = 128
 	}
+	b.metrics.registry.MustRegister(newQueueGauges(b), buildInfo(), upstreams)
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)

@@ -38,7 +38,7 @@ type responses struct {
 func newResponses(host string) *responses {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
-	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: transport, CheckRedirect: noRedirect}, host: host}
+	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: timeResponses(transport), CheckRedirect: noRedirect}, host: host}
 }
 
 // allowed says whether an address is one of Slack's: a request that names another must not make the bot

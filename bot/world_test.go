@@ -85,7 +85,7 @@ func (w *world) has(chat, member string) {
 func (w *world) serve(change ...func(*bot.Config)) (address string, stop func()) {
 	w.t.Helper()
 	team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
-		invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second}))
+		invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second, Wrap: bot.TimeInvent}))
 	c := bot.Config{
 		Secrets: []string{"old", w.slack.Secret()}, Teams: team.Only, Probe: team,
 		ChatURL:   "https://useinvent.com/o/inbox/{chat_id}",
