@@ -214,7 +214,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 		return "failed", nil // nobody waits for words
 	case errors.As(err, &no):
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && b.hold(ctx, i)
-		outcome, words = string(no.reason), slackui.Refused(no.reason, no.about, held)
+		outcome, words = string(no.reason), slackui.Refused(i.Verb, no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:

@@ -56,7 +56,10 @@ func TestRaceOnTwoProcesses(t *testing.T) {
 	winner := strings.TrimPrefix(*writes[0].Member, "mem_")
 	for _, p := range people {
 		if p.Name != winner {
-			p.ExpectPrivate(w.support, strings.ToUpper(winner)+" has had it for")
+			late, who := p.ExpectPrivate(w.support, "Take over", "Leave it"), strings.ToUpper(winner)
+			if late == nil || !strings.Contains(late.Text, who+" has had it for") && !strings.Contains(late.Text, who+" has just taken it") {
+				t.Errorf("%s is told %+v, want that %s has it", p.Name, late, who)
+			}
 		}
 	}
 	w.support.ExpectUpdate(card, "@"+winner)

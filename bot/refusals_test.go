@@ -64,7 +64,9 @@ func TestRefused(t *testing.T) {
 			w.acknowledged(x.Types(w.support, "/invent take chat_1"))
 			x.ExpectPrivate(w.support, append(c.says, "Nothing was changed")...)
 			w.acknowledged(x.Types(w.support, "/invent show chat_1"))
-			x.ExpectPrivate(w.support, c.says...)
+			if m := x.ExpectPrivate(w.support, c.says...); m == nil || strings.Contains(m.Text, "changed") {
+				t.Errorf("asked to show it: %+v, want no word of changes", m)
+			}
 			w.wrote()
 		})
 	}

@@ -118,6 +118,48 @@ var calls = map[string]struct {
 		_, err := c.TellOnce(ctx, "T1", "key")
 		return err
 	}},
+	"Lead": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Lead(ctx, "T1")
+		return err
+	}},
+	"StepDown": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.StepDown(ctx, "T1") }},
+	"Handoffs": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Handoffs(ctx, "T1")
+		return err
+	}},
+	"Notices": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Notices(ctx, "T1")
+		return err
+	}},
+	"SetHandoffs": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		return c.SetHandoffs(ctx, "T1", map[string]cache.Handoff{"chat_1": waits}, []string{"chat_2"})
+	}},
+	"SetNotice": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetNotice(ctx, "T1", "chat_1", "C1", posted) }},
+	"Handoff": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Handoff(ctx, "T1", "chat_1", "C1")
+		return err
+	}},
+	"SetTrouble": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetTrouble(ctx, "T1", "C1", archived) }},
+	"Trouble": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Trouble(ctx, "T1", "C1", noon)
+		return err
+	}},
+	"RedrawAt": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		return c.RedrawAt(ctx, "T1", map[string]time.Time{"chat_1": noon})
+	}},
+	"DueRedraws": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.DueRedraws(ctx, "T1", noon, 10)
+		return err
+	}},
+	"Drawn": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Drawn(ctx, "T1", []string{"chat_1"})
+		return err
+	}},
+	"Unswept": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Unswept(ctx, "T1", noon, noon, 10)
+		return err
+	}},
+	"Uncard":    {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Uncard(ctx, "T1", "chat_1") }},
 	"TellAgain": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.TellAgain(ctx, "T1", "key") }},
 }
 

@@ -110,14 +110,14 @@ func (c *Cache) Ping(ctx context.Context) error {
 	return nil
 }
 
-// Warm loads the scripts and learns Redis's clock, so that the first click needs one
-// round trip like all others. Its failure costs nothing but that.
+// Warm loads the scripts and learns Redis's clock, so that the first click and the feed's
+// first round need one round trip for a step like all others. Its failure costs nothing but that.
 func (c *Cache) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
 	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
 	// call would be two from then on.
-	for _, s := range []*redis.Script{submitScript, doneScript, laterScript, tickScript} {
+	for _, s := range []*redis.Script{submitScript, doneScript, laterScript, tickScript, leadScript, stepDownScript, dueScript} {
 		if err := s.Load(ctx, c.rdb).Err(); err != nil {
 			return fmt.Errorf("loading scripts: %w", err)
 		}

@@ -12,6 +12,9 @@ const (
 	Group     = workers
 	CardsKept = cardsKept
 	TriedKept = triedKept
+
+	LeaderLife   = leaderLife
+	HandoffsLife = handoffsLife
 )
 
 // QueueKeys are the keys that may live for ever.
@@ -25,6 +28,13 @@ var (
 	PersonKey = personKey
 	CardsKey  = cardsKey
 	ReachKey  = reachKey
+
+	LeaderKey   = leaderKey
+	HandoffsKey = handoffsKey
+	NoticesKey  = noticesKey
+	TroubleKey  = troubleKey
+	RedrawsKey  = redrawsKey
+	CardedKey   = cardedKey
 
 	LinksKey   = linksKey
 	OfferKey   = offerKey

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -155,12 +156,12 @@ func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Hand
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var waits, notice *redis.StringCmd
-	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		waits, notice = p.HGet(ctx, handoffsKey(team), chat), p.HGet(ctx, noticesKey(team), NoticeName(chat, channel))
 		return nil
 	})
-	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis answers it bare
-		return h, n, fmt.Errorf("reading a handoff: %w", err)
+	if err := unread("reading a handoff", cmds, err); err != nil {
+		return h, n, err
 	}
 	_ = json.Unmarshal([]byte(waits.Val()), &h) // a miss, or broken: nothing is known
 	_ = json.Unmarshal([]byte(notice.Val()), &n)
@@ -234,14 +235,14 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
 	answers := make([]*redis.StringCmd, len(chats))
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, chat := range chats {
 			answers[n] = p.HGet(ctx, cardsKey(team, chat), stateField)
 		}
 		return nil
 	})
-	if err != nil && err != redis.Nil { //nolint:errorlint // go-redis answers it bare
-		return nil, fmt.Errorf("reading what cards show: %w", err)
+	if err := unread("reading what cards show", cmds, err); err != nil {
+		return nil, err
 	}
 	drawn := map[string]string{}
 	for n, chat := range chats {
@@ -275,6 +276,20 @@ func (c *Cache) Uncard(ctx context.Context, team, chat string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return wrap("forgetting a conversation's cards", c.rdb.ZRem(ctx, cardedKey(team), chat).Err())
+}
+
+// unread answers the error of a pipeline of reads that isn't a miss. go-redis answers the first error of all, and behind
+// a miss another one may stand.
+func unread(doing string, cmds []redis.Cmder, err error) error {
+	if !errors.Is(err, redis.Nil) {
+		return wrap(doing, err)
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return wrap(doing, err)
+		}
+	}
+	return nil
 }
 
 func wrap(doing string, err error) error {

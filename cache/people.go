@@ -128,14 +128,14 @@ func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, e
 	defer cancel()
 	var cards *redis.MapStringStringCmd
 	var reach, handoff *redis.StringCmd
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		cards = p.HGetAll(ctx, cardsKey(team, chat))
 		reach = p.Get(ctx, reachKey(team, channel))
 		handoff = p.HGet(ctx, handoffsKey(team), chat)
 		return nil
 	})
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return Known{}, fmt.Errorf("reading cards: %w", err)
+	if err := unread("reading cards", cmds, err); err != nil {
+		return Known{}, err
 	}
 	fields := cards.Val()
 	k := Known{Reach: Reach(reach.Val())}

@@ -262,6 +262,21 @@ func TestACard(t *testing.T) {
 	})
 }
 
+// TestAListsTakeButtonSaysWhom: to a screen reader the buttons of a list are all the same but for that.
+func TestAListsTakeButtonSaysWhom(t *testing.T) {
+	t.Parallel()
+	for customer, want := range map[string]string{
+		"Jane Doe": "Jane Doe", "": "Unnamed", " \n\u202e": "Unnamed", strings.Repeat("x", 31): strings.Repeat("x", 29) + "…",
+	} {
+		n := ordinary
+		n.customer = customer
+		b := buttons(t, slackui.Items(slackui.Queue, []slackui.Item{{Chat: n.conversation()}}, 0, ""))[0]
+		if want = "Take: assign this conversation to me: " + want; b.Text.Text != "Take" || b.AccessibilityLabel != want {
+			t.Errorf("%q: the button %s is labelled %q, want %q", customer, b.Text.Text, b.AccessibilityLabel, want)
+		}
+	}
+}
+
 func TestChannelsAndStatesHaveNames(t *testing.T) {
 	t.Parallel()
 	for integration, want := range map[string]string{
@@ -287,7 +302,10 @@ func TestLateSaysForHowLong(t *testing.T) {
 	t.Parallel()
 	grace := ordinary.grace()
 	for ago, want := range map[time.Duration]string{
-		-time.Minute:             "Grace Hopper has had it for 0 s.",
+		-time.Minute:             "Grace Hopper has just taken it.",
+		0:                        "Grace Hopper has just taken it.",
+		time.Second - 1:          "Grace Hopper has just taken it.",
+		time.Second:              "Grace Hopper has had it for 1 s.",
 		4*time.Second + 999*1e6:  "Grace Hopper has had it for 4 s.",
 		59 * time.Second:         "Grace Hopper has had it for 59 s.",
 		time.Minute:              "Grace Hopper has had it for 1 min.",
@@ -305,15 +323,35 @@ func TestLateSaysForHowLong(t *testing.T) {
 	}
 }
 
+// TestRefusalsSpeakOfChangesOnlyWhereOneWasAsked: of a look at something nobody wonders whether it changed anything.
+func TestRefusalsSpeakOfChangesOnlyWhereOneWasAsked(t *testing.T) {
+	t.Parallel()
+	for verb, alters := range map[slackui.Verb]bool{
+		slackui.Take: true, slackui.Assign: true, slackui.Release: true,
+		slackui.Link: true, slackui.Agree: true, slackui.Decline: true, slackui.Unlink: true,
+		slackui.Show: false, slackui.Refresh: false, slackui.Share: false, slackui.History: false, slackui.Route: false,
+		slackui.Queue: false, slackui.Mine: false, slackui.Whoami: false, slackui.Links: false, "of_tomorrow": false,
+	} {
+		for _, about := range []string{"", "U0GRACE"} {
+			for _, held := range []bool{false, true} {
+				got := slackui.Refused(verb, slackui.NotLinked, about, held).Text
+				if strings.Contains(got, "changed") != alters || strings.Contains(got, "within an hour") != held || !strings.HasSuffix(got, ".") || strings.Contains(got, "  ") {
+					t.Errorf("%s about %q, held %v: %q", verb, about, held, got)
+				}
+			}
+		}
+	}
+}
+
 // TestEveryRefusalHelps: each has words of its own, and never the fallback.
 func TestEveryRefusalHelps(t *testing.T) {
 	t.Parallel()
 	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered}
 	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken}
 	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
-		fallback := slackui.Refused("of_tomorrow", about, false).Text
+		fallback := slackui.Refused(slackui.Assign, "of_tomorrow", about, false).Text
 		for _, r := range reasons[:len(reasons)-1] {
-			got := slackui.Refused(r, about, false).Text
+			got := slackui.Refused(slackui.Assign, r, about, false).Text
 			possible := about == "" && !slices.Contains(ofOthers, r) || about != "" && !slices.Contains(ofOneself, r)
 			if possible && got == fallback || !strings.HasSuffix(got, " Nothing was changed.") {
 				t.Errorf("%s about %q: %q", r, about, got)
@@ -321,7 +359,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
 				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
 			}
-			if held := slackui.Refused(r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
+			if held := slackui.Refused(slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
 				t.Errorf("%s about %q, held: %q", r, about, held)
 			}
 		}

@@ -36,10 +36,13 @@ func (t ChatURL) For(chat string) string {
 	return strings.ReplaceAll(string(t), "{chat_id}", id)
 }
 
-// chat reads the conversation out of an address of the dashboard.
+// chat reads the conversation out of an address of the dashboard. http and https are alike: Slack makes http of a
+// link that was typed without a scheme.
 func (t ChatURL) chat(link string) (string, bool) {
 	before, after, ok := strings.Cut(string(t), "{chat_id}")
-	if !ok || len(link) < len(before) || !strings.EqualFold(link[:len(before)], before) {
+	link, web := cutScheme(link)
+	before, same := cutScheme(before)
+	if !ok || web != same || len(link) < len(before) || !strings.EqualFold(link[:len(before)], before) {
 		return "", false
 	}
 	id := link[len(before):]
@@ -51,6 +54,15 @@ func (t ChatURL) chat(link string) (string, bool) {
 	}
 	id, err := url.PathUnescape(id)
 	return id, err == nil && validChat(id)
+}
+
+// cutScheme cuts http:// or https:// off an address, and says whether one of them stood there.
+func cutScheme(address string) (rest string, web bool) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")) {
+		return rest, true
+	}
+	return address, false
 }
 
 // validChat refuses only what can't be an id: Invent's are opaque.

@@ -48,6 +48,7 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		whiteLabel = slackui.ChatURL("https://support.example.com/app?chat={chat_id}&x=1")
 		folder     = slackui.ChatURL("https://support.example.com/c/{chat_id}/messages")
 		hash       = slackui.ChatURL("https://support.example.com/#/inbox/{chat_id}")
+		plain      = slackui.ChatURL("http://localhost:3000/?conversation={chat_id}")
 	)
 	me, grace, mail := &slackui.To{User: "U0ADA"}, &slackui.To{User: "U123"}, &slackui.To{Email: "grace@example.com"}
 	type want struct {
@@ -109,6 +110,11 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		{"a link with a fragment", chatURL, "take <https://useinvent.com/o/inbox/chat_1#m7>", take("chat_1")},
 		{"a link to a page below", chatURL, "take <https://useinvent.com/o/inbox/chat_1/notes?x#y>", take("chat_1")},
 		{"a link with capitals in its host", chatURL, "take <https://UseInvent.com/o/inbox/Chat_1>", take("Chat_1")},
+		{"a link typed without a scheme, of which Slack makes http", chatURL, "take <http://useinvent.com/o/inbox/chat_1|useinvent.com/o/inbox/chat_1>", take("chat_1")},
+		{"a link of http, unmarked", chatURL, "take http://useinvent.com/o/inbox/chat_1", take("chat_1")},
+		{"a link whose scheme is shouted", chatURL, "take <HTTP://useinvent.com/o/inbox/chat_1>", take("chat_1")},
+		{"a link of a dashboard on http", plain, "take <http://localhost:3000/?conversation=chat_1>", take("chat_1")},
+		{"a link of https to a dashboard on http", plain, "take <https://localhost:3000/?conversation=chat_1>", take("chat_1")},
 		{"a link with what is escaped", chatURL, "take <https://useinvent.com/o/inbox/a%2Fb%3Fc%23d%25e>", take("a/b?c#d%e")},
 		{"a link with an umlaut", chatURL, "take <https://useinvent.com/o/inbox/%C3%BC>", take("ü")},
 		{"a link with a plus", chatURL, "take <https://useinvent.com/o/inbox/a+b>", take("a+b")},
@@ -211,6 +217,16 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"a link with half a character", "take <https://useinvent.com/o/inbox/%ff>", foreign},
 		{"a link with an escaped line break", "take <https://useinvent.com/o/inbox/a%0Ab>", foreign},
 		{"a link of another scheme", "take ftp://useinvent.com/o/inbox/chat_1", foreign},
+		{"a link of http to another host", "take <http://evil.example/o/inbox/chat_1>", foreign},
+		{"a link of http whose host only begins alike", "take <http://useinvent.com.evil.example/o/inbox/chat_1>", foreign},
+		{"a link of http with a user that looks like the host", "take <http://useinvent.com@evil.example/o/inbox/chat_1>", foreign},
+		{"a link of http to another port", "take <http://useinvent.com:8080/o/inbox/chat_1>", foreign},
+		{"a link of http to the inbox", "take <http://useinvent.com/o/inbox/>", foreign},
+		{"a link that holds the right one", "take <http://evil.example/https://useinvent.com/o/inbox/chat_1>", foreign},
+		{"a link of two schemes", "take <http://https://useinvent.com/o/inbox/chat_1>", foreign},
+		{"a link without a scheme that holds one", "take useinvent.com/o/inbox/chat_1?x=http://useinvent.com", foreign},
+		{"a scheme that only begins alike", "take httpsx://useinvent.com/o/inbox/chat_1", foreign},
+		{"a scheme that only ends alike", "take xhttps://useinvent.com/o/inbox/chat_1", foreign},
 		{"a script", "take javascript://useinvent.com/o/inbox/chat_1", foreign},
 
 		{"one word too many", "take chat_1 please", tooMany},

@@ -55,6 +55,15 @@ func (v Verb) Inner() bool {
 // Changes says whether the verb writes to Invent.
 func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
 
+// alters says whether the verb changes anything at all: in Invent, or who is linked to whom.
+func (v Verb) alters() bool {
+	switch v {
+	case Link, Agree, Decline, Unlink:
+		return true
+	}
+	return v.Changes()
+}
+
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {

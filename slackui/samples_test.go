@@ -222,6 +222,9 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"bundled_one":           slackui.Bundled(1),
 		"bundled_many":          slackui.Bundled(40),
 		"still_waiting":         slackui.StillWaiting(noon),
+		"late_at_once":          slackui.Late(n.typed(slackui.Take), grace, state, *state.AssignedAt),
+		"refused_show":          slackui.Refused(slackui.Show, slackui.NotLinked, "", false),
+		"refused_show_held":     slackui.Refused(slackui.Show, slackui.NotLinked, "", true),
 		"queue_none":            slackui.Items(slackui.Queue, nil, 0, ""),
 		"queue_last_one_done":   slackui.Items(slackui.Queue, nil, 0, "Done: it is yours."),
 		"queue_one_page":        slackui.Items(slackui.Queue, n.items()[:2], 0, ""),
@@ -252,13 +255,13 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		all[fmt.Sprintf("problem_%s_click", p)] = slackui.Cannot(slackui.Intent{Verb: slackui.Tell, Problem: p})
 	}
 	for _, r := range reasons {
-		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(r, "", false)
-		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(r, "U0GRACE", false)
+		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(slackui.Assign, r, "", false)
+		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(slackui.Assign, r, "U0GRACE", false)
 		if n.email != "" {
-			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(r, n.email, false)
+			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(slackui.Assign, r, n.email, false)
 		}
 		if r.Mends() {
-			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused(r, "", true)
+			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused(slackui.Assign, r, "", true)
 		}
 		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody(r)
 	}

@@ -198,7 +198,10 @@ func Slow() Message {
 func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	words := h.name() + " has it."
 	if state.AssignedAt != nil {
-		words = fmt.Sprintf("%s has had it for %s.", h.name(), lasted(now.Sub(*state.AssignedAt)))
+		words = h.name() + " has just taken it."
+		if ago := now.Sub(*state.AssignedAt); ago >= time.Second { // else a second ago, or later by another clock
+			words = fmt.Sprintf("%s has had it for %s.", h.name(), lasted(ago))
+		}
 	}
 	v := value{Chat: i.Chat, Seen: &h.ID, Origin: i.card()}
 	row := []slack.BlockElement{button(Take, wordTakeOver, labelTakeOver, v)}
@@ -288,14 +291,17 @@ func (r Reason) Mends() bool {
 	return false
 }
 
-// Refused says why nothing was done and what helps. about is the Slack user, the e-mail or the member's id it concerns
+// Refused says why nothing was done and what helps. That nothing was changed it says only of a verb that would have
+// changed something. about is the Slack user, the e-mail or the member's id it concerns
 // when that isn't the person who asked. held says that it will be done by itself once a link counts.
-func Refused(r Reason, about string, held bool) Message {
+func Refused(v Verb, r Reason, about string, held bool) Message {
 	words := refusedSelf(r)
 	if about != "" {
 		words = refusedOther(r, about)
 	}
-	words += " Nothing was changed."
+	if v.alters() {
+		words += " Nothing was changed."
+	}
 	if held {
 		words += " If you are linked within an hour, I'll carry this out by myself."
 	}
@@ -686,7 +692,11 @@ func (m *Message) add(item Item, list Verb, page, n int) {
 	}
 	words += " `" + escape(item.Chat.ID, 200) + "`"
 	v := value{Chat: item.Chat.ID, Seen: &item.Holder, List: list, Page: page}
-	b := primary(button(Take, wordTake, labelTake+": "+plain(item.Chat.Customer(), 30), v))
+	customer := plain(item.Chat.Customer(), 30)
+	if customer == "" {
+		customer = wordUnnamed
+	}
+	b := primary(button(Take, wordTake, labelTake+": "+customer, v))
 	if list == Mine {
 		b = button(Release, wordRelease, labelRelease, v)
 	}
