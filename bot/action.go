@@ -74,6 +74,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	w.member = me.Member
+	b.passed(identified, j)
 	switch i.Verb {
 	case slackui.Links:
 		return b.links(ctx, t, i, j.At)
@@ -99,6 +100,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		}
 		return "", err
 	}
+	b.passed(read, j)
 	s := &scene{team: t, work: w, job: j, chat: chat, people: map[string]cache.Link{i.User: me}}
 	if s.known, err = b.cache.Known(ctx, t.ID, i.Chat, i.Channel); err != nil {
 		b.log.Debug("cards can't be read: only the clicked one is redrawn", "error", err)
@@ -186,6 +188,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		return "", err
 	}
 	w.Wrote = written
+	b.passed(wrote, s.job)
 	s.chat.State = state
 	s.team.inbox.changed(s.chat, b.now())
 	b.note(ctx, s)

@@ -72,7 +72,8 @@ type Bot struct {
 	side         side
 	settled      settled
 	health       health
-	useSpare     func() // wakes the spare's loops
+	steps        func(step, cache.Job) // what a test wants done at each step; nil
+	useSpare     func()                // wakes the spare's loops
 	spareUsed    chan struct{}
 }
 
@@ -96,6 +97,7 @@ func New(c Config) (*Bot, error) {
 	if b.workers == 0 {
 		b.workers = 128
 	}
+	b.metrics.registry.MustRegister(newQueueGauges(b), buildInfo(), upstreams)
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)

@@ -39,7 +39,7 @@ type responses struct {
 func newResponses(host string) *responses {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
-	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: transport, CheckRedirect: noRedirect}, host: host}
+	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: timeResponses(transport), CheckRedirect: noRedirect}, host: host}
 }
 
 // allowed says whether an address is one of Slack's: a request that names another must not make the bot
@@ -197,11 +197,12 @@ func viaOf(user string, state invent.ChatState) cache.Via {
 // of the conversation.
 func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	i := s.work.Intent
-	drawn, err := b.place(ctx, s)
+	card, err := b.place(ctx, s)
 	if err != nil {
 		return err
 	}
-	b.remember(ctx, s, drawn)
+	b.passed(drawn, s.job)
+	b.remember(ctx, s, card)
 	deed := cache.Deed{
 		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
 		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
@@ -218,7 +219,8 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	case back != nil:
 		b.whisper(ctx, i, done)
 	}
-	b.redrawOthers(ctx, s, drawn)
+	b.passed(remembered, s.job)
+	b.redrawOthers(ctx, s, card)
 	b.notify(ctx, s)
 	b.redrawHome(ctx, s.team, i)
 	return nil

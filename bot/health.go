@@ -26,6 +26,7 @@ type health struct {
 	feed        string // why handoffs are not followed; "" when they are, or another process does
 	contract    []invent.Finding
 	draining    bool
+	inventAway  bool // it gave no answer when it was asked last
 }
 
 const (
@@ -56,6 +57,9 @@ func (b *Bot) checkOnce(ctx context.Context) {
 	sides.Go(func() {
 		err := b.probe.Invent.Ping(ctx)
 		b.hear(ctx, "Invent can't be used", &b.health.invent, err)
+		b.health.mu.Lock()
+		b.health.inventAway = err != nil && invent.Temporary(err)
+		b.health.mu.Unlock()
 		refused = err != nil && invent.Refused(err)
 		answered = err == nil
 	})
@@ -137,8 +141,8 @@ func (h *health) set(side *string, err error) bool {
 	return news
 }
 
-// ready answers 200 while the bot can serve: it need not be able to reach anybody for that, since it keeps
-// what it accepts; but under Socket Mode nothing reaches it without a connection. The body says how the three sides are.
+// ready answers 200 while the bot can serve: it need not be able to reach everybody for that, since it keeps what it accepts; without
+// both Redis and Invent it can neither keep anything nor do it. But under Socket Mode nothing reaches it without a connection. The body says how the three sides are.
 func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 	state := struct {
 		Ready  bool     `json:"ready"`
@@ -149,10 +153,11 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		Feed   string   `json:"feed,omitempty"`
 		Off    []string `json:"not_offered,omitempty"`
 	}{Redis: healthy}
+	redisUp := true
 	if b.cache.InProcess() {
 		state.Redis = "in-process"
 	} else if err := b.cache.Ping(r.Context()); err != nil {
-		state.Redis = "doesn't answer"
+		state.Redis, redisUp = "doesn't answer", false
 	}
 	b.health.mu.Lock()
 	state.Feed = b.health.feed
@@ -161,7 +166,8 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 			state.Off = append(state.Off, strings.TrimSpace(f.Method+" "+f.Path+" "+f.Property))
 		}
 	}
-	state.Slack, state.Invent, state.Ready = b.health.slack, b.health.invent, !b.health.draining
+	state.Slack, state.Invent = b.health.slack, b.health.invent
+	state.Ready = !b.health.draining && (redisUp || !b.health.inventAway)
 	switch {
 	case b.app == nil:
 	case b.health.sockets > 0:

@@ -94,42 +94,6 @@ func TestAssignedPersonRefused(t *testing.T) {
 	w.wrote("chat_1 mem_grace")
 }
 
-// TestInventFails has one answer of Invent's for each kind of failure.
-func TestInventFails(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		fault inventtest.Fault
-		says  []string // "" where it is done all the same
-	}{
-		"400":                           {inventtest.Fault{Method: "PATCH", Status: 400}, []string{"Invent refused this change", "ref "}},
-		"401":                           {inventtest.Fault{Method: "PATCH", Status: 401}, []string{"refuses this app's API key"}},
-		"403":                           {inventtest.Fault{Method: "PATCH", Status: 403}, []string{"refuses this app's API key"}},
-		"404 of the conversation":       {inventtest.Fault{Path: "/chats/chat_1", Status: 404}, []string{"knows no conversation", "chat_1"}},
-		"409":                           {inventtest.Fault{Method: "PATCH", Status: 409}, []string{"Invent refused this change"}},
-		"429 with Retry-After":          {inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1}, nil},
-		"500 once":                      {inventtest.Fault{Method: "PATCH", Status: 500, Times: 1}, nil},
-		"502 of a proxy":                {inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1}, nil},
-		"an answer that is cut":         {inventtest.Fault{Method: "PATCH", Cut: true, Times: 1}, nil},
-		"a write whose answer was lost": {inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1}, nil},
-		"no answer":                     {inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.serve()
-			w.invent.Fault(c.fault)
-			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			if c.says != nil {
-				w.ada.ExpectPrivate(w.support, append(c.says, "othing was changed")...)
-				w.wrote()
-				return
-			}
-			w.support.ExpectMessage("@ada")
-			w.wrote("chat_1 mem_ada")
-		})
-	}
-}
-
 // TestInventAway lets the clock run past the two minutes, since nobody waits that long for a test.
 func TestInventAway(t *testing.T) {
 	t.Parallel()

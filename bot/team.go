@@ -72,7 +72,7 @@ func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
 	return slack.New(token, append([]slack.Option{slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
-		Timeout: 5 * time.Second, Transport: limited{transport}, CheckRedirect: noRedirect,
+		Timeout: 5 * time.Second, Transport: timeSlack(limited{transport}), CheckRedirect: noRedirect,
 	})}, more...)...)
 }
 

@@ -193,6 +193,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
 	if j.TakenOver && w.Wrote == untouched {
 		w.Wrote = unsettled // a dead process may have written
 	}
+	b.passed(taken, j)
 	outcome, err := b.try(ctx, &w, j)
 	if err != nil {
 		if until := b.until(&w, j, err); !until.IsZero() && b.retry(ctx, q, j, &w, err, until) {
@@ -203,9 +204,13 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
 		if untold != nil && b.retry(ctx, q, j, &w, untold, j.At.Add(tellUntil)) {
 			return
 		}
+		if errors.Is(err, errPanicked) {
+			b.setAside(ctx, q, j, w)
+		}
 	}
 	b.record(w, j, outcome, err)
 	b.end(ctx, q, j)
+	b.passed(ended, j)
 }
 
 // until says until when a job that ended with this error is tried again; the zero time for not at all.

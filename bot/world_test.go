@@ -33,8 +33,9 @@ type world struct {
 	slack   *slacktest.Workspace
 	invent  *inventtest.Invent
 	log     *buffer
-	support *slacktest.Channel // the bot is a member
-	random  *slacktest.Channel // the bot isn't
+	steps   func(step string, j cache.Job) // what is to happen at the steps of an action; nil
+	support *slacktest.Channel             // the bot is a member
+	random  *slacktest.Channel             // the bot isn't
 
 	ada, grace, joan *slacktest.Person // members
 	linus            *slacktest.Person // nobody in Invent
@@ -85,7 +86,7 @@ func (w *world) has(chat, member string) {
 func (w *world) serve(change ...func(*bot.Config)) (address string, stop func()) {
 	w.t.Helper()
 	team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
-		invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second}))
+		invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second, Wrap: bot.TimeInvent}))
 	c := bot.Config{
 		Secrets: []string{"old", w.slack.Secret()}, Teams: team.Only, Probe: team,
 		ChatURL:   "https://useinvent.com/o/inbox/{chat_id}",
@@ -106,6 +107,9 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	b, err := bot.New(c)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if w.steps != nil {
+		b.OnStep(w.steps)
 	}
 	l, err := (&net.ListenConfig{}).Listen(w.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -317,7 +317,9 @@ func TestAContextThatWasCancelledIsNoFailureOfRedis(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"redis://localhost", "rediss://:secret@redis.example:6380/3", "redis://user:secret@localhost:6379"} {
+	for _, url := range []string{"redis://localhost", "rediss://:secret@redis.example:6380/3", "redis://user:secret@localhost:6379",
+		"redis+sentinel://user:secret@localhost:26379/main", "rediss+sentinel://localhost/main/2?addr=other:26379&sentinel_password=secret",
+		"redis+cluster://:secret@localhost:7000?addr=localhost:7001&addr=localhost:7002", "rediss+cluster://localhost"} {
 		c, err := cache.Open(url)
 		if err != nil {
 			t.Errorf("%s: %v", url, err)
@@ -328,7 +330,9 @@ func TestOpen(t *testing.T) {
 		}
 		closing(t, c)
 	}
-	for _, url := range []string{"", "localhost:6379", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost"} {
+	for _, url := range []string{"", "localhost:6379", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost",
+		"redis+sentinel://:secret@localhost", "redis+sentinel://:secret@localhost/main/x", "redis+cluster://:secret@localhost/1", "redis+cluster://localhost?addr=:secret@x",
+		"redis+other://:secret@localhost", "redis+://:secret@localhost", "redis+cluster://localhost?secret=1"} {
 		if c, err := cache.Open(url); err == nil {
 			t.Errorf("%q can be used", url)
 			closing(t, c)

@@ -18,7 +18,6 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // patience is how long one call to Redis may take, retry included. A click has three
@@ -46,34 +45,6 @@ type Cache struct {
 	stopped   chan struct{}
 }
 
-// Open connects to the Redis at rawURL (redis:// or rediss://). It fails only for a URL
-// that can't be used: a Redis that doesn't answer yet is found by the first call.
-func Open(rawURL string) (*Cache, error) {
-	opt, err := redis.ParseURL(rawURL)
-	if err != nil {
-		// The parser's error may quote the URL, and the URL holds the password.
-		return nil, errors.New("not a redis:// or rediss:// URL")
-	}
-	return open(opt), nil
-}
-
-func open(opt *redis.Options) *Cache {
-	// go-redis's defaults wait 1.7 s for a refused connection, and past the context's end.
-	opt.MaxRetries = 1
-	opt.MinRetryBackoff, opt.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
-	opt.DialTimeout, opt.DialerRetries = patience, 1
-	opt.ReadTimeout, opt.WriteTimeout = patience, patience
-	opt.PoolTimeout = patience
-	opt.ContextTimeoutEnabled = true
-	opt.PoolSize = 64
-	opt.PipelinePoolSize = -1 // no second pool, which would dial anew and hold 256 KiB for each connection
-	opt.Limiter = &breaker{}
-	opt.DisableIdentity = true
-	opt.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	opt.ReadBufferSize, opt.WriteBufferSize = 8<<10, 8<<10
-	return &Cache{rdb: redis.NewClient(opt), consumer: rand.Text(), now: time.Now}
-}
-
 // OpenInProcess starts a Redis inside this process, reachable from nowhere else.
 // Everything in it is gone when the process ends.
 func OpenInProcess() (*Cache, error) {
@@ -84,12 +55,11 @@ func OpenInProcess() (*Cache, error) {
 		return nil, fmt.Errorf("starting the in-process Redis: %w", err)
 	}
 	u := url.URL{Scheme: "redis", Host: mini.Addr(), User: url.UserPassword("", password)}
-	opt, err := redis.ParseURL(u.String())
+	c, err := Open(u.String())
 	if err != nil {
 		mini.Close()
 		return nil, fmt.Errorf("reaching the in-process Redis: %w", err)
 	}
-	c := open(opt)
 	c.mini = mini
 	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
 	go c.drive()

@@ -14,6 +14,9 @@ const (
 	tellKey   = prefix + "{jobs}:tell"   // sorted set: open jobs nobody was told about yet, by when to tell
 )
 
+// asideKey is a stream of the jobs that failed at each try for a reason of our own, the newest 1,000; 30 days after the last.
+const asideKey = prefix + "{jobs}:aside"
+
 // onceKey reserves one request of Slack's; it lives for an hour, well past Slack's last redelivery.
 func onceKey(id string) string { return prefix + "{jobs}:once:" + id }
 

@@ -34,13 +34,14 @@ const (
 
 // Options says which Invent a client talks to, and as whom.
 type Options struct {
-	URL       string           // base URL, e.g. https://api.useinvent.com; a path in it is kept
-	Key       string           // sent as the bearer to that URL only: redirects are not followed
-	Org       string           // organisation id; "c" is the key's own
-	HTTP      *http.Client     // nil: one with connections enough and timeouts; never followed for redirects or cookies
-	PerMinute int              // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
-	Timeout   time.Duration    // of each call, waiting included; 0: 5 s
-	Now       func() time.Time // nil: time.Now
+	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
+	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
+	Org       string                                    // organisation id; "c" is the key's own
+	HTTP      *http.Client                              // nil: one with connections enough and timeouts; never followed for redirects or cookies
+	PerMinute int                                       // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
+	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
+	Now       func() time.Time                          // nil: time.Now
+	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls; nil: none
 }
 
 // Client talks to Invent for one key. It is safe for concurrent use; all goroutines share the limit of calls.
@@ -81,6 +82,12 @@ func New(o Options) *Client {
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	h.Jar = nil
+	if o.Wrap != nil {
+		if h.Transport == nil {
+			h.Transport = http.DefaultTransport
+		}
+		h.Transport = o.Wrap(h.Transport)
+	}
 	c.http = &h
 	if o.PerMinute > 0 {
 		c.limit = rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60), max(1, o.PerMinute/24))

@@ -132,7 +132,7 @@ func (s settings) slack() *slack.Client {
 }
 
 func (s settings) invent() *invent.Client {
-	return invent.New(invent.Options{URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate})
+	return invent.New(invent.Options{URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate, Wrap: bot.TimeInvent})
 }
 
 // open opens the Redis of the settings, or one in this process, with a warning of what that means.

@@ -144,7 +144,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if s.RedisURL != "" {
 		if store, err := cache.Open(s.RedisURL); err != nil {
-			wrong("REDIS_URL", "is not a redis:// or rediss:// URL")
+			wrong("REDIS_URL", "is "+err.Error())
 		} else {
 			_ = store.Close() // nothing was sent yet
 		}

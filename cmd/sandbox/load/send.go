@@ -27,9 +27,9 @@ import (
 )
 
 const (
-	settle   = time.Second      // after the start, until the memory is looked at
-	drainFor = time.Minute // after the last click, for the last card
-	ackIn    = 3 * time.Second  // Slack's own patience
+	settle   = time.Second     // after the start, until the memory is looked at
+	drainFor = time.Minute     // after the last click, for the last card
+	ackIn    = 3 * time.Second // Slack's own patience
 )
 
 // measure starts everything, warms up, sends what the options ask for, and ends everything.

@@ -1,0 +1,693 @@
+package bot_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+	"inventbot/slackui"
+)
+
+var update = flag.Bool("update", false, "write the table of faults into CONTRIBUTING.md")
+
+// fault is one thing that can go wrong, and what then holds. The table in CONTRIBUTING.md is made of these.
+type fault struct {
+	name  string
+	sees  string             // the person
+	after string             // what is in Invent, Slack and Redis
+	run   func(t *testing.T) // nil: it is the test that is named
+	test  string
+}
+
+const (
+	asAlways = "the card, as always"
+	once     = "one change, one card"
+	none     = "no change"
+)
+
+var faults = map[string][]fault{
+	"Redis": {
+		{name: "refuses connections", sees: asAlways, after: once + "; carried out in the process alone, and counted", test: "TestRedisAway"},
+		{name: "hangs for 2 s", sees: asAlways, after: once, run: redisHangs},
+		{name: "is killed and restarted (AOF) with work in it", sees: asAlways, after: once, run: redisRestarts},
+		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost", test: "TestFaultFailover"},
+		{name: "is full (OOM)", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("config", "set", "maxmemory", "1")},
+		{name: "is a read-only replica", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("replicaof", "127.0.0.1", "1")},
+		{name: "cuts the connection in the middle of a reply", sees: asAlways, after: once, run: redisCuts},
+	},
+	"Invent": {
+		{name: "400 to the change", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 400}, "Invent refused this change", "ref ")},
+		{name: "401", sees: "that the app's key is refused; admins hear it once", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 401}, "refuses this app's API key")},
+		{name: "403", sees: "that the app's key is refused; admins hear it once", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 403}, "refuses this app's API key")},
+		{name: "404", sees: "that there is no such conversation", after: none, run: refusedBy(inventtest.Fault{Path: "/chats/chat_1", Status: 404}, "knows no conversation", "chat_1")},
+		{name: "409", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 409}, "Invent refused this change")},
+		{name: "JSON of another shape", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Body: []byte(`{"id":5}`)}, "Invent refused this change", "ref ")},
+		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Huge: 50 << 20}, "Invent refused this change", "ref ")},
+		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1})},
+		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, Times: 1})},
+		{name: "500", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Status: 500, Times: 1})},
+		{name: "502 with a proxy's page", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1})},
+		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
+		{name: "no answer", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1})},
+		{name: "a change that was made though its answer was lost", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})},
+		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing was changed, with *Try again*", after: none, test: "TestInventAway"},
+		{name: "a certificate nobody knows", sees: "the same", after: none + ", and the key was not sent", run: deadTLS},
+	},
+	"Slack": {
+		{name: "429 to each method that a change uses", sees: asAlways + ", after that time", after: once, run: slackFails(func(m string) slacktest.Fault {
+			return slacktest.Fault{Method: m, Status: 429, RetryAfter: 1, Times: 1}
+		})},
+		{name: "500 to each of them", sees: asAlways, after: once, run: slackFails(func(m string) slacktest.Fault { return slacktest.Fault{Method: m, Status: 500, Times: 1} })},
+		{name: "token_revoked", sees: "words by the response_url that the app must be reinstalled", after: none, test: "TestSlackTokenRevoked"},
+		{name: "not_in_channel, channel_not_found, is_archived", sees: "the card by the response_url, marked as one that can't be redrawn", after: "one change, no card to redraw", run: noPlace},
+		{name: "message_not_found (somebody deleted a card)", sees: asAlways, after: "one change; the deleted card is forgotten", run: cardDeleted},
+		{name: "a spent response_url", sees: asAlways + ", by chat.update", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Error: "used_url"})},
+		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Hang: true, Times: 1})},
+	},
+	"Requests": {
+		{name: "the same request at two replicas at once", sees: asAlways, after: once, run: twiceAtOnce},
+		{name: "a replay after 4 minutes", sees: "nothing more", after: once + ": the request is known", run: replays},
+		{name: "a replay after 6 minutes, or from the future; forged and truncated signatures", sees: "nothing", after: none + ", 401", test: "TestUnsignedIsRefusedOnEveryRoute"},
+		{name: "the clock 4 minutes off", sees: asAlways, after: once, run: clockOff},
+		{name: "a person who clicks 100 times", sees: "the card once, and that it is so already", after: once, run: hundredClicks},
+		{name: "slow-loris: 200 connections that never end their headers", sees: asAlways, after: "the connections are closed after 5 s", run: slowLoris},
+		{name: "10,000 open connections", sees: asAlways, after: once, run: manyConnections},
+		{name: "bodies of 10 MiB", sees: "nothing", after: none + ", 413", test: "TestBadRequests"},
+		{name: "gzip bombs, rightly signed", sees: "nothing", after: none + ", 400: nothing is decompressed", run: gzipBomb},
+		{name: "a full queue", sees: "that too much is waiting and nothing was changed", after: none + "; it recovers", test: "TestFullQueue"},
+	},
+	"The process": {
+		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's", run: killedAtEachStep},
+		{name: "SIGTERM in the middle of a burst", sees: asAlways, after: "each change once", run: stoppedInABurst},
+		{name: "a job that panics each time", sees: "after five tries that the bot failed, and a ref", after: none + "; the job lies in the stream inventbot:{jobs}:aside", run: poison},
+		{name: "a job of a newer version", sees: asAlways + " by the newer process", after: "the older process hands it back untouched", run: newerVersion},
+		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestRaceOnTwoProcesses"},
+	},
+}
+
+var kinds = []string{"Redis", "Invent", "Slack", "Requests", "The process"}
+
+func TestFault(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kinds {
+		for _, f := range faults[kind] {
+			if f.run == nil {
+				continue
+			}
+			t.Run(kind+"/"+f.name, func(t *testing.T) {
+				t.Parallel()
+				f.run(t)
+			})
+		}
+	}
+}
+
+// TestFaultTable keeps CONTRIBUTING.md equal to what is tested, and the tests that it names in being.
+func TestFaultTable(t *testing.T) {
+	t.Parallel()
+	sources, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []byte
+	for _, name := range sources {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, text...)
+	}
+	var b strings.Builder
+	for _, kind := range kinds {
+		fmt.Fprintf(&b, "\n| %s | the person sees | afterwards |\n|---|---|---|\n", kind)
+		for _, f := range faults[kind] {
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, f.sees, f.after)
+			if f.test != "" && !bytes.Contains(all, []byte("func "+f.test+"(")) {
+				t.Errorf("%q is said to be tested by %s, which isn't there", f.name, f.test)
+			}
+		}
+	}
+	const file, begin, end = "../CONTRIBUTING.md", "<!-- faults -->\n", "\n<!-- /faults -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	have, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("CONTRIBUTING.md has no place for the table, between %s and %s", begin, end)
+	}
+	switch {
+	case *update:
+		if err := os.WriteFile(file, []byte(before+begin+b.String()+end+after), 0o644); err != nil { //nolint:gosec // a document
+			t.Fatal(err)
+		}
+	case have != b.String():
+		t.Error("the table in CONTRIBUTING.md isn't the one of this suite: go test ./bot -run TestFaultTable -update")
+	}
+}
+
+// takes lets Ada take chat_1, and wants it done once.
+func (w *world) takes() *slacktest.Message {
+	w.t.Helper()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+	w.wrote("chat_1 mem_ada")
+	return card
+}
+
+// emptied waits until no job is open.
+func emptied(t *testing.T, store *cache.Cache) {
+	t.Helper()
+	eventually(t, "the queue is empty", func(ctx context.Context) bool {
+		n, err := store.Open(ctx)
+		return err == nil && n == 0
+	})
+}
+
+// ownStore is a Redis within the process that the test can look into.
+func ownStore(t *testing.T) *cache.Cache {
+	t.Helper()
+	store, err := cache.OpenInProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+func redisHangs(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t)
+	store := r.open()
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	eventually(t, "Redis is used", func(ctx context.Context) bool { return store.Ping(ctx) == nil })
+	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	wake := time.AfterFunc(2*time.Second, func() { _ = r.cmd.Process.Signal(syscall.SIGCONT) })
+	defer wake.Stop()
+	a := w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	if a.Took > time.Second {
+		t.Errorf("the acknowledgement took %s", a.Took)
+	}
+	w.support.ExpectMessage("@ada")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+}
+
+func redisRestarts(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t)
+	store := r.open()
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	undo := w.invent.Fault(hangOn("PATCH"))
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
+	r.kill()
+	r.start()
+	undo()
+	w.support.ExpectMessage("@ada")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+}
+
+// redisRefuses lets Redis answer each write with an error of its own, once the bot is at work.
+func redisRefuses(command ...any) func(t *testing.T) {
+	return func(t *testing.T) {
+		n, w := newNode(t), newWorld(t)
+		store, err := cache.Open("redis://" + n.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.takes()
+		n.do(command...)
+		w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+		w.support.ExpectMessage("Nobody")
+		w.wrote("chat_1 mem_ada", "chat_1 -")
+		w.slack.IgnoreLeftovers() // whether the older card is redrawn too depends on whether Redis still reads
+	}
+}
+
+// redisCuts puts a proxy before Redis that ends the connection in the middle of the reply to the first job that is submitted.
+func redisCuts(t *testing.T) {
+	n, w := newNode(t), newWorld(t)
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var armed sync.Once
+	cut := make(chan struct{})
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			up, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.address)
+			if err != nil {
+				_ = conn.Close()
+				return
+			}
+			go func() { _, _ = io.Copy(up, conn); _ = up.Close() }()
+			go func() {
+				defer func() { _ = conn.Close() }()
+				reply := make([]byte, 64<<10)
+				for {
+					n, err := up.Read(reply)
+					if err != nil {
+						return
+					}
+					if bytes.Contains(reply[:n], []byte("accepted")) {
+						half := false
+						armed.Do(func() { half = true; close(cut) })
+						if half {
+							_, _ = conn.Write(reply[:n/2])
+							return
+						}
+					}
+					if _, err := conn.Write(reply[:n]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	store, err := cache.Open("redis://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.takes()
+	<-cut
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+}
+
+func refusedBy(f inventtest.Fault, says ...string) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.invent.Fault(f)
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.ada.ExpectPrivate(w.support, append(says, "othing was changed")...)
+		w.wrote()
+	}
+}
+
+func mends(f inventtest.Fault) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.invent.Fault(f)
+		w.takes()
+		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
+	}
+}
+
+func deadTLS(t *testing.T) {
+	w := newWorld(t)
+	asked := make(chan string, 1)
+	dead := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.Header.Get("Authorization") }))
+	dead.Config.ErrorLog = log.New(io.Discard, "", 0)
+	dead.StartTLS()
+	t.Cleanup(dead.Close)
+	clock := newClock()
+	store := ownStore(t)
+	// Who is who is known, since before the certificate went bad.
+	if err := store.SetLink(t.Context(), w.slack.TeamID(), w.ada.ID, cache.Link{Member: "mem_ada", UserID: "usr_ada", Checked: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(clock.drive, func(c *bot.Config) {
+		c.Cache = store
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()), invent.New(invent.Options{URL: dead.URL, Key: "key", Org: "c"}))
+		c.Teams, c.Probe = team.Only, team
+	})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	clock.pass(6 * time.Second)
+	w.ada.ExpectPrivate(w.support, "Still on it")
+	clock.pass(2 * time.Minute)
+	w.ada.ExpectPrivate(w.support, "nothing was changed")
+	select {
+	case key := <-asked:
+		t.Errorf("the server was asked, with %q", key)
+	default:
+	}
+}
+
+// slackFails meets each method that a command and a click use, one after the other.
+func slackFails(with func(method string) slacktest.Fault) func(t *testing.T) {
+	return func(t *testing.T) {
+		for _, method := range []string{"users.info", "conversations.info", "chat.postMessage", "response_url", "chat.update"} {
+			t.Run(method, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, slacktest.Patience(30*time.Second))
+				w.serve()
+				undo := w.slack.Fault(with(method))
+				defer undo()
+				w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+				card := w.support.ExpectMessage("@ada")
+				w.acknowledged(w.ada.Press(card, "Release"))
+				w.support.ExpectUpdate(card, "Nobody")
+				w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+				w.support.ExpectMessage("@ada")
+				w.support.ExpectUpdate(card, "@ada")
+				w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_ada")
+				w.slack.IgnoreLeftovers()
+			})
+		}
+	}
+}
+
+func noPlace(t *testing.T) {
+	for _, code := range []string{"not_in_channel", "channel_not_found", "is_archived"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Error: code})
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			w.support.ExpectMessage("@ada", "can't be redrawn")
+			w.wrote("chat_1 mem_ada")
+		})
+	}
+}
+
+func cardDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.serve()
+	w.takes().Delete()
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	second := w.support.ExpectMessage("Nobody")
+	w.acknowledged(w.ada.Press(second, "Take"))
+	w.support.ExpectUpdate(second, "@ada")
+	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_ada")
+	if n := len(w.slack.CallsTo("chat.update")); n != 1 {
+		t.Errorf("the deleted card was redrawn %d times, want one try", n)
+	}
+}
+
+func hookFails(f slacktest.Fault) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := newWorld(t, slacktest.Patience(30*time.Second))
+		w.serve()
+		card := w.takes()
+		w.slack.Fault(f)
+		w.acknowledged(w.ada.Press(card, "Release"))
+		w.support.ExpectUpdate(card, "Nobody")
+		w.wrote("chat_1 mem_ada", "chat_1 -")
+		w.slack.IgnoreLeftovers()
+	}
+}
+
+func twiceAtOnce(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t)
+	store := r.open()
+	first, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	second, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	body := commandBody("take chat_1")
+	headers := signed(w.slack.Secret(), body, time.Now())
+	var sending sync.WaitGroup
+	for _, address := range []string{first, second, first, second} {
+		sending.Go(func() {
+			if got := post(t, address+"/slack/commands", form, body, headers); got != http.StatusOK {
+				t.Errorf("answered %d", got)
+			}
+		})
+	}
+	sending.Wait()
+	w.support.ExpectMessage("@ada")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+}
+
+func replays(t *testing.T) {
+	w := newWorld(t)
+	clock := newClock()
+	address, _ := w.serve(clock.drive)
+	body := commandBody("take chat_1")
+	headers := signed(w.slack.Secret(), body, time.Now())
+	for _, c := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 200}, {4 * time.Minute, 200}, {2 * time.Minute, 401}} {
+		clock.pass(c.after)
+		if got := post(t, address+"/slack/commands", form, body, headers); got != c.want {
+			t.Errorf("%s later: answered %d, want %d", c.after, got, c.want)
+		}
+		if c.after == 0 {
+			w.support.ExpectMessage("@ada")
+		}
+	}
+	w.wrote("chat_1 mem_ada")
+	if body := get(t, address+"/metrics"); !strings.Contains(body, "\ninventbot_repeated_requests_total 1\n") {
+		t.Error("the replay isn't counted")
+	}
+}
+
+func clockOff(t *testing.T) {
+	for _, d := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
+		w := newWorld(t)
+		clock := newClock()
+		clock.pass(d)
+		w.serve(clock.drive)
+		card := w.takes()
+		w.acknowledged(w.ada.Press(card, "Release"))
+		w.support.ExpectUpdate(card, "Nobody")
+	}
+}
+
+func hundredClicks(t *testing.T) {
+	w := newWorld(t)
+	w.serve()
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "Nobody"), "Share here"))
+	card := w.support.ExpectMessage("Nobody")
+	var clicks sync.WaitGroup
+	for range 100 {
+		clicks.Go(func() { w.ada.Clicks(card.Button("Take")) })
+	}
+	clicks.Wait()
+	w.support.ExpectUpdate(card, "@ada")
+	w.ada.ExpectPrivate(w.support, "already")
+	w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) > 0 })
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers()
+}
+
+func slowLoris(t *testing.T) {
+	w := newWorld(t)
+	address, _ := w.serve()
+	var conns []net.Conn
+	for range 200 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if _, err := io.WriteString(conn, "POST /slack/commands HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	w.takes()
+	for _, conn := range conns {
+		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, err := io.ReadAll(conn); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Fatalf("a connection that sends nothing is kept: %v", err)
+		}
+	}
+}
+
+// manyConnections needs a process of its own on the other side: one process may not have so many files open.
+func manyConnections(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t)
+	c := startChild(t, w, r.url(), "")
+	address := strings.TrimPrefix(c.address, "http://")
+	for n := range 10_000 {
+		conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatalf("connection %d: %v", n, err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	w.takes()
+}
+
+func gzipBomb(t *testing.T) {
+	w := newWorld(t)
+	address, _ := w.serve()
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := io.Copy(z, io.LimitReader(zeros{}, 64<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	headers := signed(w.slack.Secret(), packed.String(), time.Now())
+	headers["Content-Encoding"] = "gzip"
+	if got := post(t, address+"/slack/commands", form, packed.String(), headers); got != http.StatusBadRequest {
+		t.Errorf("answered %d, want 400", got)
+	}
+	w.takes()
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// killedAtEachStep lets one process after the other die, each at another step of its own action; the last one does what is left.
+func killedAtEachStep(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t, slacktest.Patience(45*time.Second))
+	store := r.open()
+	for n, step := range bot.Steps {
+		chat := w.chat(fmt.Sprintf("chat_k%d", n))
+		c := startChild(t, w, r.url(), step)
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+		c.dies(t)
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	for n := range bot.Steps {
+		w.support.ExpectMessage(fmt.Sprintf("chat_k%d", n), "@ada")
+	}
+	emptied(t, store)
+	for n, step := range bot.Steps {
+		chat, writes, posts := fmt.Sprintf("chat_k%d", n), 0, 0
+		for _, write := range w.invent.Writes() {
+			if write.Chat == chat {
+				writes++
+			}
+		}
+		for _, call := range w.slack.CallsTo("chat.postMessage") {
+			if strings.Contains(call.Args["text"], chat) {
+				posts++
+			}
+		}
+		if most := map[string]int{"the card is drawn": 2}[step]; writes != 1 || posts < 1 || posts > max(most, 1) {
+			t.Errorf("killed when %s: %d writes and %d cards", step, writes, posts)
+		}
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+func stoppedInABurst(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t, slacktest.Patience(30*time.Second))
+	store := r.open()
+	_, stop := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	var want []string
+	for n := range 40 {
+		want = append(want, w.chat(fmt.Sprintf("chat_%d", n+10)))
+	}
+	ended := make(chan struct{})
+	for n, chat := range want {
+		if n == len(want)/2 {
+			go func() {
+				defer close(ended)
+				stop()
+			}()
+			w.serve(func(c *bot.Config) { c.Cache = store }) // a rolling deployment
+		}
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+	}
+	<-ended
+	emptied(t, store)
+	for _, chat := range want {
+		w.support.ExpectMessage(chat, "@ada")
+	}
+	done := map[string]int{}
+	for _, write := range w.invent.Writes() {
+		done[write.Chat]++
+	}
+	for _, chat := range want {
+		if done[chat] != 1 {
+			t.Errorf("%s was written %d times", chat, done[chat])
+		}
+	}
+}
+
+func poison(t *testing.T) {
+	w := newWorld(t, slacktest.Patience(30*time.Second))
+	tries := 0
+	w.steps = func(step string, j cache.Job) {
+		if step == "the conversation is read" && bytes.Contains(j.Body, []byte("chat_1")) {
+			tries++
+			panic("poison")
+		}
+	}
+	store := ownStore(t)
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "ref ", "othing was changed")
+	emptied(t, store)
+	if tries != 5 {
+		t.Errorf("%d tries, want 5", tries)
+	}
+	aside, err := store.Aside(t.Context())
+	if err != nil || len(aside) != 1 || aside[0].Tries != 5 {
+		t.Fatalf("set aside: %v, %v", aside, err)
+	}
+	if bytes.Contains(aside[0].Body, []byte("http")) {
+		t.Errorf("what is set aside holds a response_url: %s", aside[0].Body)
+	}
+	if body := get(t, address+"/metrics"); !strings.Contains(body, "\ninventbot_set_aside_jobs_total 1\n") {
+		t.Error("it isn't counted")
+	}
+	if !strings.Contains(w.log.String(), "a job was set aside") {
+		t.Error("the log doesn't say so")
+	}
+	w.chat("chat_2")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
+	w.support.ExpectMessage("chat_2")
+	w.wrote("chat_2 mem_ada")
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// newerVersion has the test itself be the process of the newer version.
+func newerVersion(t *testing.T) {
+	r, w := newRealRedis(t), newWorld(t)
+	older, newer := r.open(), r.open()
+	_, stop := w.serve(func(c *bot.Config) { c.Cache = older })
+	body, err := json.Marshal(map[string]any{"intent": map[string]any{"v": slackui.Version + 1, "key": "new.1", "verb": "sing", "team": "T0SANDBOX", "user": "UADA", "notes": []int{1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newer.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Body: body}, 10); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the older process hands it back", func(ctx context.Context) bool {
+		jobs, err := newer.Next(ctx, 1, 5*time.Second) // longer than the other waits: who waits longest is served first
+		if err != nil || len(jobs) == 0 {
+			return false
+		}
+		if !bytes.Equal(jobs[0].Body, body) {
+			t.Errorf("it comes back as %s", jobs[0].Body)
+		}
+		return newer.Done(ctx, jobs[0]) == nil
+	})
+	stop()
+	emptied(t, newer)
+	w.wrote()
+}

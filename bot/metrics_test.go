@@ -1,0 +1,142 @@
+package bot_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"inventbot/bot"
+	"inventbot/cache"
+	"inventbot/invent/inventtest"
+)
+
+// TestMetrics wants names and units as Prometheus has them, and a value for all that is promised.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := ownStore(t)
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503, Times: 1})
+	defer undo()
+	w.takes()
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	// What Linus asked for waits for his being linked.
+	eventually(t, "only that waits", func(ctx context.Context) bool {
+		d, err := store.Depth(ctx)
+		return err == nil && d == (cache.Depth{Open: 1, Waiting: 1})
+	})
+	body := get(t, address+"/metrics")
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "inventbot_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+	for _, want := range []string{
+		`inventbot_requests_total\{route="commands",status="200"\} 2`,
+		`inventbot_acknowledgement_seconds_count\{route="commands"\} 2`,
+		`inventbot_action_seconds_count\{outcome="changed",verb="take"\} 1`,
+		`inventbot_refusals_total\{reason="not_linked"\} 1`,
+		`inventbot_retries_total [1-9]`,
+		`inventbot_queue_jobs 1`,
+		`inventbot_queue_retry_jobs 1`,
+		`inventbot_queue_oldest_seconds 0`,
+		`inventbot_queue_limit_jobs 10000`,
+		`inventbot_redis_up 1`,
+		`inventbot_upstream_seconds_count\{call="assign",status="200",upstream="invent"\} \d+`,
+		`inventbot_upstream_seconds_count\{call="chat.postMessage",status="200",upstream="slack"\} \d+`,
+		`inventbot_build_info\{goversion="go[^"]+",revision="[^"]+",version="[^"]+"\} 1`,
+	} {
+		if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(body) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if strings.Contains(body, "chat_1") || strings.Contains(body, "UADA") {
+		t.Error("the metrics name a conversation or a person")
+	}
+}
+
+// TestNotReady: one side that is away is no reason to send nobody here, both are.
+func TestNotReady(t *testing.T) {
+	t.Parallel()
+	r, w := newRealRedis(t), newWorld(t)
+	first := r.open()
+	address, stop := w.serve(func(c *bot.Config) { c.Cache = first })
+	eventually(t, "it is ready", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
+	r.kill()
+	if got := readyz(t.Context(), address); got != http.StatusOK {
+		t.Errorf("without Redis: %d, want 200", got)
+	}
+	stop()
+	w.invent.Fault(inventtest.Fault{Status: 503})
+	store, err := cache.Open(r.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	address, _ = w.serve(func(c *bot.Config) { c.Cache = store })
+	eventually(t, "it isn't ready without Redis and Invent", func(ctx context.Context) bool {
+		return readyz(ctx, address) == http.StatusServiceUnavailable
+	})
+	r.start()
+	eventually(t, "it is ready with Redis alone", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
+}
+
+func readyz(ctx context.Context, address string) int {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/readyz", http.NoBody)
+	if err != nil {
+		return 0
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = resp.Body.Close() }()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.StatusCode
+}
+
+// TestAlertsAndDashboardNameWhatIsThere: a name that the bot doesn't count would be silent for ever.
+func TestAlertsAndDashboardNameWhatIsThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	address, _ := w.serve()
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	body := ""
+	eventually(t, "an action has ended", func(context.Context) bool {
+		body = get(t, address+"/metrics")
+		return strings.Contains(body, "inventbot_action_seconds_count")
+	})
+	named := map[string]bool{}
+	for _, file := range []string{"../deploy/alerts.yml", "../deploy/dashboard.json"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`inventbot_[a-z_]+`).FindAllString(string(text), -1) {
+			named[regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(name, "")] = true
+		}
+	}
+	for name := range named {
+		if !strings.Contains(body, "# TYPE "+name+" ") {
+			t.Errorf("%s isn't among the metrics", name)
+		}
+	}
+	if len(named) < 15 {
+		t.Errorf("only %d metrics are looked at", len(named))
+	}
+}

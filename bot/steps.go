@@ -1,0 +1,44 @@
+package bot
+
+import (
+	"context"
+
+	"inventbot/cache"
+	"inventbot/slackui"
+)
+
+// step is a moment of an action between two effects: a process that dies there leaves what was before it, and another
+// does what comes after it.
+type step string
+
+const (
+	taken      step = "taken from the queue"
+	identified step = "it is known who asks"
+	read       step = "the conversation is read"
+	wrote      step = "Invent has confirmed the change"
+	drawn      step = "the card is drawn"
+	remembered step = "the card is remembered"
+	ended      step = "the job is ended"
+)
+
+// passed is where tests can stop, kill or upset a process. Nothing else can set steps.
+func (b *Bot) passed(s step, j cache.Job) {
+	if b.steps != nil {
+		b.steps(s, j)
+	}
+}
+
+// setAside keeps a job that panicked at each try where it can be looked at, without what it could be answered by.
+func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work) {
+	w.Intent.ResponseURL, w.Intent.Note = "", ""
+	if w.Intent.To != nil && w.Intent.To.Email != "" {
+		w.Intent.To = &slackui.To{}
+	}
+	j.Body = w.encode()
+	j.Tries++
+	b.metrics.setAside.Inc()
+	b.log.Error("a job was set aside: it panicked at each try", "verb", string(w.Intent.Verb), "tries", j.Tries, "ref", ref(j.ID))
+	if err := q.SetAside(context.WithoutCancel(ctx), j); err != nil {
+		b.log.Warn("a job could not be kept aside", "error", err, "ref", ref(j.ID))
+	}
+}

@@ -1,0 +1,157 @@
+package cache
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Open connects to the Redis at rawURL. It fails only for a URL that can't be used: a Redis that doesn't answer yet is
+// found by the first call. With rediss in place of redis all connections use TLS. The forms are:
+//
+//	redis://[user:password@]host:port[/db]                             one Redis
+//	redis+sentinel://[user:password@]host:port/master[/db][?addr=...]  the master that Sentinels name
+//	redis+cluster://[user:password@]host:port[?addr=...]               a cluster, found by any of its nodes
+//
+// addr=host:port names one more Sentinel or node and may stand several times. User and password are those of Redis itself; what the
+// Sentinels want, if they do, are sentinel_username and sentinel_password.
+//
+// What Redis confirmed is as safe as that Redis makes it. After a failover the new master may lack the last writes of
+// the old one, which had not been copied yet: those requests are lost, or, if they were done already, done again.
+// min-replicas-to-write lets a master refuse what it can't copy.
+func Open(rawURL string) (*Cache, error) {
+	o, err := parse(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return connect(o), nil
+}
+
+// errURL doesn't say more: the parsers' own errors may quote the URL, and the URL holds the password.
+var errURL = errors.New("not a redis://, redis+sentinel:// or redis+cluster:// URL, nor one of these with rediss")
+
+func parse(rawURL string) (*redis.UniversalOptions, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return nil, errURL
+	}
+	scheme, kind, _ := strings.Cut(u.Scheme, "+")
+	if scheme != "redis" && scheme != "rediss" || u.Scheme == scheme+"+" {
+		return nil, errURL
+	}
+	u.Scheme = scheme
+	o := &redis.UniversalOptions{}
+	query := u.Query()
+	var more []string
+	switch kind {
+	case "":
+	case "sentinel":
+		o.MasterName, u.Path, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+		if u.Path != "" {
+			u.Path = "/" + u.Path
+		}
+		o.SentinelUsername, o.SentinelPassword = query.Get("sentinel_username"), query.Get("sentinel_password")
+		more = query["addr"]
+		query.Del("sentinel_username")
+		query.Del("sentinel_password")
+		query.Del("addr")
+		if o.MasterName == "" {
+			return nil, errURL
+		}
+	case "cluster":
+		o.IsClusterMode = true
+		more = query["addr"]
+		query.Del("addr")
+	default:
+		return nil, errURL
+	}
+	u.RawQuery = query.Encode()
+	one, err := redis.ParseURL(u.String())
+	if err != nil || o.IsClusterMode && one.DB != 0 {
+		return nil, errURL
+	}
+	for _, addr := range more {
+		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+			return nil, errURL
+		}
+	}
+	o.Addrs = append([]string{one.Addr}, more...)
+	o.Username, o.Password, o.DB, o.TLSConfig = one.Username, one.Password, one.DB, one.TLSConfig
+	if o.TLSConfig != nil && kind != "" {
+		o.TLSConfig.ServerName = "" // each node is asked for its own name
+	}
+	return o, nil
+}
+
+func connect(o *redis.UniversalOptions) *Cache {
+	// go-redis's defaults wait 1.7 s for a refused connection, and past the context's end.
+	o.MaxRetries = 1
+	o.MinRetryBackoff, o.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
+	o.DialTimeout, o.DialerRetries = patience, 1
+	o.ReadTimeout, o.WriteTimeout = patience, patience
+	o.PoolTimeout = patience
+	o.ContextTimeoutEnabled = true
+	o.PoolSize = 64
+	o.PipelinePoolSize = -1 // no second pool, which would dial anew and hold 256 KiB for each connection
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
+	c := &Cache{consumer: rand.Text(), now: time.Now}
+	b := &breaker{}
+	switch {
+	case o.IsClusterMode:
+		c.rdb = redis.NewClusterClient(o.Cluster())
+		c.rdb.AddHook(guard{b})
+	case o.MasterName != "":
+		c.rdb = redis.NewFailoverClient(o.Failover())
+		c.rdb.AddHook(guard{b})
+	default:
+		simple := o.Simple()
+		simple.Limiter = b
+		c.rdb = redis.NewClient(simple)
+	}
+	return c
+}
+
+// guard asks the breaker where go-redis has no place for a Limiter.
+type guard struct{ b *breaker }
+
+// DialHook implements redis.Hook.
+func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook implements redis.Hook.
+func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := g.b.Allow(); err != nil {
+			cmd.SetErr(err)
+			return err
+		}
+		err := next(ctx, cmd)
+		g.b.ReportResult(err)
+		return err
+	}
+}
+
+// ProcessPipelineHook implements redis.Hook.
+func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := g.b.Allow()
+		if err != nil {
+			for _, cmd := range cmds {
+				cmd.SetErr(err)
+			}
+			return fmt.Errorf("a pipeline: %w", err)
+		}
+		err = next(ctx, cmds)
+		g.b.ReportResult(err)
+		return err
+	}
+}

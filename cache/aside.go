@@ -1,0 +1,45 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	asideLife = 30 * 24 * time.Hour
+	asideKept = 1000
+)
+
+// SetAside keeps a job for whoever looks into why it fails: the newest 1,000, for 30 days after the last. It doesn't end it.
+func (c *Cache) SetAside(ctx context.Context, j Job) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	text, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("encoding a job: %w", err)
+	}
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.XAdd(ctx, &redis.XAddArgs{Stream: asideKey, MaxLen: asideKept, Approx: true, Values: []any{"job", text}})
+		p.Expire(ctx, asideKey, asideLife)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("setting a job aside: %w", err)
+	}
+	return nil
+}
+
+// Aside answers the jobs that were set aside, oldest first.
+func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	list, err := c.rdb.XRange(ctx, asideKey, "-", "+").Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading what was set aside: %w", err)
+	}
+	return decode(list), nil
+}

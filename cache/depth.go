@@ -1,0 +1,44 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Depth is how much the queue holds.
+type Depth struct {
+	Open    int           // jobs that are not done yet
+	Waiting int           // those of them that wait for another try
+	Oldest  time.Duration // since when the oldest of the others may run
+}
+
+// Depth looks at the queue, in one round trip and within 250 ms.
+func (c *Cache) Depth(ctx context.Context) (Depth, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var open, later *redis.IntCmd
+	var first *redis.XMessageSliceCmd
+	var now *redis.TimeCmd
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		open, later = p.HLen(ctx, bodiesKey), p.ZCard(ctx, laterKey)
+		first = p.XRangeN(ctx, readyKey, "-", "+", 1)
+		now = p.Time(ctx)
+		return nil
+	})
+	if err != nil {
+		return Depth{}, fmt.Errorf("looking at the queue: %w", err)
+	}
+	d := Depth{Open: int(open.Val()), Waiting: int(later.Val())}
+	for _, m := range first.Val() {
+		millis, _, _ := strings.Cut(m.ID, "-") // a stream's ids begin with Redis's time
+		if n, err := strconv.ParseInt(millis, 10, 64); err == nil {
+			d.Oldest = max(0, now.Val().Sub(time.UnixMilli(n)))
+		}
+	}
+	return d, nil
+}
