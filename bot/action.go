@@ -90,7 +90,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Queue, slackui.Mine:
 		return b.list(ctx, t, i, i.Verb, me, "")
 	}
-	if !t.has("chat") || i.Verb.Changes() && !t.has("assign") {
+	if !t.has("chat") || i.Verb.Changes() && !i.Verb.Sets() && !t.has("assign") {
 		return "", refuse(slackui.NotOffered)
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
@@ -116,6 +116,10 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return shown, b.share(ctx, s)
 	case slackui.Route:
 		return b.route(ctx, s)
+	case slackui.Summary:
+		return b.summary(ctx, s)
+	case slackui.Resolve, slackui.Reopen, slackui.ToAI, slackui.PauseAI:
+		return b.set(ctx, s, me)
 	}
 	return b.change(ctx, s, me)
 }

@@ -132,6 +132,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	state := s.chat.State
 	c := slackui.Card{
 		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
+		More: more(s.team),
 	}
 	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User
@@ -209,6 +210,14 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	}
 	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
 		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
+	}
+	if i.Verb.Sets() {
+		if i.Private {
+			b.replace(ctx, i, slackui.Set(i.Verb, false))
+		}
+		b.redrawOthers(ctx, s, card)
+		b.redrawHome(ctx, s.team, i)
+		return nil
 	}
 	back := b.back(ctx, s)
 	done := slackui.Changed(i, s.holder(ctx, b), s.mine, back)

@@ -114,7 +114,8 @@ func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 func (b *Bot) redrawHome(ctx context.Context, t *Team, i slackui.Intent) {
 	kept, found, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
-	if !found {
+	onHome := i.List == slackui.Home || i.Verb == slackui.Hush || i.Verb == slackui.Tellme
+	if !found && !onHome {
 		return
 	}
 	home := slackui.Intent{

@@ -365,7 +365,7 @@ func (b *Bot) history(ctx context.Context, t *Team, i slackui.Intent) (string, e
 	}
 	deeds := make([]slackui.Deed, len(list))
 	for n, d := range list {
-		deeds[n] = slackui.Deed{User: d.User, From: d.From, To: d.To, Channel: d.Channel, At: d.At}
+		deeds[n] = slackui.Deed{Verb: slackui.Verb(d.Verb), User: d.User, From: d.From, To: d.To, Channel: d.Channel, At: d.At}
 	}
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Deeds(i.Chat, deeds, i.Page)})
 }

@@ -42,12 +42,12 @@ type Team struct {
 	contract atomic.Pointer[invent.Contract]
 }
 
-// has says whether Invent's API offers a route, as far as is known.
-func (t *Team) has(op string) bool {
+// has says whether Invent's API offers a route, with these properties of its body, as far as is known.
+func (t *Team) has(op string, properties ...string) bool {
 	if k := t.contract.Load(); k != nil {
-		return k.Has(op)
+		return k.Has(op, properties...)
 	}
-	return invent.Contract{}.Has(op)
+	return invent.Contract{}.Has(op, properties...)
 }
 
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.

@@ -42,6 +42,7 @@ type Card struct {
 	Anonymous bool      // leave the customer's name out
 	Private   bool      // only one person sees it: offer to share it
 	Snapshot  bool      // it stands where the bot can't redraw it
+	More      More      // what else Invent's API offers
 	For       string    // the Slack user to whom it was sent, to say whether the conversation is theirs; "" for a card of a channel
 }
 
@@ -72,6 +73,11 @@ func (c Card) Message() Message {
 		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(customer, headerLimit), false, false)),
 		slack.NewSectionBlock(nil, fields, nil),
 		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
+	)
+	if row := c.more(holderID(state)); len(row) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("more", row...))
+	}
+	blocks = append(blocks,
 		slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, note, false, true)),
 	)
 	return Message{Text: strings.Join(text, " "), Blocks: blocks}
@@ -191,6 +197,30 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 	}
 	if c.URL != "" && len(c.URL) <= 3000 {
 		row = append(row, openButton(c.URL))
+	}
+	return row
+}
+
+// More is what Invent's API offers beside assigning.
+type More struct{ State, AI, Summary bool }
+
+// more draws what Invent's API offers beside assigning, each by the state it leads to.
+func (c Card) more(seen string) []slack.BlockElement {
+	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
+	state := c.Chat.State
+	var row []slack.BlockElement
+	if c.More.State && state.State == invent.Closed {
+		row = append(row, button(Reopen, wordReopen, labelReopen, v))
+	} else if c.More.State {
+		row = append(row, button(Resolve, wordResolve, labelResolve, v))
+	}
+	if c.More.AI && state.AIEnabled {
+		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
+	} else if c.More.AI {
+		row = append(row, button(ToAI, wordToAI, labelToAI, v))
+	}
+	if c.More.Summary {
+		row = append(row, button(Summary, wordSummary, labelSummary, v))
 	}
 	return row
 }

@@ -16,27 +16,32 @@ type Verb string
 
 // The verbs. They stand in jobs and in the log; the words people see are in words.go.
 const (
-	Take    Verb = "take"    // assign it to me
-	Assign  Verb = "assign"  // assign it to Intent.To
-	Release Verb = "release" // assign it to nobody
-	Show    Verb = "show"    // a card that only I see
-	Refresh Verb = "refresh" // draw the clicked card anew
-	Share   Verb = "share"   // post the card I see for all in the channel
-	Leave   Verb = "leave"   // change nothing: take the question away
-	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
-	Choose  Verb = "choose"  // open the modal in which one chooses whom to assign
-	Paste   Verb = "paste"   // open the modal that asks for a conversation's id
-	Which   Verb = "which"   // ask which of Intent.Chats is meant
-	Unfold  Verb = "unfold"  // make a card of the link at Intent.Clicked
-	Pick    Verb = "pick"    // open the modal with the conversations that wait
-	Fill    Verb = "fill"    // fill that modal; asked for when it was opened
-	Turn    Verb = "turn"    // turn its page
-	Home    Verb = "home"    // draw the person's Home tab
-	Greet   Verb = "greet"   // welcome somebody who opens the app for the first time
-	Hush    Verb = "hush"    // send me no notices
-	Tellme  Verb = "tellme"  // send me notices
-	Notice  Verb = "notice"  // tell who has the conversation now; asked for by the feed
-	Undo    Verb = "undo"    // give it back: assign it to Intent.To again, or to nobody
+	Take    Verb = "take"     // assign it to me
+	Assign  Verb = "assign"   // assign it to Intent.To
+	Release Verb = "release"  // assign it to nobody
+	Show    Verb = "show"     // a card that only I see
+	Refresh Verb = "refresh"  // draw the clicked card anew
+	Share   Verb = "share"    // post the card I see for all in the channel
+	Leave   Verb = "leave"    // change nothing: take the question away
+	Tell    Verb = "tell"     // nothing can be done: say Intent.Problem
+	Choose  Verb = "choose"   // open the modal in which one chooses whom to assign
+	Resolve Verb = "resolve"  // close it
+	Reopen  Verb = "reopen"   // open it again
+	ToAI    Verb = "to_ai"    // let the AI answer
+	PauseAI Verb = "pause_ai" // let the AI be silent
+	Summary Verb = "summary"  // what Invent has summarised of it last
+	Paste   Verb = "paste"    // open the modal that asks for a conversation's id
+	Which   Verb = "which"    // ask which of Intent.Chats is meant
+	Unfold  Verb = "unfold"   // make a card of the link at Intent.Clicked
+	Pick    Verb = "pick"     // open the modal with the conversations that wait
+	Fill    Verb = "fill"     // fill that modal; asked for when it was opened
+	Turn    Verb = "turn"     // turn its page
+	Home    Verb = "home"     // draw the person's Home tab
+	Greet   Verb = "greet"    // welcome somebody who opens the app for the first time
+	Hush    Verb = "hush"     // send me no notices
+	Tellme  Verb = "tellme"   // send me notices
+	Notice  Verb = "notice"   // tell who has the conversation now; asked for by the feed
+	Undo    Verb = "undo"     // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
 	Whoami  Verb = "whoami"   // which member am I, and why
@@ -66,7 +71,12 @@ func (v Verb) Inner() bool {
 }
 
 // Changes says whether the verb writes to Invent.
-func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release || v == Undo }
+func (v Verb) Changes() bool {
+	return v == Take || v == Assign || v == Release || v == Undo || v.Sets()
+}
+
+// Sets says whether the verb changes the state of a conversation, not who has it.
+func (v Verb) Sets() bool { return v == Resolve || v == Reopen || v == ToAI || v == PauseAI }
 
 // Opens says whether the verb opens a modal, for which Slack gives three seconds.
 func (v Verb) Opens() bool { return v == Choose || v == Paste || v == Pick }
@@ -86,7 +96,7 @@ func (v Verb) alters() bool {
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
-	case Take, Assign, Release, Undo, Show, Refresh, Share, Leave, Choose, Unfold, History, Route:
+	case Take, Assign, Release, Undo, Resolve, Reopen, ToAI, PauseAI, Summary, Show, Refresh, Share, Leave, Choose, Unfold, History, Route:
 		return true
 	}
 	return false

@@ -65,7 +65,8 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 	verbs := map[string]slackui.Verb{
 		"Take": slackui.Take, "Take over": slackui.Take, "Release": slackui.Release, "Refresh": slackui.Refresh, "Share here": slackui.Share,
 		"Leave it": slackui.Leave, "Assign anyway": slackui.Assign, "Show the newer one": slackui.Show,
-		"Assign…": slackui.Choose,
+		"Assign…": slackui.Choose, "Resolve": slackui.Resolve, "Reopen": slackui.Reopen, "Hand to AI": slackui.ToAI, "Pause AI": slackui.PauseAI,
+		"Summary": slackui.Summary,
 	}
 	press := func(t *testing.T, name string, b button, private bool, want *slackui.Intent) {
 		t.Helper()

@@ -157,6 +157,7 @@ func AsksForOptions(payload []byte) bool {
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
 	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
+	string(Resolve): Resolve, string(Reopen): Reopen, string(ToAI): ToAI, string(PauseAI): PauseAI, string(Summary): Summary,
 	string(Paste): Paste, string(Turn): Turn, string(Home): Home, string(Hush): Hush, string(Tellme): Tellme,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 	string(Queue): Queue, string(Mine): Mine,

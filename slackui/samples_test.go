@@ -2,6 +2,7 @@ package slackui_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,7 +89,7 @@ func (n names) cards() map[string]slackui.Card {
 		five, follow, muted := 5, noon.Add(24*time.Hour), noon.Add(time.Hour)
 		s := &c.Chat.State
 		s.State, s.AIEnabled, s.CSATScore, s.FollowUpAt, s.MutedUntil = invent.Snoozed, true, &five, &follow, &muted
-		c.Via, c.Private, c.Snapshot = "U0ADA", true, true
+		c.Via, c.Private, c.Snapshot, c.More = "U0ADA", true, true, slackui.More{State: true, AI: true, Summary: true}
 	}
 	return map[string]slackui.Card{
 		"nobody":            n.free(nil),
@@ -106,7 +107,7 @@ func (n names) cards() map[string]slackui.Card {
 		"sent_to_her":       n.held(func(c *slackui.Card) { c.For = "U0GRACE" }),
 		"sent_to_former":    n.held(func(c *slackui.Card) { c.For, c.Via = "U0JOAN", "U0ADA" }),
 		"sent_and_released": n.free(func(c *slackui.Card) { c.For = "U0GRACE" }),
-		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State = invent.Closed }),
+		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State, c.More = invent.Closed, slackui.More{State: true, AI: true} }),
 		"everything":        n.held(everything),
 		"unknown_values": n.held(func(c *slackui.Card) {
 			c.Chat.State.State, c.Chat.State.IntegrationID = invent.State("PARKED <b>"), "fax_"+n.assistant
@@ -210,6 +211,12 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"changed_back_to_her":   slackui.Changed(n.pressed(slackui.Take), &grace, true, &slackui.Back{Holder: &grace, Until: noon}),
 		"changed_back_to_me":    slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Holder: &grace, Mine: true, Until: noon}),
 		"changed_back_to_none":  slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Until: noon}),
+		"set_resolved":          slackui.Set(slackui.Resolve, false),
+		"set_reopened":          slackui.Set(slackui.Reopen, true),
+		"set_to_ai":             slackui.Set(slackui.ToAI, false),
+		"set_without_ai":        slackui.Set(slackui.PauseAI, true),
+		"summary_none":          slackui.Summarised(nil),
+		"summary":               slackui.Summarised(&invent.Memory{Summary: n.note(), KeyPoints: slices.Repeat([]string{n.customer}, 12), SummarizedAt: &noon}),
 		"yours_again":           slackui.YoursAgain("U0GRACE", "U0ADA"),
 		"yours_now":             slackui.YoursNow("U0GRACE"),
 		"welcome":               slackui.Welcome(""),

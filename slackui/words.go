@@ -80,6 +80,16 @@ const (
 	labelNext           = "Next page"
 	wordChoose          = "Assign…"
 	labelChoose         = "Assign: choose whom to assign this conversation to"
+	wordResolve         = "Resolve"
+	labelResolve        = "Resolve: close this conversation"
+	wordReopen          = "Reopen"
+	labelReopen         = "Reopen: open this conversation again"
+	wordToAI            = "Hand to AI"
+	labelToAI           = "Hand to AI: let the AI answer this conversation"
+	wordPauseAI         = "Pause AI"
+	labelPauseAI        = "Pause AI: the AI doesn't answer this conversation then"
+	wordSummary         = "Summary"
+	labelSummary        = "Summary: what Invent has summarised last, only to me"
 	wordUndo            = "Back to %s"
 	labelUndo           = "Undo: give this conversation back"
 	wordBack            = "Previous"
@@ -288,6 +298,14 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	switch i.Verb {
 	case Release:
 		row = append(row, button(Release, wordRelease, labelRelease, v))
+	case Resolve:
+		row = append(row, button(Resolve, wordResolve, labelResolve, v))
+	case Reopen:
+		row = append(row, button(Reopen, wordReopen, labelReopen, v))
+	case ToAI:
+		row = append(row, button(ToAI, wordToAI, labelToAI, v))
+	case PauseAI:
+		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
 	case Assign:
 		to := v
 		to.To, to.Note = i.To, i.NoteID
@@ -383,7 +401,7 @@ func NoteReturned(h *Holder, note string) Message {
 
 // quoting makes a message of words of ours and somebody's own below.
 func quoting(words, theirs string) Message {
-	theirs = lines(theirs, NoteLimit)
+	theirs = lines(theirs, textLimit)
 	if theirs == "" {
 		return *say(words)
 	}
@@ -391,6 +409,33 @@ func quoting(words, theirs string) Message {
 		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
 		slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, theirs, false, false), nil, nil),
 	}}
+}
+
+// Set says privately that a conversation is as was asked for; so says that it was so before.
+func Set(v Verb, so bool) Message {
+	words := map[Verb]string{Resolve: "resolved", Reopen: "open", ToAI: "with the AI", PauseAI: "without the AI"}[v]
+	if so {
+		return *say("It is " + words + " already.")
+	}
+	return *say("Done: it is " + words + " now.")
+}
+
+// Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
+func Summarised(m *invent.Memory) Message {
+	if m == nil {
+		return *say("Invent has no summary of this conversation yet. It makes one every ten messages.")
+	}
+	text := lines(m.Summary, NoteLimit)
+	for n, point := range m.KeyPoints {
+		if n < 10 {
+			text += "\n• " + plain(point, nameLimit)
+		}
+	}
+	head := "Invent's summary, which only you see:"
+	if m.SummarizedAt != nil {
+		head = "Invent's summary of " + date(*m.SummarizedAt) + ", which only you see:"
+	}
+	return quoting(head, text)
 }
 
 // RetiredButton goes with a fresh card where the button can't mean any more what it said.
@@ -688,15 +733,21 @@ func LinkList(lines []LinkLine, page int) Message {
 type Deed struct {
 	User     string // Slack user who made it
 	From, To string // names as Invent had them; "" for nobody
+	Verb     Verb
 	Channel  string
 	At       time.Time
 }
+
+var deedWords = map[Verb]string{Resolve: "resolved it", Reopen: "reopened it", ToAI: "handed it to the AI", PauseAI: "paused the AI"}
 
 // Deeds shows what was done with a conversation, newest first.
 func Deeds(chat string, deeds []Deed, page int) Message {
 	words := make([]string, len(deeds))
 	for n, d := range deeds {
 		words[n] = fmt.Sprintf("%s: %s, from %s to %s", date(d.At), mention(d.User), orNobody(d.From), orNobody(d.To))
+		if what := deedWords[d.Verb]; what != "" {
+			words[n] = fmt.Sprintf("%s: %s %s", date(d.At), mention(d.User), what)
+		}
 		if strings.HasPrefix(d.Channel, "C") {
 			words[n] += fmt.Sprintf(", in <#%s>", d.Channel)
 		}

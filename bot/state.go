@@ -1,0 +1,77 @@
+package bot
+
+import (
+	"context"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+// more is what Invent's API offers beside assigning, as far as is known.
+func more(t *Team) slackui.More {
+	return slackui.More{State: t.has("state", "state"), AI: t.has("state", "ai_enabled"), Summary: t.has("memories")}
+}
+
+// set carries out what changes a conversation's state: to resolve or reopen it, to hand it to the AI or to pause that. It is compared with
+// what the person saw, like an assignment.
+func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) {
+	i, w, state := s.work.Intent, s.work, s.chat.State
+	offers := more(s.team)
+	var change invent.StateChange
+	so, offered := false, offers.AI
+	yes, no, open, closed := true, false, invent.Open, invent.Closed
+	switch i.Verb {
+	case slackui.Resolve:
+		change.State, so, offered = &closed, state.State == closed, offers.State
+	case slackui.Reopen:
+		change.State, so, offered = &open, state.State == open, offers.State
+	case slackui.ToAI:
+		change.AIEnabled, so = &yes, state.AIEnabled
+	case slackui.PauseAI:
+		change.AIEnabled, so = &no, !state.AIEnabled
+	}
+	switch {
+	case !offered:
+		return "", refuse(slackui.NotOffered)
+	case w.Wrote == written, so && w.Wrote == unsettled: // by an earlier try of this very request
+		w.Wrote = written
+		return changed, b.showChange(ctx, s)
+	case so:
+		b.redrawStale(ctx, s)
+		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Set(i.Verb, true)})
+	case unseen(i, state, me):
+		return late, b.showLate(ctx, s)
+	}
+	w.Before = state.AssignedUser
+	chat, err := s.team.Invent.SetState(ctx, i.Chat, change)
+	if err != nil {
+		if invent.MayHaveHappened(err) {
+			w.Wrote = unsettled
+		}
+		return "", err
+	}
+	w.Wrote = written
+	b.passed(wrote, s.job)
+	s.chat.State = chat.State
+	s.team.inbox.changed(s.chat, b.now())
+	return changed, b.showChange(ctx, s)
+}
+
+// summary tells what Invent has summarised of the conversation last.
+func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {
+	if !s.team.has("memories") {
+		return "", refuse(slackui.NotOffered)
+	}
+	all, err := s.team.Invent.Memories(ctx, s.chat.ID)
+	if err != nil {
+		return "", err
+	}
+	var last *invent.Memory
+	for n := range all {
+		if at := all[n].SummarizedAt; last == nil || at != nil && (last.SummarizedAt == nil || at.After(*last.SummarizedAt)) {
+			last = &all[n]
+		}
+	}
+	return shown, b.say(ctx, s.work.Intent, slackui.Summarised(last))
+}

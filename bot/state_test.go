@@ -1,0 +1,64 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+func TestMoreThanAssigning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	at := time.Now().Add(-time.Hour)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) {
+		c.Memories = []invent.Memory{
+			{ID: "m1", Summary: "An old summary", SummarizedAt: &time.Time{}},
+			{ID: "m2", Summary: "She wants her <money> back", KeyPoints: []string{"Order 7 & 8"}, SummarizedAt: &at},
+		}
+	})
+	w.serve()
+	w.listed()
+	card := w.shared("chat_1", "Open, AI off", "Resolve", "Hand to AI", "Summary")
+	w.acknowledged(w.ada.Press(card, "Hand to AI"))
+	card = w.support.ExpectUpdate(card, "Open, AI on", "Pause AI")
+	w.acknowledged(w.ada.Press(card, "Pause AI"))
+	card = w.support.ExpectUpdate(card, "Open, AI off", "Hand to AI")
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	card = w.support.ExpectUpdate(card, "Resolved, AI off", "Reopen")
+	w.acknowledged(w.ada.Press(card, "Reopen"))
+	card = w.support.ExpectUpdate(card, "Open, AI off", "Resolve")
+	w.acknowledged(w.ada.Press(card, "Summary"))
+	w.ada.ExpectPrivate(w.support, "She wants her <money> back", "• Order 7 & 8")
+	w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
+	w.ada.ExpectPrivate(w.support, "@ada resolved it", "@ada reopened it", "@ada handed it to the AI", "@ada paused the AI")
+	if strings.Contains(w.log.String(), "money") {
+		t.Error("the summary is in the log")
+	}
+	w.has("chat_1", "mem_grace")
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	late := w.ada.ExpectPrivate(w.support, "Grace has", "Nothing was changed", "Resolve")
+	w.support.ExpectUpdate(card, "@grace")
+	w.acknowledged(w.ada.Press(late, "Resolve"))
+	w.ada.ExpectPrivate(w.support, "it is resolved now")
+	w.slack.IgnoreLeftovers() // the card, and what Grace is told of the dashboard's change
+	if n := len(w.invent.Writes()); n != 5 {
+		t.Errorf("Invent was written %d times, want 5", n)
+	}
+}
+
+func TestWhatTheAPILacksIsNotDrawn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.LeaveOut("PATCH /chats/{chat_id}/state state", "GET /chats/{chat_id}/memories")
+	w.serve()
+	w.listed()
+	card := w.shared("chat_1", "Hand to AI")
+	for _, label := range []string{"Resolve", "Reopen", "Summary"} {
+		if card.Button(label) != nil {
+			t.Errorf("the card offers %q", label)
+		}
+	}
+}
