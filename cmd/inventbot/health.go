@@ -27,10 +27,20 @@ func alive(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
+	hosts := []string{host}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "localhost"
+		hosts = []string{"127.0.0.1", "::1"} // an image without files doesn't know what localhost is
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/healthz", http.NoBody)
+	for _, host := range hosts {
+		if err = ask(ctx, "http://"+net.JoinHostPort(host, port)+"/healthz"); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func ask(ctx context.Context, address string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
