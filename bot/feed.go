@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -387,6 +388,11 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	for chat, h := range known {
 		if !listed[chat] && !h.Waiting && now.Sub(h.Since) > forgetAfter {
 			forget = append(forget, chat)
+		}
+	}
+	for name, n := range notices {
+		if _, chat, _ := strings.Cut(name, " "); !known[chat].Waiting && now.Sub(n.At) > forgetAfter {
+			forget = append(forget, name)
 		}
 	}
 	bundles := f.bundle(begun, changed, first, now)

@@ -106,7 +106,8 @@ func decodeAll[T any](fields map[string]string) map[string]T {
 // startedField stands among the handoffs from the first reconciliation on, even when none was found.
 const startedField = ""
 
-// SetHandoffs keeps what changed, drops what is to be forgotten, and notes that the feed has begun.
+// SetHandoffs keeps what changed, drops what is to be forgotten (conversations, and announcements by NoticeName), and notes
+// that the feed has begun.
 func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
@@ -123,6 +124,7 @@ func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string
 		p.Expire(ctx, handoffsKey(team), handoffsLife)
 		if len(forget) > 0 {
 			p.HDel(ctx, handoffsKey(team), forget...)
+			p.HDel(ctx, noticesKey(team), forget...)
 		}
 		return nil
 	})

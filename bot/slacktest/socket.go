@@ -51,7 +51,7 @@ func (w *Workspace) Sockets() int {
 }
 
 func (w *Workspace) usable() []*socket {
-	return slices.DeleteFunc(slices.Clone(w.sockets), func(s *socket) bool { return s.old })
+	return slices.DeleteFunc(slices.Clone(w.sockets), func(s *socket) bool { return s.old || s.gone.Err() != nil })
 }
 
 // ExpectSockets waits until so many connections are open that Slack sends to.
