@@ -35,6 +35,14 @@ func TestManifestYML(t *testing.T) {
 	}
 }
 
+// TestManifestFollowsTheDashboard: links of a dashboard of one's own become cards too.
+func TestManifestFollowsTheDashboard(t *testing.T) {
+	t.Setenv("INVENT_CHAT_URL", "https://desk.example.org:8443/c/{chat_id}")
+	if text := printed(t, "--socket"); !strings.Contains(text, "    - desk.example.org #") {
+		t.Errorf("the links' host is missing in\n%s", text)
+	}
+}
+
 func TestManifest(t *testing.T) {
 	t.Parallel()
 	t.Run("another command at another address", func(t *testing.T) {
