@@ -50,6 +50,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.announceMany(ctx, t, i)
 	case slackui.Remind:
 		return b.remindOne(ctx, t, i)
+	case slackui.Notice:
+		return b.noticeFromFeed(ctx, t, w, j)
+	case slackui.Home:
+		return b.home(ctx, t, w, j.At)
+	case slackui.Greet:
+		return b.greet(ctx, t, i, j.At)
+	case slackui.Fill, slackui.Turn:
+		return b.fill(ctx, t, w, j.At, "")
 	case slackui.Whoami:
 		return b.whoami(ctx, t, w, j.At)
 	case slackui.Link:
@@ -72,6 +80,13 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.links(ctx, t, i, j.At)
 	case slackui.History:
 		return b.history(ctx, t, i)
+	case slackui.Which:
+		return b.ask(ctx, t, i, me)
+	case slackui.Hush, slackui.Tellme:
+		return b.setNotices(ctx, t, i)
+	case slackui.Choose, slackui.Paste, slackui.Pick: // the click came before it was known who this is, and its time is up
+		i.Problem = slackui.KnownNow
+		return said, b.say(ctx, i, slackui.Cannot(i))
 	case slackui.Queue, slackui.Mine:
 		return b.list(ctx, t, i, i.Verb, me, "")
 	}
@@ -80,7 +95,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
-		if invent.NotFound(err) {
+		if invent.NotFound(err) && !i.Verb.Inner() {
 			return b.superseded(ctx, t, i, err)
 		}
 		return "", err
@@ -91,6 +106,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		b.log.Debug("cards can't be read: only the clicked one is redrawn", "error", err)
 	}
 	switch i.Verb {
+	case slackui.Unfold:
+		return shown, b.unfold(ctx, s)
 	case slackui.Show:
 		return shown, b.showPrivately(ctx, s)
 	case slackui.Refresh:
@@ -144,7 +161,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	holder := s.chat.State.AssignedUser
 	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
-	if others && !b.mayOthers(me) {
+	if others && i.Verb != slackui.Undo && !b.mayOthers(me) { // what was allowed may be undone
 		return "", refuse(slackui.NotAllowed)
 	}
 	if so(target, holder) {
@@ -162,6 +179,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if target != nil {
 		id = &target.Member
 	}
+	w.Before = holder
 	state, err := s.team.Invent.Assign(ctx, i.Chat, id)
 	if err != nil {
 		if invent.MayHaveHappened(err) {
@@ -169,7 +187,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return "", err
 	}
-	w.Wrote, w.From = written, nameOf(holder)
+	w.Wrote = written
 	b.passed(wrote, s.job)
 	s.chat.State = state
 	s.team.inbox.changed(s.chat, b.now())
@@ -213,11 +231,12 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	case i.Verb.Inner():
 		return "failed", nil // nobody waits for words
 	case errors.As(err, &no):
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && b.hold(ctx, i)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(i.Verb, no.reason, no.about, held)
 	case f == "":
 		return "undelivered", nil // Slack takes neither cards nor words
 	default:
+		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
 	}
 	err = b.say(ctx, i, words)

@@ -26,11 +26,14 @@ func TestTakeReleaseAndAssignByCommand(t *testing.T) {
 	w.support.ExpectUpdate(card, "Nobody")
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 to @grace"))
 	second := w.support.ExpectMessage("@grace", "through @ada")
+	w.ada.ExpectPrivate(w.support, "Grace has it", "Back to nobody")
+	mine := w.grace.ExpectDM("@ada assigned it to you", "Jane Doe")
 	w.support.ExpectUpdate(card, "@grace")
 	w.acknowledged(w.grace.Types(w.support, "/invent release https://useinvent.com/o/inbox/chat_1"))
 	w.support.ExpectMessage("Nobody")
 	w.support.ExpectUpdate(card, "Nobody")
 	w.support.ExpectUpdate(second, "Nobody")
+	w.grace.DM().ExpectUpdate(mine, "You don't have this conversation any more.")
 	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace", "chat_1 -")
 	w.slack.IgnoreLeftovers() // since when it waits may be added
 }
@@ -66,7 +69,8 @@ func TestTake(t *testing.T) {
 		w.wrote()
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectMessage("@ada")
-		w.ada.ExpectPrivate(w.support, "it is yours")
+		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
+		w.grace.ExpectDM("You don't have this conversation any more: @ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("leaving it takes the question away", func(t *testing.T) {
@@ -96,7 +100,8 @@ func TestTake(t *testing.T) {
 		w.wrote()
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectUpdate(card, "@ada")
-		w.ada.ExpectPrivate(w.support, "it is yours")
+		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
+		w.grace.ExpectDM("You don't have this conversation any more: @ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("what is so already is said privately, without a second card", func(t *testing.T) {

@@ -170,6 +170,7 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
 	var loops sync.WaitGroup
 	loops.Go(func() { b.check(ctx) })
+	loops.Go(func() { b.keepLists(ctx) })
 	loops.Go(func() { b.checkContract(ctx) })
 	loops.Go(func() { b.lead(ctx) })
 	loops.Go(func() { b.follow(ctx) })

@@ -18,6 +18,7 @@ import (
 	"github.com/slack-go/slack"
 
 	"inventbot/cache"
+	"inventbot/invent"
 	"inventbot/slackui"
 )
 
@@ -102,6 +103,9 @@ func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
 	if teamErr != nil {
 		return err
 	}
+	if i.Channel == "" {
+		return b.dm(ctx, t, i.User, h.Message)
+	}
 	_, ephemeralErr := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(h.Message)...)
 	if ephemeralErr != nil {
 		return wrapSlack("telling somebody privately", ephemeralErr)
@@ -129,8 +133,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	c := slackui.Card{
 		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
 	}
-	if via := s.known.Via; via.User != "" && state.AssignedUser != nil && via.Assignee == state.AssignedUser.ID &&
-		state.AssignedAt != nil && via.At.Equal(*state.AssignedAt) {
+	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User
 	}
 	return c
@@ -175,14 +178,19 @@ func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
 
 // note keeps through whom the conversation was assigned, for all cards drawn from now on.
 func (b *Bot) note(_ context.Context, s *scene) {
-	via := cache.Via{User: s.work.Intent.User}
-	if u := s.chat.State.AssignedUser; u != nil {
+	s.known.Via = viaOf(s.work.Intent.User, s.chat.State)
+}
+
+// viaOf says that a person brought about the state.
+func viaOf(user string, state invent.ChatState) cache.Via {
+	via := cache.Via{User: user}
+	if u := state.AssignedUser; u != nil {
 		via.Assignee = u.ID
 	}
-	if at := s.chat.State.AssignedAt; at != nil {
+	if at := state.AssignedAt; at != nil {
 		via.At = *at
 	}
-	s.known.Via = via
+	return via
 }
 
 // showChange shows what was done: the clicked card redrawn, or a new card in the channel; then every other card
@@ -196,34 +204,53 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	b.passed(drawn, s.job)
 	b.remember(ctx, s, card)
 	deed := cache.Deed{
-		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: s.work.From,
+		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
 		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 	}
 	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
 		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
 	}
-	if i.List != "" {
-		done := slackui.Changed(s.holder(ctx, b), s.mine).Text
-		if _, err := b.list(ctx, s.team, i, i.List, s.people[i.User], done); err != nil {
-			b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
-		}
-	} else if i.Private {
-		// The card is drawn; that the question is gone is a courtesy.
-		b.replace(ctx, i, slackui.Changed(s.holder(ctx, b), s.mine))
+	back := b.back(ctx, s)
+	done := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
+	b.showListAnew(ctx, s, slackui.Changed(i, s.holder(ctx, b), s.mine, nil))
+	switch {
+	case i.Private && i.List == "":
+		b.replace(ctx, i, done) // the card is drawn; that the question is gone is a courtesy
+	case back != nil:
+		b.whisper(ctx, i, done)
 	}
 	b.passed(remembered, s.job)
 	b.redrawOthers(ctx, s, card)
+	b.notify(ctx, s)
+	b.redrawHome(ctx, s.team, i)
 	return nil
+}
+
+// showListAnew shows the list in which somebody pressed a button once more, with what became of it.
+func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) {
+	i, err := s.work.Intent, error(nil)
+	switch i.List {
+	case slackui.Queue, slackui.Mine:
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], done.Text)
+	case slackui.Pick:
+		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
+	}
+	if err != nil {
+		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
+	}
 }
 
 // place draws the card where the change was asked for.
 func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
+	if i.Channel == "" {
+		return nil, nil // on the Home tab, or in a modal: there is no place for a card
+	}
 	if i.Clicked != nil && !i.Private {
 		return b.redrawClicked(ctx, s)
 	}
 	if i.Origin != nil {
-		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
 		if err == nil || temporary(err) {
 			return drawn, err
 		}
@@ -234,9 +261,17 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
-	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Reach: b.reach(ctx, s)}
+	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Link: i.Clicked.Link, Reach: b.reach(ctx, s)}
+	if place.Link != "" {
+		return b.update(ctx, s, place) // a response_url would rewrite the message of whoever pasted the link
+	}
+	for _, known := range s.known.Cards {
+		if known.Channel == place.Channel && known.TS == place.TS {
+			place.For = known.For
+		}
+	}
 	c := b.card(ctx, s, place.Reach)
-	c.Snapshot = i.Snapshot
+	c.Snapshot, c.For = i.Snapshot, place.For
 	m := c.Message()
 	err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
@@ -293,14 +328,59 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 
 // update redraws a card of the bot's own.
 func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
-	m := b.card(ctx, s, place.Reach).Message()
+	c := b.card(ctx, s, place.Reach)
+	c.For = place.For
+	m := c.Message()
 	if shows := digest(m); shows != place.Shows {
-		if _, _, _, err := s.team.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...); err != nil {
-			return nil, wrapSlack("redrawing a card", err)
+		if err := b.draw(ctx, s.team, place, m); err != nil {
+			return nil, err
 		}
 		place.Shows = shows
 	}
 	return &place, nil
+}
+
+// draw puts a card in its place: into a message of the bot's own, or below somebody's link.
+func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Message) error {
+	if place.Link == "" {
+		_, _, _, err := t.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...)
+		return wrapSlack("redrawing a card", err)
+	}
+	_, _, _, err := t.Slack.UnfurlMessageContext(ctx, place.Channel, place.TS, map[string]slack.Attachment{
+		place.Link: {Fallback: m.Text, Blocks: slack.Blocks{BlockSet: m.Blocks}},
+	})
+	return wrapSlack("unfolding a link", err)
+}
+
+// unfold makes a card of a link to a conversation, for everybody who reads it. Whoever may not read conversations pasted a link, and
+// hears nothing.
+func (b *Bot) unfold(ctx context.Context, s *scene) error {
+	at := s.work.Intent.Clicked
+	drawn, err := b.update(ctx, s, cache.Card{Channel: at.Channel, TS: at.TS, Link: at.Link, Reach: b.reach(ctx, s)})
+	if err == nil {
+		b.remember(ctx, s, drawn)
+	}
+	return err
+}
+
+// ask shows which conversations a message may speak of, of those that Invent knows.
+func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (string, error) {
+	var cards []slackui.Card
+	for _, id := range i.Chats {
+		chat, err := t.Invent.Chat(ctx, id)
+		if invent.NotFound(err) || errors.Is(err, invent.ErrID) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		h := b.holder(ctx, t, chat.State.AssignedUser, map[string]cache.Link{i.User: me})
+		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true})
+	}
+	if len(cards) == 1 {
+		return shown, b.say(ctx, i, cards[0].Message())
+	}
+	return said, b.say(ctx, i, slackui.Found(cards))
 }
 
 // redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. Those that are gone
@@ -326,7 +406,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 		case err == nil:
 			b.remember(ctx, s, again)
 			b.metrics.redrawn.Inc()
-		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed"):
+		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
+			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
 			gone = append(gone, c)
 		case errors.As(err, &said) && said.retry:
 			postponed = max(postponed, said.after, time.Second)
@@ -404,7 +485,7 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	case i.Clicked != nil && !i.Private:
 		drawn, err = b.redrawClicked(ctx, s)
 	case i.Origin != nil:
-		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Reach: b.reach(ctx, s)})
+		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
 	}
 	if err != nil {
 		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))
@@ -418,9 +499,16 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 
 // showLate tells the person who came too late who has the conversation, and what can be done.
 func (b *Bot) showLate(ctx context.Context, s *scene) error {
+	s.team.inbox.changed(s.chat, b.now())
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
+	b.keepNote(ctx, &i)
 	h := s.holder(ctx, b)
+	if i.List == slackui.Pick {
+		b.showListAnew(ctx, s, slackui.Late(i, *h, s.chat.State, b.now()))
+		return nil
+	}
+	b.redrawHome(ctx, s.team, i)
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }
 
@@ -430,6 +518,10 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	h := s.holder(ctx, b)
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
+	}
+	if i.List == slackui.Pick {
+		b.showListAnew(ctx, s, slackui.Already(h, s.mine))
+		return nil
 	}
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
 }

@@ -122,6 +122,7 @@ type feed struct {
 	team      *Team
 	trigger   chan struct{}     // something may have changed: list now
 	states    map[string]string // the state of each conversation as last seen
+	holders   map[string]string // who had each conversation then; nil before the first listing
 	singles   []time.Time       // when single cards were asked for
 	next      time.Time         // of the next listing
 	soonest   time.Time         // before which no trigger lists again
@@ -172,7 +173,7 @@ func (b *Bot) follow(ctx context.Context) {
 		}
 		leads := b.leads.Load()
 		if leads && !led {
-			f.states, f.next, f.swept = map[string]string{}, time.Time{}, time.Time{}
+			f.states, f.holders, f.next, f.swept = map[string]string{}, nil, time.Time{}, time.Time{}
 		}
 		led = leads
 		if !leads {
@@ -287,6 +288,7 @@ func (f *feed) reconcile(ctx context.Context) {
 	}
 	f.say("")
 	f.redrawChanged(ctx, chats)
+	f.noticeChanged(ctx, chats)
 	if err := f.announce(ctx, chats, begun); err != nil {
 		f.log.Warn("handoffs can't be announced", "error", err)
 		f.states = map[string]string{}
@@ -335,6 +337,28 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat) {
 				delete(f.states, chat)
 			}
 		}
+	}
+}
+
+// noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. What was assigned
+// through the bot, they know.
+func (f *feed) noticeChanged(ctx context.Context, chats []invent.Chat) {
+	first := f.holders == nil
+	if first {
+		f.holders = map[string]string{}
+	}
+	for _, c := range chats {
+		u := c.State.AssignedUser
+		if u == nil {
+			delete(f.holders, c.ID)
+			continue
+		}
+		if f.holders[c.ID] != u.ID && !first {
+			f.order(ctx, slackui.Intent{
+				Verb: slackui.Notice, Chat: c.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(c.State.AssignedAt)),
+			})
+		}
+		f.holders[c.ID] = u.ID
 	}
 }
 
@@ -633,34 +657,13 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 
 // list shows the conversations that wait, or those that the person has.
 func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, done string) (string, error) {
-	if !t.has("inbox") {
-		return "", refuse(slackui.NotOffered)
-	}
-	chats, err := b.conversations(ctx, t, b.now().Add(-listAlone))
-	if invent.NotFound(err) {
-		return "", refuse(slackui.NotOffered)
-	}
+	items, waiting, _, err := b.items(ctx, t, me)
 	if err != nil {
 		return "", err
 	}
-	waits, _, err := b.cache.Handoffs(ctx, t.ID)
-	b.debug("since when they wait can't be read", err)
-	var items []slackui.Item
-	for _, c := range chats {
-		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID)}
-		if u := c.State.AssignedUser; u != nil {
-			item.Holder = u.ID
-		}
-		switch {
-		case verb == slackui.Mine && is(me, c.State.AssignedUser) && c.State.State != invent.Closed:
-		case verb == slackui.Queue && slackui.Waiting(c.State):
-			item.Waits = waits[c.ID].Since
-		default:
-			continue
-		}
-		items = append(items, item)
+	if verb == slackui.Queue {
+		items = waiting
 	}
-	slices.SortFunc(items, longest)
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Items(verb, items, i.Page, done)})
 }
 

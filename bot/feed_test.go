@@ -138,6 +138,7 @@ func TestWhichAreHandoffs(t *testing.T) {
 	}
 	w.chat("chat_waits") // the only one: left-over messages fail the test
 	w.support.ExpectMessage("chat_waits")
+	w.ada.ExpectDM("This conversation is yours.", "chat_assigned")
 }
 
 func TestHandoffsFromSlackWhereWanted(t *testing.T) {
@@ -278,6 +279,8 @@ func TestCardsThatAreGoneAreForgotten(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
 	second := w.support.ExpectMessage("@grace")
 	w.support.ExpectUpdate(first, "@grace")
+	w.ada.ExpectPrivate(w.support, "It was yours before", "Back to me")
+	w.grace.ExpectDM("@ada assigned it to you")
 	first.Delete()
 	w.has("chat_1", "mem_joan")
 	w.support.ExpectUpdate(second, "@joan")
@@ -297,6 +300,7 @@ func TestCardsThatAreGoneAreForgotten(t *testing.T) {
 	if n := tried(); n != 1 {
 		t.Errorf("the deleted card was tried %d times, want once", n)
 	}
+	w.slack.IgnoreLeftovers() // Grace's card, redrawn with each change
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
@@ -402,9 +406,15 @@ func TestEventsAreOnlyTriggers(t *testing.T) {
 	w.until("the socket is open again", func() bool { return w.invent.Sockets() > 0 })
 	w.chat("chat_3")
 	w.support.ExpectMessage("chat_3")
-	w.slack.IgnoreLeftovers() // how unread messages are counted up
-	if n := len(w.slack.CallsTo("chat.postMessage")); n != 3 {
-		t.Errorf("%d messages were posted, want 3", n)
+	w.slack.IgnoreLeftovers() // how unread messages are counted up, and what Grace is told
+	posted := 0
+	for _, c := range w.slack.CallsTo("chat.postMessage") {
+		if c.Args["channel"] == w.support.ID {
+			posted++
+		}
+	}
+	if posted != 3 {
+		t.Errorf("%d messages were posted, want 3", posted)
 	}
 }
 

@@ -150,30 +150,38 @@ func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits fun
 			}
 			return invent.Member{}, err
 		}
-		var found []invent.Member
-		for _, m := range list {
-			if fits(m) {
-				found = append(found, m)
-			}
+		found, no := only(list, fits)
+		if found != nil {
+			return *found, nil
 		}
-		switch {
-		case len(found) == 1 && found[0].Active():
-			return found[0], nil
-		case len(found) == 1:
-			reason = slackui.Inactive
-		case len(found) > 1:
-			reason = slackui.TwoMembers
-		default:
-			reason = slackui.NotLinked
-		}
+		reason = no
 	}
 	return invent.Member{}, refuse(reason)
+}
+
+// only answers the one active member that fits, or nil and why there is none.
+func only(list []invent.Member, fits func(invent.Member) bool) (*invent.Member, slackui.Reason) {
+	var found []invent.Member
+	for _, m := range list {
+		if fits(m) {
+			found = append(found, m)
+		}
+	}
+	switch {
+	case len(found) == 1 && found[0].Active():
+		return &found[0], ""
+	case len(found) == 1:
+		return nil, slackui.Inactive
+	case len(found) > 1:
+		return nil, slackui.TwoMembers
+	}
+	return nil, slackui.NotLinked
 }
 
 // target answers whom an intent assigns: nil for a release.
 func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (*cache.Link, error) {
 	switch {
-	case i.Verb == slackui.Release:
+	case i.Verb == slackui.Release, i.Verb == slackui.Undo && i.To == nil:
 		return nil, nil
 	case i.Verb == slackui.Take, i.To.User == i.User:
 		return &me, nil

@@ -40,9 +40,13 @@ func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (st
 	w.member = link.Member
 	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, w.Intent.User, link))
 	b.resumeHeld(ctx, t, w.Intent.User)
-	return said, b.say(ctx, w.Intent, slackui.Myself(slackui.Me{
+	return said, b.say(ctx, w.Intent, slackui.Myself(b.meOf(link)))
+}
+
+func (b *Bot) meOf(link cache.Link) slackui.Me {
+	return slackui.Me{
 		Member: link.Member, Name: link.Name, Role: link.Role, LinkedBy: link.By, LinkedAt: link.At, MayOthers: b.mayOthers(link),
-	}))
+	}
 }
 
 // admin refuses whoever is neither an admin of the workspace nor named in ADMINS.
@@ -107,14 +111,15 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 // named answers the active member with that e-mail or id.
 func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
 	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool {
-		return to.Email != "" && strings.EqualFold(m.Email, to.Email) || to.Member != "" && m.ID == to.Member
+		return to.Email != "" && strings.EqualFold(m.Email, to.Email) ||
+			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	})
 	if no := (*refusal)(nil); errors.As(err, &no) {
 		reason := no.reason
 		if reason == slackui.NotLinked {
 			reason = slackui.NoSuchMember
 		}
-		return m, &refusal{reason: reason, about: to.Email + to.Member}
+		return m, &refusal{reason: reason, about: to.Email + to.Member + to.Digest}
 	}
 	return m, err
 }

@@ -221,7 +221,8 @@ func TestLinkIsNoticed(t *testing.T) {
 	}
 }
 
-// TestCrowd: the first clicks of 500 people cost one listing of the members, and no more questions than Slack allows.
+// TestCrowd: the first clicks of 500 people cost a few listings of the members (one at the start, one for the first who is missing in it, one
+// for those who asked while that was fetched), and no more questions than Slack allows.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -246,8 +247,8 @@ func TestCrowd(t *testing.T) {
 			listings++
 		}
 	}
-	if listings != 1 {
-		t.Errorf("the members were listed %d times, want once", listings)
+	if listings > 3 {
+		t.Errorf("the members were listed %d times, want at most three", listings)
 	}
 	if n := len(w.slack.CallsTo("users.info")); n > 100 {
 		t.Errorf("users.info was called %d times within a minute", n)

@@ -20,19 +20,29 @@ import (
 var webAPI = map[string]string{
 	"AuthTestContext": "auth.test", "GetUserInfoContext": "users.info", "GetUserByEmailContext": "users.lookupByEmail",
 	"PostMessageContext": "chat.postMessage", "UpdateMessageContext": "chat.update", "PostEphemeralContext": "chat.postEphemeral",
-	"GetConversationInfoContext": "conversations.info",
+	"GetConversationInfoContext": "conversations.info", "OpenViewContext": "views.open",
+	"UnfurlMessageContext": "chat.unfurl", "PublishViewContext": "views.publish", "UpdateViewContext": "views.update",
 }
 
 type manifest struct {
 	Features struct {
+		AppHome struct {
+			Home     bool `yaml:"home_tab_enabled"`
+			Messages bool `yaml:"messages_tab_enabled"`
+			ReadOnly bool `yaml:"messages_tab_read_only_enabled"`
+		} `yaml:"app_home"`
 		SlashCommands []struct {
 			Command      string `yaml:"command"`
 			URL          string `yaml:"url"`
 			UsageHint    string `yaml:"usage_hint"`
 			ShouldEscape bool   `yaml:"should_escape"`
 		} `yaml:"slash_commands"`
-		Shortcuts     []any `yaml:"shortcuts"`
-		UnfurlDomains []any `yaml:"unfurl_domains"`
+		Shortcuts []struct {
+			Name       string `yaml:"name"`
+			Type       string `yaml:"type"`
+			CallbackID string `yaml:"callback_id"`
+		} `yaml:"shortcuts"`
+		UnfurlDomains []string `yaml:"unfurl_domains"`
 	} `yaml:"features"`
 	OAuth struct {
 		Scopes struct {
@@ -41,7 +51,10 @@ type manifest struct {
 		} `yaml:"scopes"`
 	} `yaml:"oauth_config"`
 	Settings struct {
-		Events        *struct{} `yaml:"event_subscriptions"`
+		Events struct {
+			RequestURL string   `yaml:"request_url"`
+			BotEvents  []string `yaml:"bot_events"`
+		} `yaml:"event_subscriptions"`
 		Interactivity struct {
 			Enabled    bool   `yaml:"is_enabled"`
 			RequestURL string `yaml:"request_url"`
@@ -72,6 +85,9 @@ func TestManifest(t *testing.T) {
 		if scope != "" {
 			want = append(want, scope)
 		}
+		if method == "chat.unfurl" {
+			want = append(want, "links:read") // without it there is no event
+		}
 		if method == "users.info" {
 			want = append(want, "users:read.email") // without it there is no e-mail in the answer
 		}
@@ -88,8 +104,27 @@ func TestManifest(t *testing.T) {
 	if diff := cmp.Diff(slices.Sorted(slices.Values(scopes)), got); diff != "" {
 		t.Errorf("the tests run with other scopes (-tests +manifest):\n%s", diff)
 	}
-	if len(m.OAuth.Scopes.User)+len(m.Features.Shortcuts)+len(m.Features.UnfurlDomains) > 0 || m.Settings.Events != nil || m.Settings.Interactivity.OptionsURL != "" {
-		t.Error("the manifest asks for what isn't used yet")
+	if len(m.OAuth.Scopes.User) > 0 {
+		t.Error("the manifest asks for what isn't used")
+	}
+	if home := m.Features.AppHome; !home.Home || !home.Messages || !home.ReadOnly {
+		t.Errorf("the Home tab is drawn, and nobody reads what is written in the messages tab: %+v", home)
+	}
+	var shortcuts []string
+	for _, s := range m.Features.Shortcuts {
+		shortcuts = append(shortcuts, s.CallbackID)
+		if (s.CallbackID == slackui.WorkShortcut) != (s.Type == "message") || len(s.Name) > 24 && s.Type == "global" || s.Name == "" {
+			t.Errorf("the shortcut %q is a %s shortcut", s.Name, s.Type)
+		}
+	}
+	if diff := cmp.Diff(slackui.Shortcuts(), shortcuts); diff != "" {
+		t.Errorf("shortcuts (-understood +offered):\n%s", diff)
+	}
+	if diff := cmp.Diff(slackui.Events(), m.Settings.Events.BotEvents); diff != "" {
+		t.Errorf("events (-understood +asked for):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"useinvent.com"}, m.Features.UnfurlDomains); diff != "" {
+		t.Errorf("domains of links (-of INVENT_CHAT_URL +asked for):\n%s", diff)
 	}
 
 	if len(m.Features.SlashCommands) != 1 || !m.Settings.Interactivity.Enabled {
@@ -99,7 +134,7 @@ func TestManifest(t *testing.T) {
 	if command.Command != "/invent" || !command.ShouldEscape {
 		t.Errorf("the command is %q, escaped: %t", command.Command, command.ShouldEscape)
 	}
-	for address, route := range map[string]string{command.URL: "/slack/commands", m.Settings.Interactivity.RequestURL: "/slack/interactions"} {
+	for address, route := range map[string]string{command.URL: "/slack/commands", m.Settings.Interactivity.RequestURL: "/slack/interactions", m.Settings.Interactivity.OptionsURL: "/slack/options", m.Settings.Events.RequestURL: "/slack/events"} {
 		if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Path != route {
 			t.Errorf("%s doesn't lead to %s", address, route)
 		}

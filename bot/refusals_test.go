@@ -89,6 +89,8 @@ func TestAssignedPersonRefused(t *testing.T) {
 	}
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 GRACE@example.com"))
 	w.support.ExpectMessage("@grace")
+	w.ada.ExpectPrivate(w.support, "Back to nobody")
+	w.grace.ExpectDM("@ada assigned it to you")
 	w.wrote("chat_1 mem_grace")
 }
 

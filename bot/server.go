@@ -132,7 +132,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 }
 
 func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answer {
-	intent, err := slackui.ParseInteraction(body, sent)
+	intent, err := b.chatURL.ParseInteraction(body, sent)
 	switch {
 	case err != nil:
 		return answer{status: http.StatusBadRequest, text: err.Error()}
@@ -142,10 +142,21 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
 		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
 	}
-	if !b.accept(ctx, *intent) {
+	switch {
+	case intent.Form != "":
+		return b.submitted(ctx, *intent)
+	case intent.Verb.Opens():
+		return b.open(ctx, *intent)
+	}
+	return b.queued(ctx, *intent)
+}
+
+// queued makes a job of a click.
+func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
+	if !b.accept(ctx, i) {
 		// A click's acknowledgement can't carry words. Where they can't be said beside it either, an
 		// error makes Slack show that the click failed.
-		if !b.side.try(func() { b.whisper(ctx, *intent, slackui.Busy()) }) {
+		if !b.side.try(func() { b.whisper(ctx, i, slackui.Busy()) }) {
 			return answer{status: http.StatusServiceUnavailable}
 		}
 	}
@@ -170,22 +181,19 @@ func (b *Bot) off() []slackui.Verb {
 	return off
 }
 
-// options answers external selects; none is drawn yet, so there is nothing to choose from.
-func (b *Bot) options(_ context.Context, _ []byte, _ time.Time) answer {
-	return answer{status: http.StatusOK, body: map[string][]string{"options": {}}}
-}
-
-// event answers Slack's check of the address; the app subscribes to no events yet.
-func (b *Bot) event(_ context.Context, body []byte, _ time.Time) answer {
-	var e struct {
-		Type      string `json:"type"`
-		Challenge string `json:"challenge"`
-	}
-	if json.Unmarshal(body, &e) != nil || e.Type == "" {
-		return answer{status: http.StatusBadRequest, text: "the body isn't an event of Slack's"}
-	}
-	if e.Type == "url_verification" {
+// event makes jobs of what happened in Slack. Slack sends an event again that isn't answered with 200; what was accepted of it is known then.
+func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
+	e, err := b.chatURL.ParseEvent(body)
+	switch {
+	case err != nil:
+		return answer{status: http.StatusBadRequest, text: err.Error()}
+	case e.Challenge != "":
 		return answer{status: http.StatusOK, body: map[string]string{"challenge": e.Challenge}}
+	}
+	for _, i := range e.Intents {
+		if !b.accept(ctx, i) {
+			return answer{status: http.StatusServiceUnavailable}
+		}
 	}
 	return ok
 }
@@ -197,6 +205,8 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	home := cmp.Or(i.Enterprise, i.Team) // an organisation's workspaces share their conversations
 	j := cache.Job{ID: i.Key, Lane: home + "/" + i.Chat, At: now, Quiet: i.Verb.Inner()}
 	switch {
+	case i.Verb == slackui.Home:
+		j.Lane = home + "//" + i.User + "/home"
 	case i.Verb == slackui.Resume:
 		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Chat == "":

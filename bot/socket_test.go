@@ -42,8 +42,11 @@ func TestSocketMode(t *testing.T) {
 		card := w.support.ExpectMessage("Jane Doe", "@ada")
 		w.acknowledged(w.grace.Press(card, "Take over"))
 		w.support.ExpectUpdate(card, "@grace")
+		w.grace.ExpectPrivate(w.support, "Back to Ada")
+		w.ada.ExpectDM("@grace changed that")
 		w.acknowledged(w.grace.Press(card, "Release"))
 		w.support.ExpectUpdate(card, "Nobody")
+		w.slack.IgnoreLeftovers() // Ada's card, redrawn
 		w.wrote("chat_1 mem_ada", "chat_1 mem_grace", "chat_1 -")
 		for _, secret := range []string{w.slack.AppToken(), w.slack.Token(), "ticket="} {
 			if strings.Contains(w.log.String(), secret) {
@@ -67,6 +70,8 @@ func TestSocketMode(t *testing.T) {
 		w := newSocketWorld(t)
 		w.connect()
 		w.acknowledged(w.slack.Event(map[string]any{"type": "app_home_opened", "user": "UADA", "tab": "home", "view": map[string]any{"state": map[string]any{"values": []any{}}}}))
+		w.ada.ExpectHome("You are *Ada*")
+		w.ada.ExpectDM("takes, hands over and releases")
 	})
 	t.Run("a repeated request is done once", func(t *testing.T) {
 		t.Parallel()
@@ -110,7 +115,7 @@ func TestSocketModeRenewsItsConnections(t *testing.T) {
 	w := newSocketWorld(t)
 	address, _ := w.connect()
 	w.until("it is ready", func() bool {
-		resp, err := http.Get(address + "/readyz") //nolint:noctx // of this test's own bot
+		resp, err := http.Get(address + "/readyz")
 		if err != nil {
 			return false
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,7 @@ type Team struct {
 	checked atomic.Bool // ID and Enterprise are set, and stay
 	asking  singleflight.Group
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
-	users   listing[map[string]account]
+	users   listing[directory]
 	members listing[[]invent.Member]
 	inbox   inbox
 
@@ -152,6 +153,13 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 	}
 }
 
+// kept answers the list as it is in memory and when it was fetched; the zero values before the first time.
+func (l *listing[T]) kept() (T, time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.list, l.at
+}
+
 // account is what the bot needs to know of a Slack user.
 type account struct {
 	id          string
@@ -187,9 +195,11 @@ func (t *Team) account(ctx context.Context, user string, now func() time.Time) (
 		return accountOf(u), nil
 	}
 	turn.CancelAt(now())
-	all, err := t.directory(ctx, now().Add(-membersFresh), now)
-	if a, found := all[user]; err == nil && found {
-		return a, nil
+	for _, age := range []time.Duration{membersFresh, 5 * time.Second} { // who is missing may have just come
+		all, err := t.directory(ctx, now().Add(-age), now)
+		if a, found := all[user]; err == nil && found {
+			return a, nil
+		}
 	}
 	return account{}, &slackError{doing: "asking Slack who somebody is", code: "ratelimited", retry: true, after: wait}
 }
@@ -197,10 +207,23 @@ func (t *Team) account(ctx context.Context, user string, now func() time.Time) (
 // directoryPages bounds the list of users: 1,000 a page.
 const directoryPages = 20
 
+// directory is the users of a workspace.
+type directory struct {
+	accounts map[string]account // by id
+	byEmail  map[string]string  // ids of those who can be written to, by e-mail in small letters
+	whole    bool               // nobody is missing, and Slack shows their e-mails
+}
+
 // directory lists the users of the workspace, by id.
 func (t *Team) directory(ctx context.Context, oldest time.Time, now func() time.Time) (map[string]account, error) {
-	return t.users.since(ctx, oldest, now, func(ctx context.Context) (map[string]account, error) {
-		all := map[string]account{}
+	d, err := t.everybody(ctx, oldest, now)
+	return d.accounts, err
+}
+
+// everybody lists the users of the workspace.
+func (t *Team) everybody(ctx context.Context, oldest time.Time, now func() time.Time) (directory, error) {
+	return t.users.since(ctx, oldest, now, func(ctx context.Context) (directory, error) {
+		d := directory{accounts: map[string]account{}, byEmail: map[string]string{}}
 		page := t.Slack.GetUsersPaginated(slack.GetUsersOptionLimit(1000))
 		var err error
 		for range directoryPages {
@@ -208,13 +231,18 @@ func (t *Team) directory(ctx context.Context, oldest time.Time, now func() time.
 				break
 			}
 			for i := range page.Users {
-				all[page.Users[i].ID] = accountOf(&page.Users[i])
+				a := accountOf(&page.Users[i])
+				d.accounts[a.id] = a
+				if a.email != "" && !a.bot && !a.deactivated && !a.stranger {
+					d.byEmail[strings.ToLower(a.email)] = a.id
+				}
 			}
 		}
 		if err != nil && !page.Done(err) {
-			return nil, wrapSlack("listing Slack's users", err)
+			return directory{}, wrapSlack("listing Slack's users", err)
 		}
-		return all, nil
+		d.whole = err != nil && len(d.byEmail) > 0
+		return d, nil
 	})
 }
 

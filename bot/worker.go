@@ -41,10 +41,10 @@ const (
 
 // work is what a job carries.
 type work struct {
-	Intent slackui.Intent `json:"intent"`
-	Wrote  progress       `json:"wrote,omitempty"`
-	From   string         `json:"from,omitempty"` // who had it before the write, for the history
-	Until  time.Time      `json:"until,omitzero"` // when it is given up, if that is later than two minutes after the request
+	Intent slackui.Intent       `json:"intent"`
+	Wrote  progress             `json:"wrote,omitempty"`
+	Before *invent.AssignedUser `json:"before,omitempty"` // who had it before the write; nil: nobody
+	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
 }

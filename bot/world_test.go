@@ -24,7 +24,7 @@ import (
 // scopes are those of manifest.yml; TestManifest keeps them equal.
 var scopes = []string{
 	"commands", "chat:write", "users:read", "users:read.email",
-	"channels:read", "groups:read", "im:read", "mpim:read",
+	"channels:read", "groups:read", "im:read", "mpim:read", "links:read", "links:write",
 }
 
 // world is a workspace, an organisation in Invent, and the bot between them.
@@ -46,6 +46,7 @@ func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	t.Helper()
 	w := &world{t: t, log: &buffer{}}
 	w.slack = slacktest.New(t, append([]slacktest.Option{slacktest.Scopes(scopes...)}, opts...)...)
+	w.slack.UnfurlDomains = []string{"useinvent.com"}
 	w.invent = inventtest.Start()
 	t.Cleanup(w.invent.Close)
 	t.Cleanup(func() { w.keepsSecrets("the log", w.log.String()) })

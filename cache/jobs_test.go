@@ -814,6 +814,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 			cache.CardsKey("T1", "chat_1"): 30 * day, cache.ReachKey("T1", "C1"): hour,
 			cache.LinksKey("T1"): 0, cache.OfferKey("T1", "U1"): 7 * day, cache.HeldKey("T1", "U1"): hour, cache.TriedKey("T1"): 30 * day,
 			cache.HistoryKey("T1"): 90 * day, cache.ToldKey("T1", "key"): 7 * day,
+			cache.NoteKey("T1", "n1"): hour / 2, cache.QuietKey("T1"): 0, cache.GreetedKey("T1"): 0, cache.HomeKey("T1", "U1"): 30 * day,
 			cache.HandoffsKey("T1"): 30 * day, cache.NoticesKey("T1"): 30 * day, cache.TroubleKey("T1", "C1"): 10 * time.Minute,
 			cache.RedrawsKey("T1"): 30 * day, cache.CardedKey("T1"): 30 * day,
 		}
@@ -823,7 +824,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 		if d := cmp.Diff(lives, got); d != "" {
 			t.Errorf("want -, got +:\n%s", d)
 		}
-		if n := len(slices.Collect(maps.Keys(lives))); n != 25 {
+		if n := len(slices.Collect(maps.Keys(lives))); n != 29 {
 			t.Errorf("%d keys: some are the same", n)
 		}
 	})

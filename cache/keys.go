@@ -42,6 +42,18 @@ func historyKey(team string) string { return prefix + "{" + team + "}:history" }
 // toldKey says that admins were told of a trouble; gone when it is over, or after a week.
 func toldKey(team, trouble string) string { return prefix + "{" + team + "}:told:" + trouble }
 
+// noteKey holds a hand-over note whose sender is asked something about it; half an hour.
+func noteKey(team, id string) string { return prefix + "{" + team + "}:note:" + id }
+
+// quietKey lists who wants no notices. Without a lifetime: nobody but the person can know it.
+func quietKey(team string) string { return prefix + "{" + team + "}:quiet" }
+
+// greetedKey lists who was welcomed. Without a lifetime: nobody is welcomed twice.
+func greetedKey(team string) string { return prefix + "{" + team + "}:greeted" }
+
+// homeKey holds what a Slack user's Home tab shows; 30 days after it was drawn last.
+func homeKey(team, user string) string { return prefix + "{" + team + "}:home:" + user }
+
 // linkKey holds a Slack user's member; a day.
 func linkKey(team, user string) string { return prefix + "{" + team + "}:link:" + user }
 

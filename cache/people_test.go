@@ -26,6 +26,11 @@ func fill(t *testing.T, c *cache.Cache) {
 	fine(t, c.AddDeed(t.Context(), "T1", deed(1, "chat_1")))
 	_, err = c.TellOnce(t.Context(), "T1", "key")
 	fine(t, err)
+	fine(t, c.KeepNote(t.Context(), "T1", "n1", "a note"))
+	fine(t, c.SetQuiet(t.Context(), "T1", "U1", true))
+	fine(t, c.SetHome(t.Context(), "T1", "U1", cache.Home{Hash: "h"}))
+	_, err = c.Greet(t.Context(), "T1", "U1")
+	fine(t, err)
 }
 
 // remember remembers cards that show some state.

@@ -42,6 +42,7 @@ type Card struct {
 	Anonymous bool      // leave the customer's name out
 	Private   bool      // only one person sees it: offer to share it
 	Snapshot  bool      // it stands where the bot can't redraw it
+	For       string    // the Slack user to whom it was sent, to say whether the conversation is theirs; "" for a card of a channel
 }
 
 // Message draws the card, for the first post and for each redraw.
@@ -62,13 +63,32 @@ func (c Card) Message() Message {
 	}
 	text = append(text, note)
 
-	blocks := []slack.Block{
+	var blocks []slack.Block
+	if c.For != "" {
+		text = append([]string{c.lead()}, text...)
+		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, c.lead(), false, true), nil, nil))
+	}
+	blocks = append(blocks,
 		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(customer, headerLimit), false, false)),
 		slack.NewSectionBlock(nil, fields, nil),
 		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
 		slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, note, false, true)),
-	}
+	)
 	return Message{Text: strings.Join(text, " "), Blocks: blocks}
+}
+
+// lead says to the one person who reads the card whether the conversation is theirs, and through whom.
+func (c Card) lead() string {
+	mine, others := c.Holder != nil && c.Holder.User == c.For, c.Via != "" && c.Via != c.For
+	switch {
+	case mine && others:
+		return fmt.Sprintf(wordMineBy, mention(c.Via))
+	case mine:
+		return wordMine
+	case others:
+		return fmt.Sprintf(wordNotMineBy, mention(c.Via))
+	}
+	return wordNotMine
 }
 
 type fact struct{ name, words string } // words are mrkdwn, escaped
@@ -165,7 +185,7 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), wordTakeOver)
 		row = append(row, release, over)
 	}
-	row = append(row, button(Refresh, wordRefresh, labelRefresh, v))
+	row = append(row, button(Choose, wordChoose, labelChoose, v), button(Refresh, wordRefresh, labelRefresh, v))
 	if c.Private {
 		row = append(row, button(Share, wordShare, labelShare, v))
 	}

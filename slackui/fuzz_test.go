@@ -190,7 +190,7 @@ func FuzzParseInteraction(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, payload string) {
-		i, err := ParseInteraction([]byte(url.Values{"payload": {payload}}.Encode()), time.Unix(1772452800, 0))
+		i, err := fuzzURL.ParseInteraction([]byte(url.Values{"payload": {payload}}.Encode()), time.Unix(1772452800, 0))
 		if err != nil {
 			if i != nil || !errors.Is(err, ErrMalformed) {
 				t.Fatalf("%+v, %v", i, err)

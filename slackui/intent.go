@@ -24,6 +24,19 @@ const (
 	Share   Verb = "share"   // post the card I see for all in the channel
 	Leave   Verb = "leave"   // change nothing: take the question away
 	Tell    Verb = "tell"    // nothing can be done: say Intent.Problem
+	Choose  Verb = "choose"  // open the modal in which one chooses whom to assign
+	Paste   Verb = "paste"   // open the modal that asks for a conversation's id
+	Which   Verb = "which"   // ask which of Intent.Chats is meant
+	Unfold  Verb = "unfold"  // make a card of the link at Intent.Clicked
+	Pick    Verb = "pick"    // open the modal with the conversations that wait
+	Fill    Verb = "fill"    // fill that modal; asked for when it was opened
+	Turn    Verb = "turn"    // turn its page
+	Home    Verb = "home"    // draw the person's Home tab
+	Greet   Verb = "greet"   // welcome somebody who opens the app for the first time
+	Hush    Verb = "hush"    // send me no notices
+	Tellme  Verb = "tellme"  // send me notices
+	Notice  Verb = "notice"  // tell who has the conversation now; asked for by the feed
+	Undo    Verb = "undo"    // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
 	Whoami  Verb = "whoami"   // which member am I, and why
@@ -43,17 +56,23 @@ const (
 	Remind   Verb = "remind"   // that a handoff waits still; asked for by the feed
 )
 
-// Inner says whether only the bot itself asks for it: no person waits for an answer.
+// Inner says whether no person waits for an answer: nobody asked for it in so many words.
 func (v Verb) Inner() bool {
 	switch v {
-	case Resume, Redraw, Announce, Bundle, Remind:
+	case Resume, Redraw, Announce, Bundle, Remind, Unfold, Home, Greet, Fill, Notice:
 		return true
 	}
 	return false
 }
 
 // Changes says whether the verb writes to Invent.
-func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release }
+func (v Verb) Changes() bool { return v == Take || v == Assign || v == Release || v == Undo }
+
+// Opens says whether the verb opens a modal, for which Slack gives three seconds.
+func (v Verb) Opens() bool { return v == Choose || v == Paste || v == Pick }
+
+// lists says whether the verb names a list with buttons for each conversation.
+func (v Verb) lists() bool { return v == Queue || v == Mine || v == Pick || v == Home }
 
 // alters says whether the verb changes anything at all: in Invent, or who is linked to whom.
 func (v Verb) alters() bool {
@@ -67,7 +86,7 @@ func (v Verb) alters() bool {
 // OfChat says whether the verb is about a conversation.
 func (v Verb) OfChat() bool {
 	switch v {
-	case Take, Assign, Release, Show, Refresh, Share, Leave, History, Route:
+	case Take, Assign, Release, Undo, Show, Refresh, Share, Leave, Choose, Unfold, History, Route:
 		return true
 	}
 	return false
@@ -79,11 +98,15 @@ type Intent struct {
 	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
+	Chats       []string  `json:"chats,omitempty"`   // with Which: what may be conversations
 	To          *To       `json:"to,omitempty"`      // whom to assign, or which member to link; set with Assign and Link only
 	Person      string    `json:"person,omitempty"`  // Slack user whom to link or unlink; with Unlink "" is the sender
 	Offer       string    `json:"offer,omitempty"`   // which question Agree and Decline answer
 	Page        int       `json:"page,omitempty"`    // of a list, from 0
-	List        Verb      `json:"list,omitempty"`    // Queue or Mine, when the clicked message is such a list
+	List        Verb      `json:"list,omitempty"`    // Queue, Mine, Pick or Home, when what was clicked is such a list
+	Below       int       `json:"below,omitempty"`   // with Home: the page of its second list
+	View        string    `json:"view,omitempty"`    // the modal that was clicked, or is to be filled
+	Hash        string    `json:"hash,omitempty"`    // of the Home tab, as Slack showed it
 	Count       int       `json:"count,omitempty"`   // with Bundle
 	Episode     int       `json:"episode,omitempty"` // with Announce and Remind: which time that it waits
 	Sweep       bool      `json:"sweep,omitempty"`   // with Redraw: nobody said that anything has changed
@@ -102,17 +125,22 @@ type Intent struct {
 	ResponseURL string    `json:"response_url,omitempty"`
 	Sent        time.Time `json:"sent"` // by Slack's clock
 	Problem     Problem   `json:"problem,omitempty"`
+	Form        Form      `json:"form,omitempty"`    // which modal was submitted; "" for none
+	Note        string    `json:"note,omitempty"`    // for the new assignee; their words, never to be logged
+	NoteID      string    `json:"note_id,omitempty"` // under which a note is kept, while a question about it is open
 }
 
 // Place is where a message stands.
 type Place struct {
 	Channel string `json:"c"`
 	TS      string `json:"t"`
+	Link    string `json:"l,omitempty"` // in somebody's message, which unfolded to the card; "" for a message of the bot's own
 }
 
 // To names whom to assign, by exactly one of its fields.
 type To struct {
 	User   string `json:"u,omitempty"` // Slack user id; the sender's own for "me"
 	Email  string `json:"e,omitempty"`
-	Member string `json:"m,omitempty"` // Invent member id
+	Member string `json:"m,omitempty"` // Invent member id, or the person's id as an assignee shows it
+	Digest string `json:"d,omitempty"` // Digest of an Invent member id
 }

@@ -65,13 +65,14 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 	verbs := map[string]slackui.Verb{
 		"Take": slackui.Take, "Take over": slackui.Take, "Release": slackui.Release, "Refresh": slackui.Refresh, "Share here": slackui.Share,
 		"Leave it": slackui.Leave, "Assign anyway": slackui.Assign, "Show the newer one": slackui.Show,
+		"Assign…": slackui.Choose,
 	}
 	press := func(t *testing.T, name string, b button, private bool, want *slackui.Intent) {
 		t.Helper()
 		if n := len([]rune(b.Value)); n > 2000 {
 			t.Errorf("%s, %s: a value of %d characters", name, b.Text.Text, n)
 		}
-		got, err := slackui.ParseInteraction(body(t, click(b, private, nil)), noon)
+		got, err := chatURL.ParseInteraction(body(t, click(b, private, nil)), noon)
 		if err != nil {
 			t.Fatalf("%s, %s: %v", name, b.Text.Text, err)
 		}
@@ -138,9 +139,9 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 				for _, b := range buttons(t, slackui.Items(list, n.items(), page, "")) {
 					var meant *slackui.Intent
 					switch b.Text.Text {
-					case "Take", "Release":
+					case "Take", "Release", "Assign…":
 						seen := n.member
-						if items%2 == 1 {
+						if items%4 > 1 {
 							seen = ""
 						}
 						items++
@@ -154,7 +155,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 					}
 					press(t, fmt.Sprintf("%s, page %d/%s", list, page, temper), b, true, meant)
 				}
-				if want := map[int]int{0: 10, 1: 10, 2: 1}[page]; items != want {
+				if want := map[int]int{0: 20, 1: 20, 2: 2}[page]; items != want {
 					t.Errorf("page %d of %s has %d buttons to change something, want %d", page, list, items, want)
 				}
 			}
@@ -190,7 +191,7 @@ func TestAPrivateMessageRemembersTheCardItCameFrom(t *testing.T) {
 	i := ordinary.pressed(slackui.Release)
 	for range 3 {
 		b := buttons(t, slackui.Late(i, ordinary.grace(), ordinary.held(nil).Chat.State, noon))[1]
-		got, err := slackui.ParseInteraction(body(t, click(b, true, func(p map[string]any) {
+		got, err := chatURL.ParseInteraction(body(t, click(b, true, func(p map[string]any) {
 			p["container"].(map[string]any)["message_ts"] = "1772452999.000000"
 		})), noon)
 		if err != nil {
@@ -253,7 +254,7 @@ func TestARetiredButton(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := slackui.ParseInteraction(body(t, click(button{ActionID: tc.action, Value: tc.value}, false, nil)), noon)
+			got, err := chatURL.ParseInteraction(body(t, click(button{ActionID: tc.action, Value: tc.value}, false, nil)), noon)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -318,7 +319,7 @@ func TestParseInteraction(t *testing.T) {
 		"takes a click after all time for seen":    {actionTS("9223372036854775807.5"), taken(func(i *slackui.Intent) { i.Sent = noon.Add(time.Second) }), false},
 		"takes a click in too many parts for seen": {actionTS("1772452801.1234567890"), taken(func(i *slackui.Intent) { i.Sent = noon.Add(time.Second) }), false},
 		"reads a whole second":                     {actionTS("1772452801"), taken(func(i *slackui.Intent) { i.Sent = time.Unix(1772452801, 0) }), false},
-		"leaves a submitted modal alone":           {set("type", "view_submission"), nil, false},
+		"leaves an unknown modal alone":            {set("type", "view_submission"), nil, false},
 		"leaves a closed modal alone":              {set("type", "view_closed"), nil, false},
 		"leaves a shortcut alone":                  {set("type", "shortcut"), nil, false},
 		"leaves a message's shortcut alone":        {set("type", "message_action"), nil, false},
@@ -335,7 +336,7 @@ func TestParseInteraction(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := slackui.ParseInteraction(body(t, click(take, false, tc.change)), noon)
+			got, err := chatURL.ParseInteraction(body(t, click(take, false, tc.change)), noon)
 			if errors.Is(err, slackui.ErrMalformed) != tc.bad || !tc.bad && err != nil {
 				t.Fatalf("error %v, want a malformed request: %v", err, tc.bad)
 			}
@@ -361,7 +362,7 @@ func TestParseInteraction(t *testing.T) {
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()
-			if got, err := slackui.ParseInteraction([]byte(raw), noon); !errors.Is(err, slackui.ErrMalformed) || got != nil {
+			if got, err := chatURL.ParseInteraction([]byte(raw), noon); !errors.Is(err, slackui.ErrMalformed) || got != nil {
 				t.Errorf("got %+v and %v, want a malformed request", got, err)
 			}
 		})
@@ -390,7 +391,7 @@ func BenchmarkParseInteraction(b *testing.B) {
 	raw := body(b, click(button{ActionID: "take", Value: `{"v":1,"chat":"chat_1","seen":""}`}, false, nil))
 	b.ReportAllocs()
 	for b.Loop() {
-		if i, err := slackui.ParseInteraction(raw, noon); err != nil || i == nil {
+		if i, err := chatURL.ParseInteraction(raw, noon); err != nil || i == nil {
 			b.Fatal(i, err)
 		}
 	}

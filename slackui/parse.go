@@ -50,6 +50,8 @@ type payload struct {
 	Type        string `json:"type"`
 	TriggerID   string `json:"trigger_id"`
 	ResponseURL string `json:"response_url"`
+	ActionID    string `json:"action_id"` // of a question for options
+	Value       string `json:"value"`     // what was typed there
 	Team        *struct {
 		ID string `json:"id"`
 	} `json:"team"`
@@ -67,51 +69,63 @@ type payload struct {
 		MessageTS   string `json:"message_ts"`
 		ChannelID   string `json:"channel_id"`
 		IsEphemeral bool   `json:"is_ephemeral"`
+		UnfurlURL   string `json:"app_unfurl_url"` // of a card that a link unfolded to
 	} `json:"container"`
-	Actions []struct {
+	CallbackID string          `json:"callback_id"` // of a shortcut
+	Message    json.RawMessage `json:"message"`     // on which a shortcut was called
+	Actions    []struct {
 		ActionID string `json:"action_id"`
 		Value    string `json:"value"`
 		ActionTS string `json:"action_ts"`
 	} `json:"actions"`
+	View struct {
+		ID              string `json:"id"`
+		Type            string `json:"type"`
+		CallbackID      string `json:"callback_id"`
+		PrivateMetadata string `json:"private_metadata"`
+		State           struct {
+			Values json.RawMessage `json:"values"` // an empty list where Slack means an empty object
+		} `json:"state"`
+	} `json:"view"`
 }
 
 // ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
 // without an error is one that asks for nothing (a link button, an element of no meaning to us).
-func ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
-	form, err := url.ParseQuery(string(body))
+func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
+	p, err := readPayload(body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a form", ErrMalformed)
+		return nil, err
 	}
-	var p payload
-	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
-		return nil, fmt.Errorf("%w: the payload isn't JSON of Slack's", ErrMalformed)
+	switch slack.InteractionType(p.Type) {
+	case slack.InteractionTypeBlockActions:
+		return p.click(sent)
+	case slack.InteractionTypeViewSubmission:
+		return t.submission(p, sent)
+	case slack.InteractionTypeShortcut, slack.InteractionTypeMessageAction:
+		return t.shortcut(p, sent)
 	}
-	if p.Type == "" {
-		return nil, fmt.Errorf("%w: the payload has no type", ErrMalformed)
-	}
-	if p.Type != string(slack.InteractionTypeBlockActions) {
-		return nil, nil
-	}
+	return nil, nil
+}
+
+// click reads a pressed button.
+func (p payload) click(sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent,
 		User: p.User.ID, UserTeam: p.User.TeamID, ResponseURL: p.ResponseURL,
 		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
 	}
-	if p.Enterprise != nil {
-		i.Enterprise = p.Enterprise.ID
-		i.Team = p.Enterprise.ID
-	}
-	if p.Team != nil && p.Team.ID != "" {
-		i.Team = p.Team.ID
-	}
+	i.Team, i.Enterprise = p.team()
 	if i.Channel == "" {
 		i.Channel = p.Container.ChannelID
 	}
 	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
+	if p.View.Type == "modal" {
+		i.View = p.View.ID
+	}
 	if p.Container.MessageTS != "" {
-		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS}
+		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
@@ -142,7 +156,8 @@ func AsksForOptions(payload []byte) bool {
 // clickable maps the action ids that cards and private messages draw to what they ask for.
 var clickable = map[string]Verb{
 	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
-	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave,
+	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
+	string(Paste): Paste, string(Turn): Turn, string(Home): Home, string(Hush): Hush, string(Tellme): Tellme,
 	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
 	string(Queue): Queue, string(Mine): Mine,
 }
@@ -161,14 +176,22 @@ type value struct {
 	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
+	Below  int     `json:"below,omitempty"` // page of the Home tab's second list
+	Note   string  `json:"note,omitempty"`  // under which a hand-over note is kept
+	Until  int64   `json:"until,omitempty"` // Unix seconds after which the button means nothing any more
 }
 
 func (v value) String() string {
 	v.V = Version
+	return compact(v)
+}
+
+// compact encodes ids for a place whose characters Slack counts: \u003c for < would take the longest ids past its limits.
+func compact(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // \u003c for < would take the longest ids past Slack's 2,000 characters
-	_ = e.Encode(v)        // of strings and numbers: it can't fail
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // of strings and numbers: it can't fail
 	return strings.TrimSpace(b.String())
 }
 
@@ -178,24 +201,27 @@ func (i *Intent) readValue(text string) {
 	var v value
 	err := json.Unmarshal([]byte(text), &v)
 	switch {
-	case err != nil, i.Verb.OfChat() && !validChat(v.Chat), !i.Verb.OfChat() && v.V != Version, v.Page < 0:
+	case err != nil, i.Verb.OfChat() && !validChat(v.Chat), !i.Verb.OfChat() && v.V != Version, v.Page < 0, v.Below < 0:
 		i.Verb, i.Problem = Tell, OldButton
 		return
 	case !i.Verb.OfChat():
-		i.Offer, i.Page = v.Offer, v.Page
+		i.Offer, i.Page, i.Below = v.Offer, v.Page, v.Below
 		return
 	}
 	i.Chat, i.Page, i.Snapshot = v.Chat, v.Page, v.Fixed
-	if v.List == Queue || v.List == Mine {
-		i.List = v.List
+	if v.List.lists() {
+		i.List, i.Below = v.List, v.Below
 	}
-	if v.V != Version || i.Verb.Changes() && v.Seen == nil || i.Verb == Assign && v.To == nil {
+	if v.V != Version || (i.Verb.Changes() || i.Verb == Choose) && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
 		return
 	}
-	i.Seen, i.Origin = v.Seen, v.Origin
-	if i.Verb == Assign {
+	i.Seen, i.Origin, i.NoteID = v.Seen, v.Origin, v.Note
+	if i.Verb == Assign || i.Verb == Undo {
 		i.To = v.To
+	}
+	if i.Verb == Undo && i.Sent.Unix() > v.Until {
+		i.Verb, i.Problem = Tell, UndoExpired
 	}
 }
 

@@ -102,6 +102,10 @@ func (n names) cards() map[string]slackui.Card {
 		"waits_no_more":     n.held(func(c *slackui.Card) { c.Waits = noon.Add(-time.Minute) }),
 		"private":           n.free(func(c *slackui.Card) { c.Private = true }),
 		"snapshot":          n.free(func(c *slackui.Card) { c.Snapshot = true }),
+		"sent_to_holder":    n.held(func(c *slackui.Card) { c.For, c.Via = "U0GRACE", "U0ADA" }),
+		"sent_to_her":       n.held(func(c *slackui.Card) { c.For = "U0GRACE" }),
+		"sent_to_former":    n.held(func(c *slackui.Card) { c.For, c.Via = "U0JOAN", "U0ADA" }),
+		"sent_and_released": n.free(func(c *slackui.Card) { c.For = "U0GRACE" }),
 		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State = invent.Closed }),
 		"everything":        n.held(everything),
 		"unknown_values": n.held(func(c *slackui.Card) {
@@ -116,7 +120,8 @@ var (
 	clickedCard = slackui.Place{Channel: "C0SUPPORT", TS: "1772452800.000100"}
 	problems    = []slackui.Problem{
 		slackui.NoConversation, slackui.NotAConversation, slackui.ForeignLink, slackui.TooManyWords,
-		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.NoMember, slackui.OldButton, "of_tomorrow",
+		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.NoMember, slackui.OldButton, slackui.UndoExpired,
+		slackui.OldForm, slackui.NoChoice, slackui.LongNote, slackui.NoteToNobody, slackui.NoteUnreadable, slackui.ModalTooLate, slackui.KnownNow, "of_tomorrow",
 	}
 	reasons = []slackui.Reason{
 		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,
@@ -168,6 +173,11 @@ func (n names) items() (items []slackui.Item) {
 	return items
 }
 
+// note is a hand-over note, as long as the name of a customer allows, or as long as can be.
+func (n names) note() string {
+	return strings.Repeat(n.customer+"\n", 1+slackui.NoteLimit/20)
+}
+
 // deeds are two pages of changes.
 func (n names) deeds() (deeds []slackui.Deed) {
 	for range 5 {
@@ -194,9 +204,22 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"already_nobody":        slackui.Already(nil, false),
 		"already_mine":          slackui.Already(&grace, true),
 		"already_hers":          slackui.Already(&grace, false),
-		"changed_nobody":        slackui.Changed(nil, false),
-		"changed_mine":          slackui.Changed(&grace, true),
-		"changed_hers":          slackui.Changed(&grace, false),
+		"changed_nobody":        slackui.Changed(n.pressed(slackui.Release), nil, false, nil),
+		"changed_mine":          slackui.Changed(n.pressed(slackui.Take), &grace, true, nil),
+		"changed_hers":          slackui.Changed(n.pressed(slackui.Assign), &grace, false, nil),
+		"changed_back_to_her":   slackui.Changed(n.pressed(slackui.Take), &grace, true, &slackui.Back{Holder: &grace, Until: noon}),
+		"changed_back_to_me":    slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Holder: &grace, Mine: true, Until: noon}),
+		"changed_back_to_none":  slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Until: noon}),
+		"yours_again":           slackui.YoursAgain("U0GRACE", "U0ADA"),
+		"yours_now":             slackui.YoursNow("U0GRACE"),
+		"welcome":               slackui.Welcome(""),
+		"welcome_stranger":      slackui.Welcome(slackui.NotLinked),
+		"relieved":              slackui.Relieved("U0GRACE", "U0ADA"),
+		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),
+		"note_returned":         slackui.NoteReturned(&grace, n.note()),
+		"note_gone":             slackui.NoteReturned(&grace, ""),
+		"found_none":            slackui.Found(nil),
+		"found_several":         slackui.Found([]slackui.Card{n.free(nil), n.held(nil)}),
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
 		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d"),

@@ -35,6 +35,19 @@ func plain(s string, n int) string {
 	return string([]rune(s)[:n-1]) + "…"
 }
 
+// lines makes other people's words harmless line by line, in at most n characters.
+func lines(s string, n int) string {
+	var all []string
+	for line := range strings.Lines(s) {
+		all = append(all, tame(line))
+	}
+	s = strings.TrimSpace(strings.Join(all, "\n"))
+	if utf8.RuneCountInString(s) > n {
+		s = string([]rune(s)[:n-1]) + "…"
+	}
+	return s
+}
+
 // escape clips other people's words for mrkdwn so that at most n characters remain once & < > are escaped
 // as Slack wants; an entity is never cut.
 func escape(s string, n int) string {

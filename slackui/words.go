@@ -38,6 +38,10 @@ const (
 	wordNotOnSlack   = "not on Slack"
 	wordSince        = ", since %s"
 	wordThrough      = ", through %s"
+	wordMine         = "This conversation is yours."
+	wordMineBy       = "This conversation is yours: %s assigned it to you."
+	wordNotMine      = "You don't have this conversation any more."
+	wordNotMineBy    = "You don't have this conversation any more: %s changed that."
 )
 
 // The buttons, and what a screen reader says of them.
@@ -71,12 +75,64 @@ const (
 	labelAgree          = "Yes, that's me: link me to this member"
 	wordDecline         = "No"
 	labelDecline        = "No: that isn't me, don't link me"
-	wordShow            = "Show"
 	labelShowQueue      = "Show the conversations that wait for a human, only to me"
 	wordNext            = "Next"
 	labelNext           = "Next page"
+	wordChoose          = "Assign…"
+	labelChoose         = "Assign: choose whom to assign this conversation to"
+	wordUndo            = "Back to %s"
+	labelUndo           = "Undo: give this conversation back"
 	wordBack            = "Previous"
 	labelBack           = "Previous page"
+)
+
+// The modals.
+const (
+	wordAssignTitle      = "Assign a conversation"
+	wordAssign           = "Assign"
+	wordWhom             = "Assign to"
+	wordWhomHint         = "Type a part of a name or an e-mail to find somebody."
+	wordWhomPlaceholder  = "Choose somebody"
+	wordMe               = "Me"
+	wordUnassigned       = "Unassigned"
+	wordNotOnSlackHere   = "not on Slack — won't be notified here"
+	wordNote             = "Hand-over note"
+	wordNoteHint         = "Goes to the new assignee in a direct message, together with the card. The customer never sees it."
+	wordUnlisted         = "Invent hasn't told me its members yet. Search again in a moment, or close this window and type `/invent assign`."
+	wordWhichTitle       = "Find a conversation"
+	wordWhich            = "Conversation"
+	wordWhichHint        = "Its id, or its link from the dashboard."
+	wordWhichPlaceholder = "Paste an id or a link"
+	wordShow             = "Show"
+	labelShow            = "Show: the card of this conversation, only to me"
+	wordPaste            = "Paste an id…"
+	labelPaste           = "Paste an id: type or paste which conversation is meant"
+	wordNoneFound        = "I found no conversation of yours in that message."
+	wordSeveral          = "That message speaks of several conversations. Which one?"
+	wordQueueTitle       = "Waiting for a human"
+	wordQueueEmpty       = "No conversation waits for a human."
+	wordMineTitle        = "My conversations"
+	wordMineEmpty        = "You have no conversations."
+	wordTeamTitle        = "Who has how many"
+	wordTeamEmpty        = "Nobody has a conversation."
+	wordTeamMore         = "and %d others"
+	wordMeTitle          = "You"
+	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after `/invent show`."
+	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you or takes one from you."
+	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
+	wordHush             = "Turn notices off"
+	labelHush            = "Turn notices off: no direct message when a conversation becomes mine"
+	wordTellme           = "Turn notices on"
+	labelTellme          = "Turn notices on: a direct message when a conversation becomes mine"
+	wordWhatTitle        = "Invent in Slack"
+	wordWhat             = "With this app your team takes, hands over and releases conversations of Invent's inbox from Slack, and sees here who has which."
+	wordWelcome          = "Type `/invent queue` in any channel to see which conversations wait for a human."
+	wordPickTitle        = "Take a conversation"
+	wordLooking          = "Looking for what waits…"
+	wordPickLater        = "Invent doesn't answer right now. I keep trying for a while."
+	wordClose            = "Close"
+	wordNotAnID          = "That isn't the id of a conversation. Type its id, or paste its link from Invent."
+	wordBusy             = "Too much is waiting right now, so nothing was changed. Please try again in a minute."
 )
 
 // Problem is what is wrong with a request, seen before anything was asked of anybody.
@@ -93,6 +149,14 @@ const (
 	PlainName        Problem = "plain_name"
 	NoMember         Problem = "no_member"
 	OldButton        Problem = "old_button"
+	UndoExpired      Problem = "undo_expired"
+	OldForm          Problem = "old_form"
+	NoChoice         Problem = "no_choice"
+	LongNote         Problem = "long_note"
+	NoteToNobody     Problem = "note_to_nobody"
+	NoteUnreadable   Problem = "note_unreadable"
+	ModalTooLate     Problem = "modal_too_late"
+	KnownNow         Problem = "known_now"
 )
 
 func problemText(p Problem, command string, verb Verb) string {
@@ -117,6 +181,24 @@ func problemText(p Problem, command string, verb Verb) string {
 			"If picking doesn't help: the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
 		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
+	}
+	switch p {
+	case UndoExpired:
+		return "That could be undone for five minutes only. Nothing was changed. The card has the buttons for it."
+	case OldForm:
+		return "This window is from an older version and can't be read any more. Nothing was changed. Close it and open it again."
+	case NoChoice:
+		return "Choose somebody from the list."
+	case LongNote:
+		return "The note is too long: at most 2,000 characters."
+	case NoteToNobody:
+		return "Nobody else would get this note. Remove it, or choose another person."
+	case NoteUnreadable:
+		return "This person isn't on Slack, so the note can't be delivered. Remove it, or choose somebody who is."
+	case ModalTooLate:
+		return "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
+	case KnownNow:
+		return "I know now who you are in Invent. Press the button again."
 	}
 	return "That can't be read. Nothing was changed."
 }
@@ -181,9 +263,7 @@ func help(command, unknown string, off []Verb) *Message {
 }
 
 // Busy says that the queue is full.
-func Busy() Message {
-	return *say("Too much is waiting right now, so nothing was changed. Please try again in a minute.")
-}
+func Busy() Message { return *say(wordBusy) }
 
 // Cannot says what is wrong with a click.
 func Cannot(i Intent) Message { return *say(problemText(i.Problem, i.Command, i.Verb)) }
@@ -210,7 +290,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 		row = append(row, button(Release, wordRelease, labelRelease, v))
 	case Assign:
 		to := v
-		to.To = i.To
+		to.To, to.Note = i.To, i.NoteID
 		row = append(row, button(Assign, wordAnyway, labelAnyway, to))
 	}
 	return *say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
@@ -235,15 +315,82 @@ func Already(h *Holder, mine bool) Message {
 	return *say(h.name() + " has it already.")
 }
 
-// Changed says privately what was done, where the card stands elsewhere.
-func Changed(h *Holder, mine bool) Message {
+// Back is what a change can be undone to, and until when.
+type Back struct {
+	Holder *Holder // who had it before; nil: nobody
+	Mine   bool    // that was the person who made the change
+	Until  time.Time
+}
+
+// Changed says privately what was done. back, unless it is nil, offers to undo it.
+func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
+	words := "Done: nobody has it now."
 	switch {
-	case h == nil:
-		return *say("Done: nobody has it now.")
-	case mine:
-		return *say("Done: it is yours.")
+	case h != nil && mine:
+		words = "Done: it is yours."
+	case h != nil:
+		words = "Done: " + h.name() + " has it."
 	}
-	return *say("Done: " + h.name() + " has it.")
+	if back == nil {
+		return *say(words)
+	}
+	now := ""
+	if h != nil {
+		now = h.ID
+	}
+	v := value{Chat: i.Chat, Seen: &now, Origin: i.card(), Until: back.Until.Unix()}
+	to, before := "nobody", "nobody's"
+	if h := back.Holder; h != nil {
+		v.To, before = &To{Member: h.ID}, h.name()+"'s"
+		switch to = plain(h.Name, 60); {
+		case back.Mine:
+			to, before = "me", "yours"
+		case to == "":
+			to = wordSomebody
+		}
+	}
+	return *say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
+		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
+}
+
+// YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
+func YoursAgain(user, by string) Message {
+	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
+}
+
+// YoursNow tells a person, below the card that they have, that the conversation is theirs since somebody assigned it in Invent.
+func YoursNow(user string) Message {
+	return *say(mention(user) + ", this conversation is yours now.")
+}
+
+// Relieved tells a person, below the card that they have, who took the conversation from them.
+func Relieved(user, by string) Message {
+	return *say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
+}
+
+// Note hands a note over to the new assignee.
+func Note(user, by, note string) Message {
+	return quoting(fmt.Sprintf("%s, a note from %s:", mention(user), mention(by)), note)
+}
+
+// NoteReturned gives a note back to its sender, because it could not be delivered.
+func NoteReturned(h *Holder, note string) Message {
+	if note == "" {
+		return *say("Your note is gone, because the question stood for too long: " + h.name() + " has not got it.")
+	}
+	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
+}
+
+// quoting makes a message of words of ours and somebody's own below.
+func quoting(words, theirs string) Message {
+	theirs = lines(theirs, NoteLimit)
+	if theirs == "" {
+		return *say(words)
+	}
+	return Message{Text: words + "\n" + escaper.Replace(theirs), Blocks: []slack.Block{
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, theirs, false, false), nil, nil),
+	}}
 }
 
 // RetiredButton goes with a fresh card where the button can't mean any more what it said.
@@ -408,7 +555,9 @@ func memberName(name string, n int) string {
 }
 
 // Myself says which member a person is, by which rule, and what they may do.
-func Myself(m Me) Message {
+func Myself(m Me) Message { return *say(m.words()) }
+
+func (m Me) words() string {
 	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", memberName(m.Name, nameLimit), escape(m.Member, 200))
 	if m.LinkedBy == "" {
 		words += ": your Slack account and that member have the same e-mail."
@@ -419,9 +568,9 @@ func Myself(m Me) Message {
 		words += fmt.Sprintf(" Your role is %s, and your member is active.", escape(roleName(m.Role), nameLimit))
 	}
 	if m.MayOthers {
-		return *say(words + "\nYou may take, assign and release conversations, also for others.")
+		return words + "\nYou may take, assign and release conversations, also for others."
 	}
-	return *say(words + "\nYou may take conversations and release your own. Assigning to others is left to other roles.")
+	return words + "\nYou may take conversations and release your own. Assigning to others is left to other roles."
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
@@ -628,9 +777,9 @@ type Item struct {
 
 // Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
 func Items(list Verb, items []Item, page int, done string) Message {
-	title, empty := "Waiting for a human", "No conversation waits for a human."
+	title, empty := wordQueueTitle, wordQueueEmpty
 	if list == Mine {
-		title, empty = "My conversations", "You have no conversations."
+		title, empty = wordMineTitle, wordMineEmpty
 	}
 	if len(items) == 0 {
 		return *say(strings.TrimSpace(done + " " + empty))
@@ -671,39 +820,7 @@ func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockEleme
 
 // add puts one conversation with its buttons at the end of a list.
 func (m *Message) add(item Item, list Verb, page, n int) {
-	state := item.Chat.State
-	name := escape(item.Chat.Customer(), nameLimit)
-	if name == "" {
-		name = wordUnnamed
-	}
-	words := name
-	if channel := channelName(state.IntegrationID); channel != "" {
-		words += ", " + channel
-	}
-	if a := state.Assistant; a != nil && tame(a.Name) != "" {
-		words += ", " + escape(a.Name, nameLimit)
-	}
-	words += ". " + stateWords(state) + "."
-	if !item.Waits.IsZero() && list == Queue {
-		words += " Waiting since " + date(item.Waits) + "."
-	}
-	if t := state.LastContactMessageAt; t != nil {
-		words += " " + wordLastMessage + ": " + date(*t) + "."
-	}
-	words += " `" + escape(item.Chat.ID, 200) + "`"
-	v := value{Chat: item.Chat.ID, Seen: &item.Holder, List: list, Page: page}
-	customer := plain(item.Chat.Customer(), 30)
-	if customer == "" {
-		customer = wordUnnamed
-	}
-	b := primary(button(Take, wordTake, labelTake+": "+customer, v))
-	if list == Mine {
-		b = button(Release, wordRelease, labelRelease, v)
-	}
-	row := []slack.BlockElement{b, button(Show, wordShow, "Show the card only to me", value{Chat: item.Chat.ID})}
-	if item.URL != "" && len(item.URL) <= 3000 {
-		row = append(row, openButton(item.URL))
-	}
+	words, row := item.words(list), item.buttons(list, value{List: list, Page: page})
 	m.Text += "\n• " + words
 	m.Blocks = append(m.Blocks,
 		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
@@ -828,15 +945,21 @@ func Newer(i Intent, newer, ref string) Message {
 
 // again offers the same action once more. For a command nobody was seen, so the button has seen nobody.
 func (i Intent) again() []slack.BlockElement {
-	if i.Chat == "" || clickable[string(i.Verb)] == "" {
+	verb := i.Verb
+	if verb == Undo { // its five minutes may be over
+		if verb = Assign; i.To == nil {
+			verb = Release
+		}
+	}
+	if i.Chat == "" || clickable[string(verb)] == "" {
 		return nil
 	}
 	nobody := ""
-	v := value{Chat: i.Chat, Seen: &nobody, To: i.To, Origin: i.card()}
+	v := value{Chat: i.Chat, Seen: &nobody, To: i.To, Origin: i.card(), Note: i.NoteID}
 	if i.Seen != nil {
 		v.Seen = i.Seen
 	}
-	return []slack.BlockElement{button(i.Verb, wordAgain, labelAgain, v)}
+	return []slack.BlockElement{button(verb, wordAgain, labelAgain, v)}
 }
 
 func stateWords(s invent.ChatState) string {

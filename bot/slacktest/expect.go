@@ -140,6 +140,11 @@ func (q *post) pending() string {
 	case !q.deleted && !q.last().equal(q.revs[q.seen-1]):
 		return "redrawn, which was not expected"
 	}
+	for link, raw := range q.unfurls {
+		if q.unfurlsSeen[link] != string(raw) {
+			return "unfolded, which was not expected"
+		}
+	}
 	return ""
 }
 
@@ -225,6 +230,27 @@ func (p *Person) ExpectDM(contains ...string) *Message {
 		}
 		return nil
 	}, w.wants("A direct message to "+p.Name, "", contains))
+}
+
+// ExpectUnfurl waits until a link in the message has unfolded to a card that shows all of these words, and returns the message with it.
+func (c *Channel) ExpectUnfurl(m *Message, link string, contains ...string) *Message {
+	w := c.w
+	w.helper()
+	if m == nil {
+		w.fail("A link is expected to unfold in a message that is not there")
+		return nil
+	}
+	return await(w, func() *Message {
+		q := w.byTS[m.Channel][m.TS]
+		if q == nil || q.unfurls[link] == nil || !w.holds(revision{blocks: unfurlBlocks(q.unfurls[link])}, contains) {
+			return nil
+		}
+		if q.unfurlsSeen == nil {
+			q.unfurlsSeen = map[string]string{}
+		}
+		q.unfurlsSeen[link] = string(q.unfurls[link])
+		return w.message(q, -1)
+	}, w.wants("The card of "+link, m.Channel, contains))
 }
 
 // ExpectModal waits until the person's topmost modal shows all of these words.

@@ -41,6 +41,7 @@ type Button struct {
 
 	option      map[string]any
 	channel, ts string
+	unfurl      string // the link whose card it stands in
 	viewID      string
 }
 
@@ -56,6 +57,7 @@ type post struct {
 	seen                int // drawings that a test has expected
 	deleted             bool
 	unfurls             map[string]json.RawMessage
+	unfurlsSeen         map[string]string // the last drawings of unfurls that a test has expected
 }
 
 type revision struct {
@@ -195,6 +197,26 @@ func (m *Message) Buttons() []*Button {
 		b.channel, b.ts = m.Channel, m.TS
 	}
 	return out
+}
+
+// Unfurled are the buttons of the card that a link in the message was unfolded to.
+func (m *Message) Unfurled(link string) []*Button {
+	if m == nil {
+		return nil
+	}
+	out := buttonsIn(withIDs(unfurlBlocks(m.Unfurls[link]), m.TS))
+	for _, b := range out {
+		b.channel, b.ts, b.unfurl = m.Channel, m.TS, link
+	}
+	return out
+}
+
+func unfurlBlocks(raw json.RawMessage) json.RawMessage {
+	var one struct {
+		Blocks json.RawMessage `json:"blocks"`
+	}
+	_ = json.Unmarshal(raw, &one)
+	return one.Blocks
 }
 
 // Button is the first one with this label, options of overflow menus and selects included; nil when there is none.

@@ -264,15 +264,38 @@ func (p *Person) Types(ch *Channel, line string) *Ack {
 	return ack
 }
 
-// Says posts an ordinary message of the person. It needs no expectation.
+// Says posts an ordinary message of the person. It needs no expectation. A link of one of the workspace's UnfurlDomains, in a channel
+// where the bot is, is told to the bot.
 func (p *Person) Says(ch *Channel, text string) *Message {
 	w := p.w
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	q := &post{channel: ch.ID, author: p.ID, via: "person", seen: 1}
-	q.revs = []revision{{text: escapeAll(text)}}
+	q.revs = []revision{{text: w.escape(text)}}
 	w.add(q)
-	return w.message(q, 0)
+	m, told := w.message(q, 0), w.linkShared(q)
+	w.mu.Unlock()
+	if told != nil {
+		w.Event(told)
+	}
+	return m
+}
+
+// linkShared is the event of a message with links that the bot may unfold; nil when there are none. The mutex must be held.
+func (w *Workspace) linkShared(q *post) map[string]any {
+	links := []any{}
+	for _, m := range marked.FindAllStringSubmatch(q.last().text, -1) {
+		u, err := url.Parse(decoded.Replace(m[1]))
+		if err == nil && slices.Contains(w.UnfurlDomains, u.Hostname()) {
+			links = append(links, map[string]any{"domain": u.Hostname(), "url": decoded.Replace(m[1])})
+		}
+	}
+	if c := w.channels[q.channel]; len(links) == 0 || c == nil || !c.has(botUserID) {
+		return nil
+	}
+	return map[string]any{
+		"type": "link_shared", "user": q.author, "channel": q.channel, "message_ts": q.ts, "event_ts": w.stamp(), "links": links,
+		"is_bot_user_member": true, "source": "conversations_history", "unfurl_id": q.channel + "-" + q.ts,
+	}
 }
 
 var escapable = regexp.MustCompile(`https?://[^\s<>]+|@[a-z0-9][a-z0-9._-]*|#[\p{L}\p{N}_-]+|[&<>]`)
@@ -474,10 +497,18 @@ func (w *Workspace) blockActions(p *Person, b *Button) (map[string]any, error) {
 	if q.thread != "" {
 		container["thread_ts"] = q.thread
 	}
+	if b.unfurl != "" {
+		container["type"], container["attachment_id"] = "message_attachment", 1
+		container["is_app_unfurl"], container["app_unfurl_url"] = true, b.unfurl
+	}
 	payload["container"] = container
 	payload["channel"] = map[string]any{"id": c.ID, "name": c.payloadName()}
 	payload["state"] = map[string]any{"values": map[string]any{}}
-	payload["response_url"] = w.newHook(&hook{channel: q.channel, user: p.ID, from: q})
+	from := q
+	if b.unfurl != "" {
+		from = nil // the message is a person's: it can't be replaced
+	}
+	payload["response_url"] = w.newHook(&hook{channel: q.channel, user: p.ID, from: from})
 	if q.ephemeral == "" { // of an ephemeral Slack keeps nothing that it could send
 		payload["message"] = w.messagePayload(q)
 	}

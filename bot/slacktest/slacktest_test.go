@@ -1044,6 +1044,7 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 	if said.Now().Unfurls["https://x.test/o?c=1&d=2"] == nil {
 		t.Error("not unfolded")
 	}
+	w.support.ExpectUnfurl(said, "https://x.test/o?c=1&d=2")
 	if err := unfurl("https://other.test/"); err != "cannot_unfurl_url" {
 		t.Errorf("a link that is not there: %v", err)
 	}

@@ -11,7 +11,7 @@
 //
 // With [SocketMode] the bot is not called: it connects, as to Slack's Socket Mode.
 //
-// What it does not do: OAuth, files, reactions, search, scheduled messages, incoming webhooks, unfolding links by itself;
+// What it does not do: OAuth, files, reactions, search, scheduled messages, incoming webhooks, the composer's previews of links;
 // block types other than those that [CheckBlocks] names are refused although Slack may know them. It keeps all it was sent until
 // Close.
 package slacktest
@@ -53,6 +53,9 @@ type Workspace struct {
 	// Escape is the command's should_escape of the manifest: people and channels in a command's text arrive as <@U1|ada> and
 	// <#C1|support>. Set it before the first command.
 	Escape bool
+
+	// UnfurlDomains are the unfurl_domains of the manifest: links to them are told to the bot. Set it before the first message.
+	UnfurlDomains []string
 
 	tb       testing.TB // nil outside tests
 	teamID   string

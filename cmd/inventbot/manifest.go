@@ -19,9 +19,10 @@ var manifestTemplate = template.Must(template.New("manifest").Parse(manifestText
 
 // manifest is what the Slack app's manifest depends on.
 type manifest struct {
-	URL     string // public address of the bot, without a slash at the end; empty with Socket
-	Command string // with its slash
-	Socket  bool   // the bot connects out instead of being called
+	URL      string // public address of the bot, without a slash at the end; empty with Socket
+	Command  string // with its slash
+	Socket   bool   // the bot connects out instead of being called
+	LinkHost string // of the dashboard's links to conversations
 }
 
 func (m manifest) write(w io.Writer) error {
@@ -39,7 +40,7 @@ func printManifest(args []string, stdout io.Writer) int {
 	flags := flag.NewFlagSet("inventbot manifest", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	address := flags.String("url", "", "the bot's public `address`, such as https://bot.example.com")
-	m := manifest{}
+	m := manifest{LinkHost: linkHost()}
 	flags.StringVar(&m.Command, "command", "/invent", "the slash `command`")
 	flags.BoolVar(&m.Socket, "socket", false, "for Socket Mode: the bot connects out and needs no address")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -65,6 +66,16 @@ func printManifest(args []string, stdout io.Writer) int {
 		return 1 // there is nowhere to say why
 	}
 	return 0
+}
+
+// linkHost is the host of the dashboard, by INVENT_CHAT_URL. What is wrong with the other settings doesn't matter here.
+func linkHost() string {
+	s, _ := load()
+	u, err := url.Parse(s.InventChatURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // scope is one that the manifest asks for, and what needs it.

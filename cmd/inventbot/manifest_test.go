@@ -22,7 +22,7 @@ func TestManifestYML(t *testing.T) {
 	}
 	const file = "../../manifest.yml"
 	if *update {
-		if err := os.WriteFile(file, printed.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(file, printed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,6 +32,14 @@ func TestManifestYML(t *testing.T) {
 	}
 	if diff := cmp.Diff(printed.String(), string(kept)); diff != "" {
 		t.Errorf("manifest.yml is not what is printed (go test ./cmd/inventbot -run TestManifestYML -update writes it; -printed +kept):\n%s", diff)
+	}
+}
+
+// TestManifestFollowsTheDashboard: links of a dashboard of one's own become cards too.
+func TestManifestFollowsTheDashboard(t *testing.T) {
+	t.Setenv("INVENT_CHAT_URL", "https://desk.example.org:8443/c/{chat_id}")
+	if text := printed(t, "--socket"); !strings.Contains(text, "    - desk.example.org #") {
+		t.Errorf("the links' host is missing in\n%s", text)
 	}
 }
 
@@ -101,8 +109,8 @@ func printed(t *testing.T, args ...string) string {
 	if code := run(t.Context(), append([]string{"manifest"}, args...), &out); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &out)
 	}
-	var any map[string]any
-	if err := yaml.Unmarshal(out.Bytes(), &any); err != nil {
+	var read map[string]any
+	if err := yaml.Unmarshal(out.Bytes(), &read); err != nil {
 		t.Fatalf("no YAML: %v\n%s", err, &out)
 	}
 	return out.String()

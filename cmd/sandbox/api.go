@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
+	"inventbot/slackui"
 )
 
 //go:embed page
@@ -23,6 +25,9 @@ var files embed.FS
 
 // dm is how the page calls a person's direct message with the bot; no channel of a world has this name.
 const dm = "invent"
+
+// home is how the page calls a person's Home tab with the bot.
+const home = "home"
 
 // handler serves the page and what it asks for. Other websites, though open in the same browser, can neither read from
 // it (Host) nor do anything by it (Origin, content type).
@@ -37,6 +42,8 @@ func (w *world) handler() http.Handler {
 	mux.Handle("POST /api/type", post(w.types))
 	mux.Handle("POST /api/click", post(w.click))
 	mux.Handle("POST /api/submit", post(w.submit))
+	mux.Handle("POST /api/home", post(w.openHome))
+	mux.Handle("POST /api/shortcut", post(w.shortcut))
 	mux.Handle("POST /api/close", post(w.close))
 	mux.Handle("POST /api/options", post(w.options))
 	mux.Handle("POST /api/chat", post(w.setChat))
@@ -132,6 +139,7 @@ type (
 		Channels   []channel         `json:"channels"`
 		Messages   []message         `json:"messages"`
 		Modal      *slacktest.View   `json:"modal"`
+		Home       *slacktest.View   `json:"home"`
 		Chats      []inventtest.Chat `json:"chats"`
 		Members    []invent.Member   `json:"members"`
 		Complaints []string          `json:"complaints"` // about the bot, by either pretended side
@@ -153,6 +161,11 @@ type (
 		Text    string          `json:"text"`
 		Blocks  json.RawMessage `json:"blocks,omitempty"`
 		Private bool            `json:"private"`
+		Unfurls []unfurl        `json:"unfurls,omitempty"`
+	}
+	unfurl struct { // the card that a link in the message unfolded to
+		Link   string          `json:"link"`
+		Blocks json.RawMessage `json:"blocks"`
 	}
 )
 
@@ -161,7 +174,7 @@ const kept = 200
 
 func (w *world) look(p *slacktest.Person, in string) state {
 	s := state{
-		Names: map[string]string{}, Chats: w.invent.Chats(), Members: w.invent.Members(), Modal: p.Modal(),
+		Names: map[string]string{}, Chats: w.invent.Chats(), Members: w.invent.Members(), Modal: p.Modal(), Home: p.Home(),
 		Messages: []message{}, Complaints: append(append([]string{}, w.slack.Complaints()...), w.invent.Complaints()...),
 	}
 	for _, u := range w.slack.Users() {
@@ -189,9 +202,19 @@ func (w *world) look(p *slacktest.Person, in string) state {
 			continue
 		}
 		for _, m := range all[max(0, len(all)-kept):] {
-			s.Messages = append(s.Messages, message{m.TS, m.User, m.User == w.slack.BotUserID(), m.Text, m.Blocks, m.Ephemeral != ""})
+			one := message{m.TS, m.User, m.User == w.slack.BotUserID(), m.Text, m.Blocks, m.Ephemeral != "", nil}
+			for _, link := range slices.Sorted(maps.Keys(m.Unfurls)) {
+				var card struct {
+					Blocks json.RawMessage `json:"blocks"`
+				}
+				if json.Unmarshal(m.Unfurls[link], &card) == nil {
+					one.Unfurls = append(one.Unfurls, unfurl{link, card.Blocks})
+				}
+			}
+			s.Messages = append(s.Messages, one)
 		}
 	}
+	s.Channels = append(s.Channels, channel{Name: home, About: "The app's own page, for you alone"})
 	return s
 }
 
@@ -242,8 +265,11 @@ func (w *world) types(a struct {
 	switch {
 	case p == nil || c == nil:
 		return gone
+	case !strings.HasPrefix(line, "/") && c.IsDM():
+		return said("The bot reads no messages, so nothing was sent. Begin with /invent: try /invent help")
 	case !strings.HasPrefix(line, "/"):
-		return said("The sandbox has commands only, so nothing was sent. Begin with /invent: try /invent help")
+		p.Says(c, line)
+		return answer{}
 	case word != "/invent":
 		return said("%s is not a valid command. The sandbox knows /invent: try /invent help", word)
 	}
@@ -253,7 +279,8 @@ func (w *world) types(a struct {
 	return answer{}
 }
 
-// clicked names a button, or an option, of what the person sees now: of a message, or of the modal when TS is empty.
+// clicked names a button, or an option, of what the person sees now: of a message, of the Home tab when TS is "home", or of the modal
+// when it is empty.
 type clicked struct {
 	place
 	TS     string `json:"ts"`
@@ -264,16 +291,25 @@ type clicked struct {
 
 func (w *world) click(a clicked) answer {
 	p, c := w.find(a.place)
-	if p == nil || c == nil {
-		return gone
-	}
 	var buttons []*slacktest.Button
-	if a.TS == "" {
+	switch {
+	case p == nil:
+		return gone
+	case a.TS == "":
 		buttons = p.Modal().Buttons()
-	}
-	for _, m := range w.slack.Messages(c.ID, p.ID) {
-		if m.TS == a.TS {
+	case a.TS == home:
+		buttons = p.Home().Buttons()
+	case c == nil:
+		return gone
+	default:
+		for _, m := range w.slack.Messages(c.ID, p.ID) {
+			if m.TS != a.TS {
+				continue
+			}
 			buttons = m.Buttons()
+			for link := range m.Unfurls {
+				buttons = append(buttons, m.Unfurled(link)...)
+			}
 		}
 	}
 	for _, b := range buttons {
@@ -282,6 +318,37 @@ func (w *world) click(a clicked) answer {
 		}
 	}
 	return said("This was redrawn just before you clicked. Nothing was sent: look again.")
+}
+
+// openHome is a click on the app's name.
+func (w *world) openHome(a place) answer {
+	p := w.person(a.As)
+	if p == nil {
+		return gone
+	}
+	return acknowledged(p.OpensHome())
+}
+
+// shortcut runs the message's shortcut, or the global one when TS is empty.
+func (w *world) shortcut(a struct {
+	place
+	TS string `json:"ts"`
+}) answer {
+	p, c := w.find(a.place)
+	switch {
+	case p == nil:
+		return gone
+	case a.TS == "":
+		return acknowledged(p.Shortcut(slackui.TakeShortcut))
+	case c == nil:
+		return gone
+	}
+	for _, m := range w.slack.Messages(c.ID, p.ID) {
+		if m.TS == a.TS && m.Ephemeral == "" {
+			return acknowledged(p.MessageShortcut(slackui.WorkShortcut, &m))
+		}
+	}
+	return gone
 }
 
 // acknowledged words what Slack shows of an interaction: nothing, or a warning.

@@ -166,8 +166,7 @@ func TestBrowser(t *testing.T) {
 
 	b.is("ada")
 	b.types("hello")
-	b.sees(`[data-testid="refusal"]`, "commands only")
-	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="input"]').value = ''; undefined`))
+	b.sees("article:not([data-private])", "hello")
 	b.types("/invent show chat_bob")
 	b.sees("article h3", `<!channel> & "Bob" <script>alert(1)</script>`)
 	b.types("/invent show chat_layla")
@@ -202,6 +201,69 @@ func TestBrowserHandoff(t *testing.T) {
 	b.types("/invent queue")
 	b.sees(private, "Waiting for a human: 3")
 	b.picture("queue")
+	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
+// Each flow around a conversation: the modal that assigns, with a search and a note; the undo; direct messages; the Home tab; both
+// shortcuts; a link that unfolds.
+func TestBrowserFlows(t *testing.T) {
+	t.Parallel()
+	address := open(t)
+	b := openBrowser(t, address+"/?as=ada&channel=support")
+	b.types("see " + address + "/?conversation=chat_layla")
+	b.sees(".unfurl h3", "ليلى 🌷 حداد")
+	b.picture("unfolded")
+	b.do(chromedp.Click(`//*[@class="unfurl"]//button[.="Assign…"]`))
+	b.sees(`[data-testid="modal"]`, "The customer never sees it")
+	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who_pick"]`))
+	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.value === 'Grace Example')`)
+	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.innerText.includes("won't be notified here") || o.label.includes("won't be notified here"))`)
+	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="who_pick"]`, "Me"),
+		chromedp.SendKeys(`[data-testid="modal"] [data-action="note_text"]`, "Call at 5"),
+		chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.sees(`[data-testid="modal"]`, "Nobody else would get this note")
+	b.picture("assign")
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="modal"] [data-action="who_pick"]').value = ''; undefined`),
+		chromedp.SendKeys(`[data-testid="modal"] [data-action="who_pick"]`, "Grace Example"),
+		chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.holds(`!document.querySelector('dialog[open]')`)
+	b.assignee("chat_layla", "mem_grace")
+	b.sees(".unfurl", "@Grace")
+	b.sees(private, "you can undo this for five minutes")
+	b.picture("undo")
+
+	b.is("grace")
+	b.do(chromedp.Click(`[data-testid="channel-invent"]`))
+	b.sees("article", "@Ada assigned it to you")
+	b.sees("article", "Call at 5")
+	b.picture("note")
+	b.do(chromedp.Click(`[data-testid="channel-home"]`))
+	b.sees(`[data-testid="home"]`, "My conversations: 2")
+	b.picture("home")
+	b.do(chromedp.Click(`//*[@data-testid="home"]//button[.="Turn notices off"]`))
+	b.sees(`[data-testid="home"]`, "Turn notices on")
+	b.do(chromedp.Click(`[data-testid="channel-support"]`))
+	b.do(chromedp.Click(`[data-testid="take-one"]`))
+	b.sees(`[data-testid="modal"]`, "Waiting for a human")
+	b.do(chromedp.Click(`(//dialog//button[.="Take"])[1]`))
+	b.sees(`[data-testid="modal"]`, "it is yours")
+	b.picture("take")
+	b.do(chromedp.Click(`//dialog//button[.="Close"]`))
+	b.holds(`!document.querySelector('dialog[open]')`)
+
+	b.is("ada")
+	b.types("hello")
+	b.sees("article:not([data-private])", "hello")
+	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('article')].find((a) => a.innerText.includes('hello')).querySelector('.shortcut').click(); undefined`))
+	b.sees(`[data-testid="modal"]`, "Find a conversation")
+	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="which_text"]`, "chat_rosa"), chromedp.Click(`//dialog//button[.="Show"]`))
+	b.sees(private, "Rosa Muster")
+	b.picture("shortcut")
+	b.presses("Back to nobody")
+	b.assignee("chat_layla", "")
+	b.is("linus")
+	b.do(chromedp.Click(`[data-testid="channel-home"]`))
+	b.sees(`[data-testid="home"]`, "You aren't linked")
 	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
 }
 

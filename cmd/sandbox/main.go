@@ -140,6 +140,9 @@ func startBot(ctx context.Context, w *world, page string, log *slog.Logger) (cha
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading Slack's address: %w", err), store.Close())
 	}
+	if host, _, err := net.SplitHostPort(page); err == nil {
+		w.slack.UnfurlDomains = []string{host}
+	}
 	b, err := bot.New(bot.Config{
 		Secrets: []string{w.slack.Secret()}, Teams: team.Only, Probe: team, Cache: store,
 		ChatURL: slackui.ChatURL("http://" + page + "/?conversation={chat_id}"), SlackHost: slackAt.Host,

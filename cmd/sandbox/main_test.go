@@ -168,7 +168,6 @@ func TestWhoIsToldWhat(t *testing.T) {
 		said              string   // in the answer
 		private           []string // in a message of the bot's
 	}{
-		"no command is refused":               {"ada", "support", "hello", "commands only", nil},
 		"a command of another app is refused": {"ada", "support", "/remind me", "not a valid command", nil},
 		"a channel one isn't in is refused":   {"gus", "random", "/invent help", "isn't there", nil},
 		"help":                                {"ada", "support", "/invent", "", []string{"/invent take"}},

@@ -20,7 +20,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{
 		slack: slacktest.Start(slacktest.Scopes("commands", "chat:write", "users:read", "users:read.email",
-			"channels:read", "groups:read", "im:read", "mpim:read")), // those of manifest.yml
+			"channels:read", "groups:read", "im:read", "mpim:read", "links:read", "links:write")), // those of manifest.yml
 		invent: inventtest.Start(),
 		about:  map[string]string{},
 	}

@@ -64,7 +64,7 @@ function show() {
   const fresh = (c) => c.last > (seen[`${me.as}/${c.name}`] ?? '');
   put($('channels'), [state.channels.map((c) => [c.name, fresh(c)]), me.channel], () => state.channels.map((c) => el('button', {
     type: 'button', class: fresh(c) ? 'fresh' : undefined, 'aria-current': c.name === me.channel ? 'page' : undefined,
-    'data-testid': `channel-${c.name}`, onclick: () => go({ channel: c.name }),
+    'data-testid': `channel-${c.name}`, onclick: () => { go({ channel: c.name }); if (c.name === 'home') post('home', me); },
   }, called(c.name), fresh(c) ? el('span', { class: 'hidden' }, ' (new messages)') : undefined)));
   $('channel-name').textContent = here ? called(here.name) : '';
   $('channel-about').textContent = here?.about ?? '';
@@ -74,13 +74,18 @@ function show() {
   showModal();
 }
 
-const called = (channel) => (channel === 'invent' ? 'Invent (direct message)' : `# ${channel}`);
+const called = (channel) => ({ invent: 'Invent (direct message)', home: 'Invent (Home tab)' }[channel] ?? `# ${channel}`);
 
 // ——— messages ———
 
 const drawn = new Map(); // article and what it shows, by ts
 
 function showMessages() {
+  const home = me.channel === 'home';
+  $('compose').hidden = home;
+  $('home').hidden = !home;
+  $('messages').hidden = home;
+  if (home) { showHome(); return; }
   const list = $('messages');
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
   const slackbot = notices.filter((n) => n.as === me.as && n.channel === me.channel).map((n) => ({ ts: n.ts, user: 'Slackbot', bot: true, text: n.text, private: true }));
@@ -107,6 +112,19 @@ function showMessages() {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
+function showHome() {
+  const context = { names: state.names, act: (e, option) => click('home', e, option) };
+  put($('home'), [state.home?.Blocks, warnings.home], () => [
+    state.home ? draw(state.home.Blocks, context) : el('p', {}, 'Nothing was published here yet.'),
+    warnings.home ? el('p', { class: 'error', role: 'alert' }, '⚠ ' + warnings.home) : undefined,
+  ].flat().filter((n) => n !== undefined));
+}
+
+async function shortcut(ts) {
+  const { said } = await post('shortcut', { ...me, ts });
+  if (ts && said) { warnings[ts] = said; showMessages(); } else if (said) $('refusal').textContent = said;
+}
+
 function article(m) {
   const name = m.user === 'Slackbot' ? 'Slackbot' : state.names[m.user] ?? m.user;
   const at = new Date(Number(m.ts) * 1000);
@@ -118,6 +136,8 @@ function article(m) {
       el('div', { class: 'by' }, el('b', {}, name), m.bot ? el('span', { class: 'app' }, 'APP') : undefined,
         el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' }))),
       m.blocks ? draw(m.blocks, context) : el('div', { class: 'section', dir: 'auto' }, mrkdwn(m.text, context)),
+      (m.unfurls ?? []).map((u) => el('div', { class: 'unfurl', 'data-link': u.link }, draw(u.blocks, context))),
+      m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on this conversation', onclick: () => shortcut(m.ts) }, 'Work on this conversation'),
       warnings[m.ts] ? el('p', { class: 'error', role: 'alert' }, '⚠ ' + warnings[m.ts]) : undefined));
 }
 
@@ -188,6 +208,8 @@ function insert(word) {
 for (const line of ['/invent take ', '/invent assign ', '/invent release ', '/invent show ', '/invent help']) {
   $('suggestions').append(el('button', { type: 'button', onclick: () => { $('input').value = line; $('input').focus(); } }, line.trim()));
 }
+
+$('suggestions').append(el('button', { type: 'button', 'data-testid': 'take-one', onclick: () => shortcut('') }, 'Shortcut: Take a conversation'));
 
 // ——— Invent ———
 
@@ -265,4 +287,5 @@ function showModal() {
 }
 
 go({});
+if (me.channel === 'home') post('home', me);
 $('input').focus();

@@ -1,0 +1,207 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+// items sorts the inbox for a member: theirs, those that wait, and who has how many.
+func (b *Bot) items(ctx context.Context, t *Team, me cache.Link) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
+	if !t.has("inbox") {
+		return nil, nil, nil, refuse(slackui.NotOffered)
+	}
+	chats, err := b.conversations(ctx, t, b.now().Add(-listAlone))
+	if invent.NotFound(err) {
+		err = refuse(slackui.NotOffered)
+	}
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	waits, _, err := b.cache.Handoffs(ctx, t.ID)
+	b.debug("since when they wait can't be read", err)
+	users, _ := t.users.kept()
+	place := map[string]int{}
+	for _, c := range chats {
+		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID)}
+		if u := c.State.AssignedUser; u != nil {
+			item.Holder = u.ID
+		}
+		u, open := c.State.AssignedUser, c.State.State != invent.Closed
+		if open && is(me, u) {
+			mine = append(mine, item)
+		}
+		if slackui.Waiting(c.State) {
+			item.Waits = waits[c.ID].Since
+			waiting = append(waiting, item)
+		}
+		if !open || u == nil {
+			continue
+		}
+		n, found := place[u.ID]
+		if !found {
+			n = len(team)
+			place[u.ID] = n
+			team = append(team, slackui.Load{Holder: slackui.Holder{ID: u.ID, Name: u.Name, User: users.byEmail[strings.ToLower(u.Email)]}})
+		}
+		team[n].Count++
+	}
+	slices.SortFunc(mine, longest)
+	slices.SortFunc(waiting, longest)
+	return mine, waiting, team, nil
+}
+
+// home publishes a person's Home tab as it is now. Jobs of one person's tab run one after the other, so that the newest is
+// drawn last.
+func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
+	i := w.Intent
+	kept, _, err := b.cache.Home(ctx, t.ID, i.User)
+	b.debug("what is known of a Home tab can't be read", err)
+	var view slack.HomeTabViewRequest
+	outcome := shown
+	me, err := b.member(ctx, t, i.User, asked)
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		view, outcome, err = slackui.HomeStranger(no.reason), string(no.reason), nil
+	} else if err == nil {
+		w.member = me.Member
+		view, err = b.homeOf(ctx, t, i, me)
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, hash := range []string{i.Hash, kept.Hash, ""} {
+		request := slack.PublishViewContextRequest{UserID: i.User, View: view}
+		if hash != "" {
+			request.Hash = &hash
+		}
+		var answer *slack.ViewResponse
+		answer, err = t.Slack.PublishViewContext(ctx, request)
+		if err == nil {
+			kept = cache.Home{Hash: answer.Hash, Page: i.Page, Below: i.Below}
+			b.debug("what is known of a Home tab can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
+			return outcome, nil
+		}
+		if !slackSays(err, "hash_conflict") {
+			break
+		}
+	}
+	return "", wrapSlack("publishing a Home tab", err)
+}
+
+func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (slack.HomeTabViewRequest, error) {
+	tab := slackui.HomeTab{Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
+	var err error
+	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me)
+	if no := (*refusal)(nil); errors.As(err, &no) {
+		tab.Listed = false
+	} else if err != nil {
+		return slack.HomeTabViewRequest{}, err
+	}
+	tab.Quiet, err = b.cache.Quiet(ctx, t.ID, i.User)
+	b.debug("it can't be told who wants notices", err)
+	return tab.View(), nil
+}
+
+// redrawHome draws the Home tab of the one who changed something anew, if they have ever opened it.
+func (b *Bot) redrawHome(ctx context.Context, t *Team, i slackui.Intent) {
+	kept, found, err := b.cache.Home(ctx, t.ID, i.User)
+	b.debug("what is known of a Home tab can't be read", err)
+	if !found {
+		return
+	}
+	home := slackui.Intent{
+		V: slackui.Version, Verb: slackui.Home, Key: i.Key + ".home", Team: i.Team, Enterprise: i.Enterprise, User: i.User, Sent: i.Sent,
+		Page: kept.Page, Below: kept.Below,
+	}
+	if i.List == slackui.Home {
+		home.Page, home.Below = i.Page, i.Below
+	}
+	b.accept(ctx, home)
+}
+
+// setNotices keeps whether a person wants notices.
+func (b *Bot) setNotices(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+	if err := b.cache.SetQuiet(ctx, t.ID, i.User, i.Verb == slackui.Hush); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	b.redrawHome(ctx, t, i)
+	return changed, nil
+}
+
+// greet welcomes a person once.
+func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.Time) (string, error) {
+	_, err := b.member(ctx, t, i.User, asked)
+	no := (*refusal)(nil)
+	if err != nil && !errors.As(err, &no) {
+		return "", err
+	}
+	reason := slackui.Reason("")
+	if no != nil {
+		if reason = no.reason; !reason.Mends() {
+			return string(reason), nil // a guest, a bot, an outsider: there is no next step
+		}
+	}
+	first, err := b.cache.Greet(ctx, t.ID, i.User)
+	if err != nil || !first {
+		return already, err
+	}
+	if err := b.dm(ctx, t, i.User, slackui.Welcome(reason)); err != nil {
+		b.debug("a greeting can't be taken back", b.cache.Ungreet(ctx, t.ID, i.User))
+		return "", err
+	}
+	return said, nil
+}
+
+// fill fills the modal of the shortcut that takes a conversation. done, when there is one, is said above.
+func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done string) (string, error) {
+	i := w.Intent
+	me, err := b.member(ctx, t, i.User, asked)
+	var waiting []slackui.Item
+	if err == nil {
+		w.member = me.Member
+		_, waiting, _, err = b.items(ctx, t, me)
+	}
+	view, outcome := slackui.PickOf(waiting, i.Page, done), shown
+	no := (*refusal)(nil)
+	if errors.As(err, &no) {
+		view, outcome = slackui.PickRefused(no.reason), string(no.reason)
+	} else if err != nil {
+		view = slackui.PickLater()
+	}
+	_, failed := t.Slack.UpdateViewContext(ctx, view, "", "", i.View)
+	switch {
+	case slackSays(failed, "not_found"):
+		return "closed", nil
+	case failed != nil:
+		return "", wrapSlack("filling a modal", failed)
+	case err != nil && no == nil:
+		return "", err
+	}
+	return outcome, nil
+}
+
+// noticeFromFeed tells who has a conversation since it was assigned elsewhere than through the bot.
+func (b *Bot) noticeFromFeed(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
+	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
+	if err != nil {
+		return "", err
+	}
+	s := &scene{team: t, work: w, job: j, chat: chat}
+	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, ""); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	h := s.holder(ctx, b)
+	if h == nil || h.User == "" || b.card(ctx, s, cache.Own).Via != "" {
+		return already, nil
+	}
+	b.tell(ctx, s, h.User, slackui.YoursNow(h.User), "")
+	return said, nil
+}

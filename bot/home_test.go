@@ -1,0 +1,240 @@
+package bot_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot/slacktest"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// homeButton is a button of a view in the section of a conversation.
+func homeButton(t *testing.T, v *slacktest.View, label, chat string) *slacktest.Button {
+	t.Helper()
+	for _, b := range v.Buttons() {
+		if b.Label == label && strings.Contains(b.Value, `"`+chat+`"`) {
+			return b
+		}
+	}
+	t.Fatalf("the view has no button %q for %s", label, chat)
+	return nil
+}
+
+func TestHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.has(w.chat("chat_mine"), "mem_ada")
+	w.has(w.chat("chat_hers"), "mem_grace")
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over and releases", "/invent queue")
+	home := w.ada.ExpectHome("My conversations: 1", "Waiting for a human: 1", "@ada: 1", "@grace: 1", "You are *Ada*", "Turn notices off")
+
+	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
+	home = w.ada.ExpectHome("My conversations: 2", "Waiting for a human: 0", "@ada: 2")
+	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Release", "chat_mine")))
+	home = w.ada.ExpectHome("My conversations: 1", "Waiting for a human: 1")
+	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Assign…", "chat_1")))
+	modal := w.ada.ExpectModal("Assign a conversation")
+	w.offered(w.ada, modal, "grace", some)
+	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Grace"}))
+	w.grace.ExpectDM("@ada assigned it to you")
+	w.ada.ExpectDM("Grace has it", "Back to me")
+	w.ada.ExpectHome("My conversations: 0", "@grace: 2")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_mine")) // elsewhere
+	w.support.ExpectMessage("@ada")
+	w.ada.ExpectHome("My conversations: 1")
+	w.wrote("chat_1 mem_ada", "chat_mine -", "chat_1 mem_grace", "chat_mine mem_ada")
+}
+
+func TestHomeLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over")
+	home := w.ada.ExpectHome("Waiting for a human: 1")
+	w.has("chat_1", "mem_grace")
+	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
+	late := w.ada.ExpectDM("Grace has had it", "Take over")
+	w.ada.ExpectHome("@grace: 1")
+	w.acknowledged(w.ada.Press(late, "Take over"))
+	w.ada.ExpectHome("My conversations: 1")
+	w.slack.IgnoreLeftovers() // where her answer goes, and what Grace is told
+}
+
+// TestHomeOfMany stays within Slack's limits, which the pretended Slack checks, and turns the pages of both lists.
+func TestHomeOfMany(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 500 {
+		name := strings.Repeat("&", 300)
+		id := w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_%03d_%s", i, strings.Repeat("x", 180)), Customer: name, Assistant: name, State: invent.Open})
+		if i%2 == 0 {
+			w.has(id, "mem_ada")
+		}
+	}
+	for i := range 40 {
+		w.invent.AddMember(invent.Member{ID: fmt.Sprint("mem_", i), Name: strings.Repeat("<", 200)})
+		w.has(w.chat(fmt.Sprint("chat_of_", i)), fmt.Sprint("mem_", i))
+	}
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over")
+	home := w.ada.ExpectHome("My conversations: 250 (page 1 of 25)", "Waiting for a human: 251 (page 1 of 26)", "and 21 others")
+	var next []*slacktest.Button
+	for _, b := range home.Buttons() {
+		if b.Label == "Next" {
+			next = append(next, b)
+		}
+	}
+	if len(next) != 2 {
+		t.Fatalf("%d buttons turn a page, want 2", len(next))
+	}
+	w.acknowledged(w.ada.Clicks(next[1]))
+	home = w.ada.ExpectHome("page 1 of 25", "page 2 of 26")
+	w.acknowledged(w.ada.Clicks(home.Button("Next")))
+	w.ada.ExpectHome("page 2 of 25", "page 2 of 26")
+}
+
+func TestHomeOfStrangers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.acknowledged(w.linus.OpensHome())
+	w.linus.ExpectHome("Invent in Slack", "You aren't linked", "/invent link")
+	w.linus.ExpectDM("takes, hands over", "You aren't linked")
+	w.acknowledged(w.linus.OpensHome())
+	w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
+	w.acknowledged(w.linus.OpensHome())
+	w.linus.ExpectHome("You are *Linus*") // and is greeted once
+	w.slack.AddUser(slacktest.User{ID: "UGUEST", Name: "guest", Guest: true, Email: "guest@example.com"})
+	guest := w.slack.Person("UGUEST")
+	w.acknowledged(guest.OpensHome())
+	guest.ExpectHome("guests can't work") // and nothing is sent
+}
+
+func TestHomeWithoutAList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
+	w.serve()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("doesn't list conversations", "You are *Ada*", "Turn notices off")
+	w.ada.ExpectDM("takes, hands over")
+	w.acknowledged(w.ada.Shortcut("take_one"))
+	w.ada.ExpectModal("Take a conversation", "Invent")
+}
+
+func TestNoticesOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.grace.OpensHome())
+	w.grace.ExpectDM("takes, hands over")
+	home := w.grace.ExpectHome("Turn notices off")
+	w.acknowledged(w.grace.Clicks(home.Button("Turn notices off")))
+	home = w.grace.ExpectHome("Turn notices on", "unless somebody writes you a note")
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	card := w.support.ExpectMessage("@grace")
+	w.ada.ExpectPrivate(w.support, "Back to nobody")
+	w.acknowledged(w.ada.Press(card, "Take over"))
+	w.support.ExpectUpdate(card, "@ada")
+	w.ada.ExpectPrivate(w.support, "Back to Grace") // and Grace is told neither
+	w.acknowledged(w.ada.Press(card.Now(), "Assign…"))
+	modal := w.ada.ExpectModal("Assign a conversation")
+	w.offered(w.ada, modal, "grace", some)
+	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Grace", "note_text": "Please"}))
+	w.support.ExpectUpdate(card, "@grace")
+	w.ada.ExpectPrivate(w.support, "Back to me")
+	w.grace.ExpectDM("@ada assigned it to you")
+	w.grace.ExpectDM("a note from @ada", "Please")
+	w.acknowledged(w.grace.Clicks(home.Button("Turn notices on")))
+	w.grace.ExpectHome("Turn notices off")
+}
+
+// TestNoticeFromTheDashboard: what is assigned in Invent itself is told too; what was assigned through the bot, once.
+func TestNoticeFromTheDashboard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.has("chat_1", "mem_grace")
+	mine := w.grace.ExpectDM("This conversation is yours.", "Jane Doe")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "mem_joan" })
+	w.joan.ExpectDM("This conversation is yours.")
+	w.grace.DM().ExpectUpdate(mine, "You don't have this conversation any more.")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID, c.AssignedAt = "mem_grace", time.Now().Add(-time.Minute) })
+	w.grace.ExpectDM("@grace, this conversation is yours now.")
+	w.slack.IgnoreLeftovers() // both cards, redrawn
+}
+
+func TestTakeAConversation(t *testing.T) {
+	t.Parallel()
+	t.Run("from the list that waits", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		for i := range 11 {
+			w.chat(fmt.Sprintf("chat_w%02d", i))
+		}
+		w.serve()
+		w.listed()
+		w.acknowledged(w.ada.Shortcut("take_one"))
+		modal := w.ada.ExpectModal("Waiting for a human: 12", "page 1 of 2")
+		w.acknowledged(w.ada.Clicks(modal.Button("Next")))
+		modal = w.ada.ExpectModal("page 2 of 2")
+		w.acknowledged(w.ada.Clicks(modal.Button("Take")))
+		modal = w.ada.ExpectModal("Done: it is yours.", "Waiting for a human: 11")
+		w.has("chat_1", "mem_grace")
+		w.acknowledged(w.ada.Clicks(modal.Button("Previous")))
+		w.ada.ExpectModal("page 1 of 2")
+		w.slack.IgnoreLeftovers() // Grace is told what was done in the dashboard
+	})
+	t.Run("somebody else was faster", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.listed()
+		w.acknowledged(w.ada.Shortcut("take_one"))
+		modal := w.ada.ExpectModal("Waiting for a human: 1", "chat_1")
+		w.has("chat_1", "mem_grace")
+		w.acknowledged(w.ada.Clicks(modal.Button("Take")))
+		w.ada.ExpectModal("Grace has had it", "Nothing was changed")
+		w.slack.IgnoreLeftovers() // Grace is told what was done in the dashboard
+		w.wrote()
+	})
+	t.Run("opens whatever Invent does", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.serve(clock.drive)
+		w.listed()
+		undo := w.invent.Fault(inventtest.Fault{Path: "/inbox", Status: 500})
+		clock.pass(11 * time.Second)
+		w.acknowledged(w.ada.Shortcut("take_one"))
+		w.ada.ExpectModal("Invent doesn't answer right now")
+		undo()
+		w.ada.ExpectModal("Waiting for a human: 1")
+	})
+	t.Run("not for strangers", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+		w.ada.ExpectPrivate(w.support, "You are")
+		w.acknowledged(w.linus.Shortcut("take_one"))
+		w.until("the stranger reads why", func() bool { return w.linus.Modal() != nil || len(w.slack.Messages(w.linus.DM().ID, "")) > 0 })
+		if m := w.linus.Modal(); m != nil {
+			w.linus.ExpectModal("You aren't linked")
+		} else {
+			w.linus.ExpectDM("You aren't linked")
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+const (
+	openWithin    = 2 * time.Second // for the request that opens a modal: its trigger lives for three seconds
+	rosterEvery   = 5 * time.Minute // in which the members are listed anew, though nobody asks
+	accountsEvery = time.Hour       // likewise Slack's users
+)
+
+// opened is the outcome of a request that opened a modal.
+const opened = "opened"
+
+// errUnknown says that neither Redis nor memory can tell who somebody is.
+var errUnknown = errors.New("not known yet")
+
+// open opens the modal that a click asks for, within the request. It waits for Slack, which must hear of it in time, and
+// for nobody else: what it shows comes from memory and Redis.
+func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
+	begun := b.now()
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	err := b.openModal(ctx, i)
+	outcome := opened
+	switch {
+	case err == nil:
+	case errors.Is(err, errUnknown):
+		// Slack and Invent must be asked who this is, and nobody waits for that: the worker tells.
+		return b.queued(ctx, i)
+	case slackSays(err, "exchanged_trigger_id"):
+		outcome = "repeated" // the same click again: its modal is open
+		err = nil
+	default:
+		i.Verb, i.Problem, outcome = slackui.Tell, slackui.ModalTooLate, string(slackui.ModalTooLate)
+		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Cannot(i)) })
+	}
+	b.record(work{Intent: i}, cache.Job{At: begun}, outcome, err)
+	return ok
+}
+
+func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if errors.Is(err, ErrUnknownTeam) {
+		return errUnknown
+	}
+	if err != nil {
+		return err
+	}
+	b.freshen(t)
+	me, err := b.recall(ctx, t, i.User)
+	if err != nil && !errors.Is(err, errCold) {
+		return errUnknown // a "no" is spoken by the worker, on fresh data
+	}
+	var modal slack.ModalViewRequest
+	switch i.Verb {
+	case slackui.Choose:
+		modal = b.askWhom(t, i, me)
+	case slackui.Paste:
+		modal = slackui.AskWhich(i)
+	case slackui.Pick:
+		modal = slackui.Picking()
+	}
+	view, err := t.Slack.OpenViewContext(ctx, i.Key, modal)
+	if err == nil && i.Verb == slackui.Pick {
+		i.Verb, i.View, i.Key = slackui.Fill, view.ID, i.Key+".fill"
+		b.accept(context.WithoutCancel(ctx), i)
+	}
+	return wrapSlack("opening a modal", err)
+}
+
+// askWhom draws the modal that assigns, from memory.
+func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewRequest {
+	members, _ := t.members.kept()
+	var holder *slackui.Choice
+	mine := false
+	if i.Seen != nil && *i.Seen != "" {
+		for _, m := range members {
+			if m.Is(invent.AssignedUser{ID: *i.Seen}) {
+				mine = m.ID == me.Member
+				holder = b.choice(t, m, nil)
+			}
+		}
+	}
+	return slackui.AskWhom(i, holder, mine, len(members) == 0)
+}
+
+// options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.
+func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
+	q, err := slackui.ParseQuery(body)
+	if err != nil {
+		return answer{status: 400, text: err.Error()}
+	}
+	none := answer{status: 200, body: slackui.Options{Options: []*slack.OptionBlockObject{}}}
+	if q == nil {
+		return none
+	}
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	t, err := b.teams(ctx, q.Team, q.Enterprise)
+	if err != nil {
+		return none
+	}
+	me, err := b.recall(ctx, t, q.User)
+	if err != nil {
+		return none
+	}
+	return answer{status: 200, body: slackui.Whom(*q, me.Member, b.choices(ctx, t))}
+}
+
+// choices lists the active members, as memory has them.
+func (b *Bot) choices(ctx context.Context, t *Team) []slackui.Choice {
+	members, _ := t.members.kept()
+	hand, err := b.cache.HandLinks(ctx, t.ID)
+	b.debug("links can't be read", err)
+	linked := map[string]bool{}
+	for _, l := range hand {
+		linked[l.Member] = true
+	}
+	all := make([]slackui.Choice, 0, len(members))
+	for _, m := range members {
+		if m.Active() {
+			all = append(all, *b.choice(t, m, linked))
+		}
+	}
+	return all
+}
+
+// choice makes a member one that can be chosen. linked are the members whom an admin linked to somebody.
+func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) *slackui.Choice {
+	users, _ := t.users.kept()
+	_, onSlack := users.byEmail[strings.ToLower(m.Email)]
+	return &slackui.Choice{
+		Member: m.ID, Name: m.Name, Email: m.Email, NotOnSlack: users.whole && !onSlack && linked != nil && !linked[m.ID],
+	}
+}
+
+// errCold says that memory holds nothing yet: the process has just started.
+var errCold = errors.New("nothing is known yet")
+
+// recall answers which member the Slack user is as far as Redis and memory know. The error is a refusal, which may be out of date, or
+// errUnknown, or errCold. Whoever acts is asked for again by member.
+func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, error) {
+	link, found, err := b.cache.Link(ctx, t.ID, user)
+	b.debug("links can't be read", err)
+	if found {
+		return link, nil
+	}
+	users, _ := t.users.kept()
+	members, _ := t.members.kept()
+	if users.accounts == nil || members == nil {
+		return link, errCold
+	}
+	a, found := users.accounts[user]
+	if !found {
+		return link, errUnknown
+	}
+	if err := b.full(t, a); err != nil {
+		return link, err
+	}
+	if a.email != "" && a.confirmed {
+		if m, _ := only(members, func(m invent.Member) bool { return strings.EqualFold(m.Email, a.email) }); m != nil {
+			return linkOf(*m, b.now()), nil
+		}
+	}
+	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
+	b.debug("a link can't be read", err)
+	if m, _ := only(members, func(m invent.Member) bool { return m.ID == hand.Member }); found && m != nil {
+		return linkOf(*m, b.now()), nil
+	}
+	return link, refuse(slackui.NotLinked)
+}
+
+// submitted answers a submitted modal within the request: with what is wrong at its field, or with nothing, and what it asks for
+// becomes a job.
+func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
+	if i.Problem != "" {
+		return answer{status: 200, body: slackui.FormProblem(i.Form, i.Problem)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, openWithin)
+	defer cancel()
+	if p, r := b.wrongWith(ctx, i); r != "" {
+		return answer{status: 200, body: slackui.FormRefused(i.Form, r)}
+	} else if p != "" {
+		return answer{status: 200, body: slackui.FormProblem(i.Form, p)}
+	}
+	if !b.accept(ctx, i) {
+		return answer{status: 200, body: slackui.FormBusy(i.Form)}
+	}
+	return ok
+}
+
+// wrongWith looks for what memory can already tell to be wrong with an assignment; the worker looks at all of it again.
+func (b *Bot) wrongWith(ctx context.Context, i slackui.Intent) (slackui.Problem, slackui.Reason) {
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if err != nil {
+		return "", ""
+	}
+	me, err := b.recall(ctx, t, i.User)
+	if err != nil || i.To == nil || i.To.User == i.User {
+		return "", ""
+	}
+	if !b.mayOthers(me) {
+		return "", slackui.NotAllowed
+	}
+	if i.Note == "" {
+		return "", ""
+	}
+	for _, c := range b.choices(ctx, t) {
+		if c.NotOnSlack && (c.Member == i.To.Member || slackui.Digest(c.Member) == i.To.Digest) {
+			return slackui.NoteUnreadable, ""
+		}
+	}
+	return "", ""
+}
+
+// freshen lists, beside what runs, the members and Slack's users anew where the lists in memory are older than an action would use.
+func (b *Bot) freshen(t *Team) {
+	now := b.now()
+	_, listed := t.members.kept()
+	_, known := t.users.kept()
+	if now.Sub(listed) > membersFresh || now.Sub(known) > rosterEvery {
+		b.side.try(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), attempt)
+			defer cancel()
+			b.relist(ctx, t, now.Add(-membersFresh), now.Add(-rosterEvery))
+		})
+	}
+}
+
+// relist brings the lists in memory up to the given times.
+func (b *Bot) relist(ctx context.Context, t *Team, members, users time.Time) {
+	_, err := t.roster(ctx, members, b.now)
+	b.debug("members can't be listed", err)
+	_, err = t.everybody(ctx, users, b.now)
+	b.debug("Slack's users can't be listed", err)
+}
+
+// keepLists lists the members and Slack's users at the start and from then on, so that a modal finds them in memory.
+func (b *Bot) keepLists(ctx context.Context) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		b.relist(ctx, b.probe, b.now().Add(-rosterEvery), b.now().Add(-accountsEvery))
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}

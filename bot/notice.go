@@ -1,0 +1,124 @@
+package bot
+
+import (
+	"context"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/slackui"
+)
+
+// undoFor is how long a change that concerns others can be undone.
+const undoFor = 5 * time.Minute
+
+// back answers to what the change can be undone: one that took the conversation from somebody else or gave it to somebody
+// else; nil for any other, and for an undo.
+func (b *Bot) back(ctx context.Context, s *scene) *slackui.Back {
+	i, before := s.work.Intent, s.work.Before
+	took := before != nil && !is(s.people[i.User], before)
+	gave := s.chat.State.AssignedUser != nil && !s.mine
+	if i.Verb == slackui.Undo || !took && !gave {
+		return nil
+	}
+	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Mine: before != nil && !took, Until: b.now().Add(undoFor)}
+}
+
+// keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it.
+func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
+	if i.Note == "" {
+		return
+	}
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if err == nil {
+		err = b.cache.KeepNote(ctx, t.ID, ref(i.Key), i.Note)
+	}
+	if err != nil {
+		b.log.Warn("a note can't be kept", "error", err, "ref", ref(i.Key))
+		return
+	}
+	i.NoteID = ref(i.Key)
+}
+
+// notify tells in direct messages whom the change concerns: who has the conversation now, with the note, and who had it. The one who
+// made it knows.
+func (b *Bot) notify(ctx context.Context, s *scene) {
+	i := s.work.Intent
+	if h := s.holder(ctx, b); h != nil && !s.mine {
+		note := i.Note
+		if i.NoteID != "" {
+			var err error
+			note, _, err = b.cache.Note(ctx, s.team.ID, i.NoteID)
+			b.debug("a note can't be read", err)
+		}
+		b.tell(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note)
+		if i.Note+i.NoteID != "" {
+			b.handOver(ctx, s, h, note)
+		}
+	}
+	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
+		b.tell(ctx, s, h.User, slackui.Relieved(h.User, i.User), "")
+	}
+}
+
+// tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
+// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note.
+func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) {
+	if user == "" {
+		return
+	}
+	quiet, err := b.cache.Quiet(ctx, s.team.ID, user)
+	b.debug("it can't be told who wants notices", err)
+	if quiet && note == "" {
+		return
+	}
+	if c := s.sentTo(user); c != nil {
+		if c.Job != s.job.ID {
+			b.below(ctx, s, c, words)
+		}
+		return
+	}
+	c := b.card(ctx, s, cache.Own)
+	c.For = user
+	m := c.Message()
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, user, options(m)...)
+	if err != nil {
+		b.log.Warn("somebody could not be told whose a conversation is", "error", wrapSlack("sending a direct message", err), "ref", ref(s.job.ID))
+		return
+	}
+	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), Reach: cache.Own, For: user}
+	s.known.Cards = append(s.known.Cards, card)
+	b.remember(ctx, s, &card)
+}
+
+// sentTo finds the conversation's card in a person's direct messages.
+func (s *scene) sentTo(user string) *cache.Card {
+	for n := range s.known.Cards {
+		if s.known.Cards[n].For == user {
+			return &s.known.Cards[n]
+		}
+	}
+	return nil
+}
+
+// below posts words in a card's thread.
+func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Message) bool {
+	_, _, err := s.team.Slack.PostMessageContext(ctx, c.Channel, append(options(m), slack.MsgOptionTS(c.TS))...)
+	if err != nil {
+		b.log.Warn("words below a card could not be posted", "error", wrapSlack("posting below a card", err), "ref", ref(s.job.ID))
+	}
+	return err == nil
+}
+
+// handOver delivers a note below the new assignee's card; one that can't be delivered goes back to its sender.
+func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string) {
+	i := s.work.Intent
+	if c := s.sentTo(h.User); note == "" || h.User == "" || c == nil || !b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) {
+		b.whisper(ctx, i, slackui.NoteReturned(h, note))
+		return
+	}
+	if i.NoteID != "" {
+		b.debug("a delivered note can't be dropped", b.cache.DropNote(ctx, s.team.ID, i.NoteID))
+	}
+}

@@ -1,0 +1,163 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+
+	"inventbot/bot/slacktest"
+	"inventbot/invent/inventtest"
+)
+
+const link = "https://useinvent.com/o/inbox/"
+
+func TestLinksUnfold(t *testing.T) {
+	t.Parallel()
+	t.Run("to the card, with the same buttons, which stays true", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		m := w.ada.Says(w.support, "look at "+link+"chat_1?tab=1 please")
+		m = w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "Jane Doe", "Nobody", "Take", "Assign…")
+		w.acknowledged(w.grace.Clicks(m.Unfurled(link + "chat_1?tab=1")[0]))
+		m = w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "@grace", "Take over")
+		w.wrote("chat_1 mem_grace")
+		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 to @ada"))
+		late := w.ada.ExpectPrivate(w.support, "Grace has", "Take over")
+		w.acknowledged(w.ada.Press(late, "Take over"))
+		w.support.ExpectMessage("@ada")
+		w.ada.ExpectPrivate(w.support, "Back to Grace")
+		w.grace.ExpectDM("any more")
+		w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "@ada")
+	})
+	t.Run("each once, at most five of a message, and none that isn't ours", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		var text []string
+		for _, id := range []string{"chat_1", "chat_1?again", "chat_2", "chat_3", "chat_4", "chat_5", "chat_6", "chat_gone"} {
+			if id != "chat_1" && !strings.Contains(id, "?") && id != "chat_gone" {
+				w.chat(id)
+			}
+			text = append(text, link+id)
+		}
+		text = append(text, "https://evil.example/o/inbox/chat_1", "https://useinvent.com/pricing")
+		m := w.ada.Says(w.support, strings.Join(text, " "))
+		for _, id := range []string{"chat_1", "chat_2", "chat_3", "chat_4", "chat_5"} {
+			w.support.ExpectUnfurl(m, link+id, id)
+		}
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_6"))
+		w.ada.ExpectPrivate(w.support, "chat_6")
+		if n := len(w.slack.CallsTo("chat.unfurl")); n != 5 {
+			t.Errorf("chat.unfurl was called %d times, want 5", n)
+		}
+	})
+	t.Run("once for an event that Slack sends again", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.slack.UnfurlDomains = nil
+		m := w.ada.Says(w.support, link+"chat_1")
+		a := w.acknowledged(w.slack.Event(map[string]any{
+			"type": "link_shared", "user": "UADA", "channel": m.Channel, "message_ts": m.TS, "links": []any{map[string]any{"url": link + "chat_1"}},
+		}))
+		w.acknowledged(w.slack.EventAgain(a.EventID, 1, "http_timeout"))
+		w.support.ExpectUnfurl(m, link+"chat_1", "Jane Doe")
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1")) // behind both in their lane
+		w.ada.ExpectPrivate(w.support, "Nobody")
+		if n := len(w.slack.CallsTo("chat.unfurl")); n != 1 {
+			t.Errorf("chat.unfurl was called %d times, want once", n)
+		}
+	})
+	t.Run("in a shared channel without the customer's name, and not for strangers", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
+		eve := w.slack.AddUser(slacktest.User{ID: "UEVE", Name: "eve", TeamID: "TOTHER", Email: "ada@example.com"})
+		eve.Says(w.support, link+"chat_1")
+		w.linus.Says(w.support, link+"chat_1")
+		m := w.ada.Says(w.support, link+"chat_1")
+		m = w.support.ExpectUnfurl(m, link+"chat_1", "a customer")
+		if strings.Contains(string(m.Unfurls[link+"chat_1"]), "Jane") {
+			t.Error("the customer's name is shown to strangers")
+		}
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.support.ExpectMessage("a customer")
+		w.support.ExpectUnfurl(m, link+"chat_1", "@ada")
+		if n := len(w.slack.CallsTo("chat.unfurl")); n != 2 {
+			t.Errorf("chat.unfurl was called %d times, want twice", n)
+		}
+	})
+	t.Run("silently not at all when Invent doesn't know it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.chat("chat_2")
+		w.invent.Supersede("chat_1", "chat_2")
+		w.ada.Says(w.support, link+"chat_1")
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1")) // behind it in its lane
+		w.ada.ExpectPrivate(w.support, "superseded")
+	})
+}
+
+func TestWorkOnThisConversation(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		says  string
+		shows []string
+	}{
+		"a link":             {"please see " + link + "chat_1, thanks", []string{"Jane Doe", "Share here"}},
+		"an id":              {"who looks after chat_1?", []string{"Jane Doe", "Share here"}},
+		"an id in backticks": {"it is `chat_1` I think", []string{"Jane Doe"}},
+		"one id of two":      {"order_12345 is chat_1", []string{"Jane Doe", "Share here"}},
+		"two":                {link + "chat_1 and " + link + "chat_2", []string{"Which one?", "chat_1", "chat_2", "Show"}},
+		"none that is known": {"order_12345 or order_67890", []string{"found no conversation", "Paste an id…"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.slack.UnfurlDomains = nil
+			w.serve()
+			w.chat("chat_2")
+			m := w.grace.Says(w.support, c.says)
+			w.acknowledged(w.ada.MessageShortcut("work_on", m))
+			w.ada.ExpectPrivate(w.support, c.shows...)
+			w.wrote()
+		})
+	}
+	t.Run("a card of the bot's", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		card := w.shared("chat_1", "Nobody")
+		w.acknowledged(w.grace.MessageShortcut("work_on", card))
+		w.grace.ExpectPrivate(w.support, "Jane Doe", "Share here")
+	})
+	t.Run("none: a field to paste one, whatever Invent does", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		m := w.grace.Says(w.support, "hello there")
+		undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Hang: true})
+		w.acknowledged(w.ada.MessageShortcut("work_on", m))
+		modal := w.ada.ExpectModal("Find a conversation")
+		for _, wrong := range []string{"two words", "https://evil.example/chat_1", ".."} {
+			w.acknowledged(w.ada.Submits(modal, map[string]any{"which_text": wrong}))
+			if got := w.ada.Modal(); got == nil || got.Errors["which"] == "" {
+				t.Errorf("%q: the modal says %+v", wrong, got)
+			}
+		}
+		undo()
+		w.acknowledged(w.ada.Submits(modal, map[string]any{"which_text": " " + link + "chat_1 "}))
+		w.ada.ExpectPrivate(w.support, "Jane Doe", "Share here")
+	})
+	t.Run("by somebody nobody knows", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.slack.UnfurlDomains = nil
+		w.serve()
+		m := w.grace.Says(w.support, link+"chat_1")
+		w.acknowledged(w.linus.MessageShortcut("work_on", m))
+		w.linus.ExpectPrivate(w.support, "You aren't linked")
+	})
+}

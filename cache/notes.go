@@ -1,0 +1,108 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	noteLife = 30 * time.Minute // as long as the question about it can be answered
+	homeLife = 30 * 24 * time.Hour
+)
+
+// KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it.
+func (c *Cache) KeepNote(ctx context.Context, team, id, note string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	if err := c.rdb.Set(ctx, noteKey(team, id), note, noteLife).Err(); err != nil {
+		return fmt.Errorf("keeping a note: %w", err)
+	}
+	return nil
+}
+
+// Note hands out a note that KeepNote keeps. A miss is ok == false without an error.
+func (c *Cache) Note(ctx context.Context, team, id string) (note string, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	note, err = c.rdb.Get(ctx, noteKey(team, id)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("reading a note: %w", err)
+	}
+	return note, true, nil
+}
+
+// DropNote forgets a note: it was delivered.
+func (c *Cache) DropNote(ctx context.Context, team, id string) error {
+	return c.del(ctx, noteKey(team, id))
+}
+
+// SetQuiet keeps whether a person wants no notices, until they say otherwise.
+func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	change := c.rdb.SRem
+	if quiet {
+		change = c.rdb.SAdd
+	}
+	if err := change(ctx, quietKey(team), user).Err(); err != nil {
+		return fmt.Errorf("keeping who wants notices: %w", err)
+	}
+	return nil
+}
+
+// Quiet says whether a person wants no notices.
+func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	quiet, err := c.rdb.SIsMember(ctx, quietKey(team), user).Result()
+	if err != nil {
+		return false, fmt.Errorf("reading who wants notices: %w", err)
+	}
+	return quiet, nil
+}
+
+// Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows, and the pages of its lists.
+type Home struct {
+	Hash  string `json:"hash"`
+	Page  int    `json:"page,omitempty"`
+	Below int    `json:"below,omitempty"`
+}
+
+// Home finds what is known of a person's Home tab. A miss, ok == false without an error: it was not opened for long.
+func (c *Cache) Home(ctx context.Context, team, user string) (h Home, ok bool, err error) {
+	ok, err = c.get(ctx, homeKey(team, user), &h)
+	return h, ok, err
+}
+
+// SetHome keeps for 30 days what a person's Home tab shows.
+func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
+	return c.set(ctx, map[string]any{homeKey(team, user): h}, homeLife)
+}
+
+// Greet notes that a person is greeted, and says whether they were not before.
+func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	n, err := c.rdb.SAdd(ctx, greetedKey(team), user).Result()
+	if err != nil {
+		return false, fmt.Errorf("keeping who was greeted: %w", err)
+	}
+	return n == 1, nil
+}
+
+// Ungreet notes that a greeting has not arrived.
+func (c *Cache) Ungreet(ctx context.Context, team, user string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	if err := c.rdb.SRem(ctx, greetedKey(team), user).Err(); err != nil {
+		return fmt.Errorf("keeping who was not greeted: %w", err)
+	}
+	return nil
+}

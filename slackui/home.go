@@ -1,0 +1,225 @@
+package slackui
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/slack-go/slack"
+)
+
+// homePage is how many conversations a page of the Home tab's lists has, and homeTeam how many people it counts for.
+const (
+	homePage = 10
+	homeTeam = 20
+)
+
+// HomeTab is what a member's Home tab shows.
+type HomeTab struct {
+	Me      Me
+	Quiet   bool   // wants no notices
+	Listed  bool   // Invent's API lists conversations
+	Mine    []Item // my conversations
+	Waiting []Item // those that wait for a human
+	Team    []Load // who has how many
+	Page    int    // of Mine
+	Below   int    // page of Waiting
+}
+
+// Load is how many open conversations somebody has.
+type Load struct {
+	Holder Holder
+	Count  int
+}
+
+// View draws the tab.
+func (h HomeTab) View() slack.HomeTabViewRequest {
+	var blocks []slack.Block
+	add := func(b ...slack.Block) { blocks = append(blocks, b...) }
+	if h.Listed {
+		add(h.list(Mine, wordMineTitle, wordMineEmpty, h.Mine, h.Page)...)
+		add(h.list(Queue, wordQueueTitle, wordQueueEmpty, h.Waiting, h.Below)...)
+		add(header(wordTeamTitle), section(h.team()))
+	} else {
+		add(section(wordNoInbox))
+	}
+	add(header(wordMeTitle), section(h.Me.words()))
+	notices := button(Hush, wordHush, labelHush, value{})
+	words := wordNoticesOn
+	if h.Quiet {
+		notices, words = button(Tellme, wordTellme, labelTellme, value{}), wordNoticesOff
+	}
+	add(section(words), slack.NewActionBlock("notices", notices))
+	return homeView(blocks)
+}
+
+func homeView(blocks []slack.Block) slack.HomeTabViewRequest {
+	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
+}
+
+func header(s string) *slack.HeaderBlock { return slack.NewHeaderBlock(words(s)) }
+
+func section(mrkdwn string) *slack.SectionBlock {
+	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, mrkdwn, false, true), nil, nil)
+}
+
+// list draws one page of one of the two lists. The buttons carry the pages of both.
+func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []slack.Block {
+	pages := max(1, (len(items)+homePage-1)/homePage)
+	page = max(0, min(page, pages-1))
+	title = fmt.Sprintf("%s: %d", title, len(items))
+	if pages > 1 {
+		title += fmt.Sprintf(" (page %d of %d)", page+1, pages)
+	}
+	blocks := []slack.Block{header(title)}
+	if len(items) == 0 {
+		return append(blocks, section(empty))
+	}
+	v := value{List: Home, Page: h.Page, Below: h.Below}
+	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
+		blocks = append(blocks, section(item.words(kind)), slack.NewActionBlock(fmt.Sprintf("%s %d", kind, n), item.buttons(kind, v)...))
+	}
+	var turn []slack.BlockElement
+	to := func(page int) value {
+		if kind == Mine {
+			return value{Page: page, Below: h.Below}
+		}
+		return value{Page: h.Page, Below: page}
+	}
+	if page > 0 {
+		turn = append(turn, numbered(button(Home, wordBack, labelBack, to(page-1)), "back"))
+	}
+	if page < pages-1 {
+		turn = append(turn, numbered(button(Home, wordNext, labelNext, to(page+1)), "next"))
+	}
+	if len(turn) > 0 {
+		blocks = append(blocks, slack.NewActionBlock(string(kind)+" turn", turn...))
+	}
+	return blocks
+}
+
+// team says who has how many conversations, the busiest first.
+func (h HomeTab) team() string {
+	if len(h.Team) == 0 {
+		return wordTeamEmpty
+	}
+	team := slices.Clone(h.Team)
+	slices.SortStableFunc(team, func(a, b Load) int { return b.Count - a.Count })
+	var lines []string
+	for _, l := range team[:min(homeTeam, len(team))] {
+		lines = append(lines, fmt.Sprintf("• %s: %d", l.Holder.words(), l.Count))
+	}
+	if more := len(team) - homeTeam; more > 0 {
+		lines = append(lines, fmt.Sprintf(wordTeamMore, more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// HomeStranger is the Home tab of somebody who is no member: what this is, and the one next step.
+func HomeStranger(r Reason) slack.HomeTabViewRequest {
+	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(refusedSelf(r))})
+}
+
+// Welcome is said once, when somebody opens the app for the first time. r is why they are no member; "" for a member.
+func Welcome(r Reason) Message {
+	if r != "" {
+		return *say(wordWhat + "\n" + refusedSelf(r))
+	}
+	return *say(wordWhat + "\n" + wordWelcome)
+}
+
+// Picking is the modal of the shortcut that takes a conversation, before it is known what waits.
+func Picking() slack.ModalViewRequest { return pickView([]slack.Block{section(wordLooking)}) }
+
+// PickOf is that modal with one page of the conversations that wait. done, when there is one, is said above.
+func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
+	pages := max(1, (len(items)+homePage-1)/homePage)
+	page = max(0, min(page, pages-1))
+	var blocks []slack.Block
+	if done != "" {
+		blocks = append(blocks, section(done))
+	}
+	if len(items) == 0 {
+		return pickView(append(blocks, section(wordQueueEmpty)))
+	}
+	title := fmt.Sprintf("*%s: %d*", wordQueueTitle, len(items))
+	if pages > 1 {
+		title += fmt.Sprintf(" (page %d of %d)", page+1, pages)
+	}
+	blocks = append(blocks, section(title))
+	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
+		blocks = append(blocks, section(item.words(Queue)), slack.NewActionBlock(fmt.Sprintf("item %d", n), item.buttons(Queue, value{List: Pick, Page: page})...))
+	}
+	var turn []slack.BlockElement
+	if page > 0 {
+		turn = append(turn, numbered(button(Turn, wordBack, labelBack, value{Page: page - 1}), "back"))
+	}
+	if page < pages-1 {
+		turn = append(turn, numbered(button(Turn, wordNext, labelNext, value{Page: page + 1}), "next"))
+	}
+	if len(turn) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("turn", turn...))
+	}
+	return pickView(blocks)
+}
+
+// PickRefused is that modal when there is nothing to choose from.
+func PickRefused(r Reason) slack.ModalViewRequest {
+	return pickView([]slack.Block{section(refusedSelf(r))})
+}
+
+// PickLater is that modal while Invent doesn't answer.
+func PickLater() slack.ModalViewRequest { return pickView([]slack.Block{section(wordPickLater)}) }
+
+func pickView(blocks []slack.Block) slack.ModalViewRequest {
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, Title: words(wordPickTitle), Close: words(wordClose), Blocks: slack.Blocks{BlockSet: blocks},
+	}
+}
+
+// words says in one line which conversation an item is.
+func (item Item) words(kind Verb) string {
+	state := item.Chat.State
+	words := escape(item.Chat.Customer(), nameLimit)
+	if words == "" {
+		words = wordUnnamed
+	}
+	if channel := channelName(state.IntegrationID); channel != "" {
+		words += ", " + channel
+	}
+	if a := state.Assistant; a != nil && tame(a.Name) != "" {
+		words += ", " + escape(a.Name, nameLimit)
+	}
+	words += ". " + stateWords(state) + "."
+	if !item.Waits.IsZero() && kind == Queue {
+		words += " Waiting since " + date(item.Waits) + "."
+	}
+	if t := state.LastContactMessageAt; t != nil {
+		words += " " + wordLastMessage + ": " + date(*t) + "."
+	}
+	return words + " `" + escape(item.Chat.ID, 200) + "`"
+}
+
+// buttons are those of an item in a list of its kind. In the modal there is no place for another modal, and outside of a
+// channel none to show a card in.
+func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
+	v.Chat, v.Seen = item.Chat.ID, &item.Holder
+	customer := plain(item.Chat.Customer(), 30)
+	if customer == "" {
+		customer = wordUnnamed
+	}
+	row := []slack.BlockElement{primary(button(Take, wordTake, labelTake+": "+customer, v))}
+	if kind == Mine {
+		row[0] = button(Release, wordRelease, labelRelease, v)
+	}
+	if v.List != Pick {
+		row = append(row, button(Choose, wordChoose, labelChoose, v))
+	}
+	if v.List == Queue || v.List == Mine {
+		row = append(row, button(Show, wordShow, labelShow, value{Chat: item.Chat.ID}))
+	}
+	if item.URL != "" && len(item.URL) <= 3000 {
+		row = append(row, openButton(item.URL))
+	}
+	return row
+}

@@ -1,0 +1,366 @@
+package slackui
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/slack-go/slack"
+)
+
+// Form names a modal, as its callback_id does.
+type Form string
+
+// The modals.
+const (
+	AssignForm Form = "assign_form"
+	PasteForm  Form = "paste_form"
+)
+
+// The fields of the modals: the block's id, and the element's action id.
+const (
+	whoBlock, whoAction     = "who", "who_pick"
+	noteBlock, noteAction   = "note", "note_text"
+	whichBlock, whichAction = "which", "which_text"
+)
+
+// NoteLimit is how many characters a hand-over note may have.
+const NoteLimit = 2000
+
+// What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB.
+const (
+	optionLimit  = 100
+	optionsBytes = 18_000
+)
+
+// meta is what a modal carries from its opening to its submission: ids, and where it was opened. All of it is checked
+// again where it is used.
+type meta struct {
+	V           int     `json:"v"`
+	Chat        string  `json:"chat,omitempty"`
+	Seen        *string `json:"seen,omitempty"`
+	Channel     string  `json:"channel,omitempty"`
+	Clicked     *Place  `json:"clicked,omitempty"`
+	Private     bool    `json:"private,omitempty"`
+	Snapshot    bool    `json:"fixed,omitempty"`
+	Origin      *Place  `json:"origin,omitempty"`
+	List        Verb    `json:"list,omitempty"`
+	Page        int     `json:"page,omitempty"`
+	Below       int     `json:"below,omitempty"`
+	ResponseURL string  `json:"answer,omitempty"`
+}
+
+func (i Intent) meta() string {
+	return compact(meta{
+		V: Version, Chat: i.Chat, Seen: i.Seen, Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, Snapshot: i.Snapshot,
+		Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below, ResponseURL: i.ResponseURL,
+	})
+}
+
+// Choice is somebody who can be chosen as the assignee.
+type Choice struct {
+	Member     string // id
+	Name       string
+	Email      string // found by a search, and shown where two have one name
+	NotOnSlack bool   // Slack said that there is no such person
+}
+
+// AskWhom is the modal that asks whom to assign the conversation of the intent to. holder, when it is known, is chosen
+// from the beginning; mine says that it is the person who asks. unlisted says that nobody's name is known yet.
+func AskWhom(i Intent, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
+	least := 0
+	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, words(wordWhomPlaceholder), whoAction)
+	pick.MinQueryLength = &least
+	switch {
+	case mine:
+		pick.InitialOption = option("me", wordMe, "")
+	case holder != nil:
+		pick.InitialOption = holder.option(false)
+	}
+	note := slack.NewPlainTextInputBlockElement(nil, noteAction)
+	note.Multiline, note.MaxLength = true, NoteLimit
+	who := slack.NewInputBlock(whoBlock, words(wordWhom), words(wordWhomHint), pick)
+	hint := slack.NewInputBlock(noteBlock, words(wordNote), words(wordNoteHint), note)
+	hint.Optional = true
+	blocks := []slack.Block{who, hint}
+	if unlisted {
+		blocks = append(blocks, contextOf(wordUnlisted))
+	}
+	blocks = append(blocks, contextOf(fmt.Sprintf(wordCardID, escape(i.Chat, 200))))
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: string(AssignForm), PrivateMetadata: i.meta(),
+		Title: words(wordAssignTitle), Submit: words(wordAssign), Close: words(wordCancel), Blocks: slack.Blocks{BlockSet: blocks},
+	}
+}
+
+func words(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
+}
+
+func contextOf(mrkdwn string) *slack.ContextBlock {
+	return slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, mrkdwn, false, true))
+}
+
+func option(value, text, description string) *slack.OptionBlockObject {
+	o := slack.NewOptionBlockObject(value, words(text), nil)
+	if description != "" {
+		o.Description = words(description)
+	}
+	return o
+}
+
+// option draws a choice. told says that the name alone doesn't tell who it is.
+func (c Choice) option(told bool) *slack.OptionBlockObject {
+	name, description := plain(c.Name, nameLimit), ""
+	if name == "" {
+		name, told = wordUnnamed, true
+	}
+	if told {
+		description = plain(c.Email, nameLimit)
+	}
+	if c.NotOnSlack {
+		description = wordNotOnSlackHere
+		if told {
+			description = plain(c.Email, nameLimit-utf8.RuneCountInString(", "+wordNotOnSlackHere)) + ", " + wordNotOnSlackHere
+		}
+	}
+	return option(memberValue(c.Member), name, description)
+}
+
+// memberValue is a member's id as an option carries it: Slack keeps 75 characters, and ids may have more.
+func memberValue(id string) string {
+	if v := "m:" + id; len(v) <= 75 {
+		return v
+	}
+	return "d:" + Digest(id)
+}
+
+// Digest stands for a member's id that is too long for an option.
+func Digest(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])[:60]
+}
+
+// Query is what a person has typed into a select whose options come from the bot.
+type Query struct {
+	Team, Enterprise, User string
+	Text                   string
+}
+
+// ParseQuery reads the body of a question for options. A nil query without an error is one for a select that isn't ours.
+func ParseQuery(body []byte) (*Query, error) {
+	p, err := readPayload(body)
+	if err != nil {
+		return nil, err
+	}
+	if p.Type != "block_suggestion" || p.ActionID != whoAction {
+		return nil, nil
+	}
+	q := &Query{User: p.User.ID, Text: p.Value}
+	q.Team, q.Enterprise = p.team()
+	if q.Team == "" || q.User == "" {
+		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
+	}
+	return q, nil
+}
+
+// Options is the answer to a question for options.
+type Options struct {
+	Options []*slack.OptionBlockObject `json:"options"`
+}
+
+// Whom answers which people a search finds: the one who asks first, then those on Slack, then the others, each by name, and
+// nobody last. A search finds a person when each of its words is in the name or the e-mail. Of more than Slack
+// shows, the first are offered: more letters find the others.
+func Whom(q Query, me string, all []Choice) Options {
+	found := slices.DeleteFunc(slices.Clone(all), func(c Choice) bool { return c.Member != me && !c.matches(q.Text) })
+	slices.SortFunc(found, func(a, b Choice) int {
+		if a.NotOnSlack != b.NotOnSlack {
+			if b.NotOnSlack {
+				return -1
+			}
+			return 1
+		}
+		if n := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Member, b.Member)
+	})
+	names := map[string]int{}
+	for _, c := range all {
+		names[plain(c.Name, nameLimit)]++
+	}
+	answer := Options{Options: []*slack.OptionBlockObject{}}
+	room := optionsBytes
+	add := func(o *slack.OptionBlockObject) {
+		if room -= len(compact(o)); room >= 0 {
+			answer.Options = append(answer.Options, o)
+		}
+	}
+	for _, c := range found {
+		if c.Member == me && (c.matches(q.Text) || Choice{Name: wordMe}.matches(q.Text)) {
+			add(option("me", wordMe, plain(c.Name, nameLimit)))
+		}
+	}
+	last := option("nobody", wordNobody, wordUnassigned)
+	room -= len(compact(last))
+	for _, c := range found {
+		if c.Member != me && len(answer.Options) < optionLimit-1 {
+			add(c.option(names[plain(c.Name, nameLimit)] > 1))
+		}
+	}
+	if (Choice{Name: wordNobody, Email: wordUnassigned}).matches(q.Text) {
+		answer.Options = append(answer.Options, last)
+	}
+	return answer
+}
+
+func (c Choice) matches(text string) bool {
+	name, email := strings.ToLower(c.Name), strings.ToLower(c.Email)
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+		if !strings.Contains(name, word) && !strings.Contains(email, word) {
+			return false
+		}
+	}
+	return true
+}
+
+// field is what was typed or chosen in one field of a modal.
+type field struct {
+	Value    string `json:"value"`
+	Selected *struct {
+		Value string `json:"value"`
+	} `json:"selected_option"`
+}
+
+// submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
+func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
+	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID, UserTeam: p.User.TeamID}
+	i.Team, i.Enterprise = p.team()
+	if i.Team == "" || i.User == "" || i.Key == "" {
+		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
+	}
+	// The header knows whole seconds only: what happened within that second was seen rather than not.
+	i.Sent = sent.Add(time.Second)
+	var m meta
+	broken := json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version
+	i.Channel, i.ResponseURL = m.Channel, m.ResponseURL
+	var values map[string]map[string]field
+	_ = json.Unmarshal(p.View.State.Values, &values) // what can't be read was not filled in
+	switch {
+	case i.Form != AssignForm && i.Form != PasteForm:
+		return nil, nil
+	case broken, i.Form == AssignForm && (!validChat(m.Chat) || m.Seen == nil):
+		i.Verb, i.Problem = Tell, OldForm
+	case i.Form == PasteForm:
+		i.Verb = Show
+		if i.Chat, i.Problem = t.conversation(strings.TrimSpace(values[whichBlock][whichAction].Value)); i.Problem != "" {
+			i.Verb = Tell
+		}
+	default:
+		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Snapshot, m.Origin
+		if m.List.lists() {
+			i.List, i.Page, i.Below = m.List, max(0, m.Page), max(0, m.Below)
+		}
+		i.assignment(values)
+	}
+	return i, nil
+}
+
+// assignment reads whom the submitted modal assigns, and the note.
+func (i *Intent) assignment(values map[string]map[string]field) {
+	i.Note = strings.TrimSpace(values[noteBlock][noteAction].Value)
+	chosen := ""
+	if s := values[whoBlock][whoAction].Selected; s != nil {
+		chosen = s.Value
+	}
+	kind, id, _ := strings.Cut(chosen, ":")
+	i.Verb = Assign
+	switch {
+	case kind == "me":
+		i.To = &To{User: i.User}
+	case kind == "nobody":
+		i.Verb = Release
+	case kind == "m" && id != "":
+		i.To = &To{Member: id}
+	case kind == "d" && id != "":
+		i.To = &To{Digest: id}
+	default:
+		i.Verb, i.Problem = Tell, NoChoice
+		return
+	}
+	switch {
+	case utf8.RuneCountInString(i.Note) > NoteLimit:
+		i.Verb, i.Problem = Tell, LongNote
+	case i.Note != "" && (i.Verb == Release || i.To.User == i.User):
+		i.Verb, i.Problem = Tell, NoteToNobody
+	}
+}
+
+// Answer is what a submitted modal is answered with when it stays open.
+type Answer struct {
+	Action string            `json:"response_action"`
+	Errors map[string]string `json:"errors"`
+}
+
+// FormProblem shows at its field what is wrong with a submitted modal.
+func FormProblem(f Form, p Problem) Answer {
+	switch p {
+	case LongNote, NoteToNobody, NoteUnreadable:
+		return atField(noteBlock, problemText(p, "", ""))
+	case NoConversation, NotAConversation:
+		return atField(whichBlock, wordNotAnID)
+	}
+	return atField(f.first(), problemText(p, "", ""))
+}
+
+// FormRefused shows at its field why what a submitted modal asks for can't be done.
+func FormRefused(f Form, r Reason) Answer { return atField(f.first(), refusedSelf(r)) }
+
+// FormBusy shows that the queue is full.
+func FormBusy(f Form) Answer { return atField(f.first(), wordBusy) }
+
+// first is the first field of a modal, where what is wrong with all of it is said.
+func (f Form) first() string {
+	if f == PasteForm {
+		return whichBlock
+	}
+	return whoBlock
+}
+
+// atField makes an error of mrkdwn words: at a field Slack shows them as they are.
+func atField(block, mrkdwn string) Answer {
+	return Answer{Action: "errors", Errors: map[string]string{block: strings.ReplaceAll(unescaper.Replace(mrkdwn), "`", "")}}
+}
+
+// readPayload reads an interaction's body: a form with the one field payload.
+func readPayload(body []byte) (p payload, err error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return p, fmt.Errorf("%w: not a form", ErrMalformed)
+	}
+	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
+		return p, fmt.Errorf("%w: the payload isn't JSON of Slack's", ErrMalformed)
+	}
+	if p.Type == "" {
+		return p, fmt.Errorf("%w: the payload has no type", ErrMalformed)
+	}
+	return p, nil
+}
+
+// team answers where the app is installed: in the workspace, or for an org-wide install in the organisation.
+func (p payload) team() (team, enterprise string) {
+	if p.Enterprise != nil {
+		team, enterprise = p.Enterprise.ID, p.Enterprise.ID
+	}
+	if p.Team != nil && p.Team.ID != "" {
+		team = p.Team.ID
+	}
+	return team, enterprise
+}

@@ -1,0 +1,317 @@
+package slackui_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
+
+	"inventbot/bot/slacktest"
+	"inventbot/slackui"
+)
+
+// choose is the intent of a pressed Assign… button, as long as it can be.
+func (n names) choose() slackui.Intent {
+	i := n.pressed(slackui.Choose)
+	i.Seen, i.Origin, i.ResponseURL = &n.member, &clickedCard, "https://hooks.slack.com/actions/T0TEAM/"+strings.Repeat("x", 150)
+	return i
+}
+
+func (n names) choice(notOnSlack bool) slackui.Choice {
+	return slackui.Choice{Member: n.member, Name: n.holder, Email: n.email, NotOnSlack: notOnSlack}
+}
+
+// modals are all that can be opened.
+func (n names) modals() map[string]slack.ModalViewRequest {
+	choice, away := n.choice(false), n.choice(true)
+	return map[string]slack.ModalViewRequest{
+		"assign":           slackui.AskWhom(n.choose(), nil, false, false),
+		"assign_held":      slackui.AskWhom(n.choose(), &choice, false, false),
+		"assign_held_away": slackui.AskWhom(n.choose(), &away, false, false),
+		"assign_mine":      slackui.AskWhom(n.choose(), &choice, true, false),
+		"assign_unlisted":  slackui.AskWhom(n.choose(), nil, false, true),
+		"paste":            slackui.AskWhich(n.choose()),
+	}
+}
+
+// homes are the states of the Home tab.
+func (n names) homes() map[string]slack.HomeTabViewRequest {
+	many := n.items()
+	for i := range many {
+		many[i].Holder = n.member
+	}
+	team := []slackui.Load{{Holder: n.grace(), Count: 3}, {Holder: slackui.Holder{ID: "x", Name: n.holder}, Count: 7}, {Holder: slackui.Holder{ID: "y"}, Count: 1}}
+	for range 30 {
+		team = append(team, slackui.Load{Holder: slackui.Holder{ID: "z", Name: n.holder}, Count: 1})
+	}
+	full := slackui.HomeTab{
+		Me: slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}, Listed: true,
+		Mine: many, Waiting: many, Team: team, Page: 1, Below: 1,
+	}
+	quiet := slackui.HomeTab{Me: full.Me, Quiet: true, Listed: true}
+	return map[string]slack.HomeTabViewRequest{
+		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Me: full.Me}.View(), "stranger": slackui.HomeStranger(slackui.NotLinked),
+	}
+}
+
+// picks are the states of the modal that takes a conversation.
+func (n names) picks() map[string]slack.ModalViewRequest {
+	return map[string]slack.ModalViewRequest{
+		"picking": slackui.Picking(), "pick_none": slackui.PickOf(nil, 0, ""), "pick_refused": slackui.PickRefused(slackui.NotOffered),
+		"pick_later": slackui.PickLater(), "pick_second": slackui.PickOf(n.items(), 1, slackui.Late(n.pressed(slackui.Take), n.grace(), n.held(nil).Chat.State, noon).Text),
+	}
+}
+
+func TestSlackTakesEveryHomeTab(t *testing.T) {
+	t.Parallel()
+	for temper, n := range tempers {
+		for name, h := range n.homes() {
+			for _, complaint := range slacktest.CheckView(encode(t, h)) {
+				t.Errorf("%s/%s: %s", name, temper, complaint)
+			}
+		}
+		for name, m := range n.picks() {
+			for _, complaint := range slacktest.CheckView(encode(t, m)) {
+				t.Errorf("%s/%s: %s", name, temper, complaint)
+			}
+		}
+	}
+	golden(t, "homes", ordinary.homes())
+	golden(t, "picks", ordinary.picks())
+}
+
+// views are the blocks of all that isn't a message, as one message each.
+func (n names) views() (all []slackui.Message) {
+	for _, h := range n.homes() {
+		all = append(all, slackui.Message{Blocks: h.Blocks.BlockSet})
+	}
+	for _, m := range n.picks() {
+		all = append(all, slackui.Message{Blocks: m.Blocks.BlockSet})
+	}
+	return all
+}
+
+func TestSlackTakesEveryModal(t *testing.T) {
+	t.Parallel()
+	for temper, n := range tempers {
+		for name, m := range n.modals() {
+			for _, complaint := range slacktest.CheckView(encode(t, m)) {
+				t.Errorf("%s/%s: %s", name, temper, complaint)
+			}
+		}
+	}
+	golden(t, "modals", ordinary.modals())
+}
+
+// submitted is a modal as it comes back, with what was filled in.
+func submitted(t *testing.T, m slack.ModalViewRequest, values map[string]any) []byte {
+	t.Helper()
+	return form(t, map[string]any{
+		"type": "view_submission", "trigger_id": "7.8.9", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA", "team_id": "T0TEAM"},
+		"view": map[string]any{"callback_id": m.CallbackID, "private_metadata": m.PrivateMetadata, "state": map[string]any{"values": values}},
+	})
+}
+
+func form(t *testing.T, payload map[string]any) []byte {
+	t.Helper()
+	return []byte(url.Values{"payload": {string(encode(t, payload))}}.Encode())
+}
+
+func chosen(value, note string) map[string]any {
+	return map[string]any{
+		"who":  map[string]any{"who_pick": map[string]any{"type": "external_select", "selected_option": map[string]any{"value": value}}},
+		"note": map[string]any{"note_text": map[string]any{"type": "plain_text_input", "value": note}},
+	}
+}
+
+// TestAModalMeansWhatWasChosen for every option that is offered, whatever the ids are like.
+func TestAModalMeansWhatWasChosen(t *testing.T) {
+	t.Parallel()
+	for temper, n := range tempers {
+		m := slackui.AskWhom(n.choose(), nil, false, false)
+		for _, o := range slackui.Whom(slackui.Query{}, "mem_me", []slackui.Choice{{Member: "mem_me", Name: "Ada"}, n.choice(false)}).Options {
+			got, err := chatURL.ParseInteraction(submitted(t, m, chosen(o.Value, "")), noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := n.choose()
+			want.Verb, want.Form, want.Key, want.Sent, want.UserTeam = slackui.Assign, slackui.AssignForm, "7.8.9", noon.Add(1e9), "T0TEAM"
+			switch {
+			case o.Text.Text == "Me":
+				want.To = &slackui.To{User: "U0ADA"}
+			case o.Text.Text == "Nobody":
+				want.Verb = slackui.Release
+			case len(n.member) <= 73:
+				want.To = &slackui.To{Member: n.member}
+			default:
+				want.To = &slackui.To{Digest: slackui.Digest(n.member)}
+			}
+			if d := cmp.Diff(&want, got); d != "" {
+				t.Errorf("%s, %s, want -, got +:\n%s", temper, o.Text.Text, d)
+			}
+		}
+		got, err := chatURL.ParseInteraction(submitted(t, slackui.AskWhich(n.choose()), map[string]any{
+			"which": map[string]any{"which_text": map[string]any{"type": "plain_text_input", "value": chatURL.For("chat_7")}},
+		}), noon)
+		if err != nil || got.Verb != slackui.Show || got.Chat != "chat_7" || got.ResponseURL != n.choose().ResponseURL {
+			t.Errorf("%s: pasted a link and got %+v, %v", temper, got, err)
+		}
+	}
+}
+
+func TestEveryFormProblemStandsAtAField(t *testing.T) {
+	t.Parallel()
+	for f, m := range map[slackui.Form]slack.ModalViewRequest{
+		slackui.AssignForm: slackui.AskWhom(ordinary.choose(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
+	} {
+		fields := map[string]bool{}
+		for _, b := range m.Blocks.BlockSet {
+			if input, ok := b.(*slack.InputBlock); ok {
+				fields[input.BlockID] = true
+			}
+		}
+		asked := []slackui.Problem{slackui.OldForm, slackui.NoChoice, slackui.LongNote, slackui.NoteToNobody, slackui.NoteUnreadable}
+		if f == slackui.PasteForm {
+			asked = []slackui.Problem{slackui.OldForm, slackui.NotAConversation, slackui.ForeignLink}
+		}
+		answers := []slackui.Answer{slackui.FormBusy(f)}
+		for _, p := range asked {
+			answers = append(answers, slackui.FormProblem(f, p))
+		}
+		for _, r := range reasons {
+			answers = append(answers, slackui.FormRefused(f, r))
+		}
+		for _, a := range answers {
+			for block, words := range a.Errors {
+				if !fields[block] || words == "" || strings.ContainsAny(words, "`<") || a.Action != "errors" {
+					t.Errorf("%s: %+v", f, a)
+				}
+			}
+		}
+	}
+}
+
+func TestWhom(t *testing.T) {
+	t.Parallel()
+	var all []slackui.Choice
+	for i := range 1000 {
+		all = append(all, slackui.Choice{Member: fmt.Sprint("mem_", i), Name: fmt.Sprintf("Member %04d", i), Email: fmt.Sprintf("m%d@example.com", i), NotOnSlack: i%2 == 0})
+	}
+	all = append(all, slackui.Choice{Member: "mem_a", Name: "Sam", Email: "sam@a.example"}, slackui.Choice{Member: "mem_b", Name: "Sam", Email: "sam@b.example", NotOnSlack: true})
+	offered := func(query string) []*slack.OptionBlockObject {
+		answer := slackui.Whom(slackui.Query{Text: query}, "mem_7", all)
+		raw := encode(t, map[string]any{"type": "modal", "title": map[string]any{"type": "plain_text", "text": "x"}, "submit": map[string]any{"type": "plain_text", "text": "x"}, "blocks": []any{map[string]any{
+			"type": "input", "label": map[string]any{"type": "plain_text", "text": "x"},
+			"element": map[string]any{"type": "static_select", "action_id": "x", "options": answer.Options},
+		}}})
+		if len(answer.Options) > 0 {
+			for _, complaint := range slacktest.CheckView(raw) {
+				t.Errorf("%q: %s", query, complaint)
+			}
+		}
+		return answer.Options
+	}
+	list := offered("")
+	if len(list) != 100 || list[0].Text.Text != "Me" || list[99].Text.Text != "Nobody" {
+		t.Errorf("%d options from %q to %q, want 100 from Me to Nobody", len(list), list[0].Text.Text, list[len(list)-1].Text.Text)
+	}
+	for i, c := range all { // everybody can be found
+		list := offered(c.Email)
+		if i == 7 {
+			continue // me
+		}
+		if len(list) != 1 || !strings.HasSuffix(list[0].Value, c.Member) || (list[0].Description != nil && strings.Contains(list[0].Description.Text, "not on Slack")) != c.NotOnSlack {
+			t.Errorf("%s: found %d", c.Email, len(list))
+		}
+	}
+	sams := offered("sam")
+	if len(sams) != 2 || sams[0].Description.Text != "sam@a.example" || sams[1].Description.Text != "sam@b.example, not on Slack — won't be notified here" {
+		t.Errorf("two of one name can't be told apart: %s", encode(t, sams))
+	}
+	for temper, n := range tempers {
+		raw := encode(t, slackui.Whom(slackui.Query{}, "mem_me", []slackui.Choice{n.choice(true), n.choice(false), {Member: "mem_me", Name: n.holder}}))
+		var answer struct{ Options []any }
+		if err := json.Unmarshal(raw, &answer); err != nil || len(answer.Options) != 4 {
+			t.Errorf("%s: %s", temper, raw)
+		}
+	}
+}
+
+func TestMentionedConversations(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"see <https://useinvent.com/o/inbox/chat_1>":                                    {"chat_1"},
+		"see <https://useinvent.com/o/inbox/chat_1|my chat>, and chat_2":                {"chat_1"},
+		"<https://useinvent.com/o/inbox/a> <https://useinvent.com/o/inbox/b?x=1&amp;y>": {"a", "b"},
+		"<https://evil.example/o/inbox/chat_1>":                                         nil,
+		"Conversation `chat_1`":                                                         {"chat_1"},
+		"`Take` it":                                                                     {"Take"},
+		"chat_1, chat_2; (chat_3)":                                                      {"chat_1", "chat_2", "chat_3"},
+		"hello there, call 0151 1234567":                                                nil,
+		"a1b2c3 a1b2c3":                                                                 {"a1b2c3"},
+		"c_11111 c_22222 c_33333 c_44444 c_55555 c_66666":                               {"c_11111", "c_22222", "c_33333", "c_44444", "c_55555"},
+		"": nil,
+	} {
+		got, err := chatURL.ParseInteraction(form(t, map[string]any{
+			"type": "message_action", "callback_id": "work_on", "trigger_id": "7.8.9", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA"},
+			"channel": map[string]any{"id": "C1"}, "message": map[string]any{"text": text},
+		}), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := got.Chats
+		if got.Chat != "" {
+			found = []string{got.Chat}
+		}
+		if d := cmp.Diff(want, found); d != "" {
+			t.Errorf("%q, want -, got +:\n%s", text, d)
+		}
+		if verb := map[int]slackui.Verb{0: slackui.Paste, 1: slackui.Show}[len(want)]; got.Verb != verb && len(want) < 2 || len(want) > 1 && got.Verb != slackui.Which {
+			t.Errorf("%q asks for %s", text, got.Verb)
+		}
+	}
+}
+
+func TestParseEvent(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		body string
+		want []string // verb chat link
+		bad  bool
+	}{
+		"nothing":            {"", nil, true},
+		"a list":             {"[]", nil, true},
+		"no type":            {"{}", nil, true},
+		"an unknown event":   {`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"x","user":"U1"}}`, nil, false},
+		"an event of a list": {`{"type":"event_callback","team_id":"T1","event_id":"E1","event":[]}`, nil, false},
+		"a shared link": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","user":"U1","channel":"C1","message_ts":"1.2","links":[{"url":"https://useinvent.com/o/inbox/a?b"}]}}`,
+			[]string{"unfold a https://useinvent.com/o/inbox/a?b"}, false,
+		},
+		"a link that is being written": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","user":"U1","channel":"COMPOSER","message_ts":"1.2","source":"composer","links":[{"url":"https://useinvent.com/o/inbox/a?b"}]}}`,
+			nil, false,
+		},
+		"a link by nobody": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","channel":"C1","message_ts":"1.2","links":[{"url":"https://useinvent.com/o/inbox/a"}]}}`,
+			nil, false,
+		},
+	} {
+		e, err := chatURL.ParseEvent([]byte(tc.body))
+		if (err != nil) != tc.bad {
+			t.Errorf("%s: %v", name, err)
+		}
+		var got []string
+		for _, i := range e.Intents {
+			got = append(got, fmt.Sprint(i.Verb, " ", i.Chat, " ", i.Clicked.Link))
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package slackui
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// The shortcuts' callback ids, as the manifest names them.
+const (
+	WorkShortcut = "work_on" // on a message
+	TakeShortcut = "take_one"
+)
+
+// Shortcuts lists the callback ids that are understood.
+func Shortcuts() []string { return []string{WorkShortcut, TakeShortcut} }
+
+// found is how many conversations of one message are looked up at most.
+const found = 5
+
+// shortcut reads a shortcut. A nil intent is one that isn't ours.
+func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
+	i := &Intent{
+		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, UserTeam: p.User.TeamID, Channel: p.Channel.ID, ResponseURL: p.ResponseURL,
+	}
+	i.Team, i.Enterprise = p.team()
+	if i.Team == "" || i.User == "" || i.Key == "" {
+		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
+	}
+	switch p.CallbackID {
+	case TakeShortcut:
+		i.Verb = Pick
+	case WorkShortcut:
+		i.Chats = t.mentioned(p.Message)
+		switch len(i.Chats) {
+		case 0:
+			i.Verb = Paste
+		case 1:
+			i.Verb, i.Chat, i.Chats = Show, i.Chats[0], nil
+		default:
+			i.Verb = Which
+		}
+	default:
+		return nil, nil
+	}
+	return i, nil
+}
+
+var (
+	address  = regexp.MustCompile(`https?://[^\s<>|]+`)
+	codeSpan = regexp.MustCompile("`([^`\\s]+)`")
+	idLike   = regexp.MustCompile(`^[\w-]{6,200}$`)
+	digit    = regexp.MustCompile(`\d`)
+	letter   = regexp.MustCompile(`\pL`)
+)
+
+// mentioned finds the conversations that a message may speak of: by the dashboard's links, or else by what looks like an id. Ids
+// are opaque, so only Invent can tell which of these are some.
+func (t ChatURL) mentioned(message json.RawMessage) []string {
+	var all any
+	_ = json.Unmarshal(message, &all) // a message that can't be read speaks of nothing
+	texts := speech(all, nil)
+	var ids []string
+	add := func(id string) {
+		if validChat(id) && !slices.Contains(ids, id) && len(ids) < found {
+			ids = append(ids, id)
+		}
+	}
+	for _, text := range texts {
+		for _, link := range address.FindAllString(text, -1) {
+			if id, ok := t.chat(strings.TrimRight(unescaper.Replace(link), ".,;:!?)")); ok {
+				add(id)
+			}
+		}
+	}
+	if len(ids) > 0 {
+		return ids
+	}
+	for _, text := range texts {
+		for _, m := range codeSpan.FindAllStringSubmatch(text, -1) {
+			add(unescaper.Replace(m[1]))
+		}
+		for _, word := range token.FindAllString(text, -1) {
+			word = strings.Trim(word, ".,;:!?()\"'")
+			if idLike.MatchString(word) && digit.MatchString(word) && letter.MatchString(word) {
+				add(word)
+			}
+		}
+	}
+	return ids
+}
+
+// speech collects what a message says and where its links lead.
+func speech(v any, texts []string) []string {
+	switch v := v.(type) {
+	case []any:
+		for _, x := range v {
+			texts = speech(x, texts)
+		}
+	case map[string]any:
+		for _, key := range []string{"text", "url", "from_url", "title_link", "fallback"} {
+			if s, ok := v[key].(string); ok {
+				texts = append(texts, s)
+			}
+		}
+		for _, key := range []string{"text", "blocks", "fields", "elements", "accessory", "attachments"} {
+			if _, leaf := v[key].(string); !leaf {
+				texts = speech(v[key], texts)
+			}
+		}
+	}
+	return texts
+}
+
+// AskWhich is the modal that asks for a conversation's id or link.
+func AskWhich(i Intent) slack.ModalViewRequest {
+	input := slack.NewPlainTextInputBlockElement(words(wordWhichPlaceholder), whichAction)
+	input.MaxLength = 1000
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: string(PasteForm), PrivateMetadata: i.meta(),
+		Title: words(wordWhichTitle), Submit: words(wordShow), Close: words(wordCancel),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewInputBlock(whichBlock, words(wordWhich), words(wordWhichHint), input)}},
+	}
+}
+
+// Found asks which of several conversations is meant, or says that there is none.
+func Found(cards []Card) Message {
+	if len(cards) == 0 {
+		return *say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
+	}
+	m := Message{Text: wordSeveral, Blocks: []slack.Block{
+		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, wordSeveral, false, true), nil, nil),
+	}}
+	for n, c := range cards {
+		line := c.line()
+		m.Text += "\n" + line
+		m.Blocks = append(m.Blocks,
+			slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, line, false, true), nil, nil),
+			slack.NewActionBlock(fmt.Sprintf("found:%d", n), button(Show, wordShow, labelShow, value{Chat: c.Chat.ID})))
+	}
+	return m
+}
+
+// line says in one line which conversation a card shows.
+func (c Card) line() string {
+	line := "*" + escape(c.customer(), nameLimit) + "*"
+	if name := channelName(c.Chat.State.IntegrationID); name != "" {
+		line += ", " + name
+	}
+	return line + ", " + stateWords(c.Chat.State) + ", " + c.assignee() + " (`" + escape(c.Chat.ID, 200) + "`)"
+}
