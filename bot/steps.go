@@ -30,7 +30,7 @@ func (b *Bot) passed(s step, j cache.Job) {
 
 // setAside keeps a job that panicked at each try where it can be looked at, without what it could be answered by.
 func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work) {
-	w.Intent.ResponseURL = ""
+	w.Intent.ResponseURL, w.Intent.Note = "", ""
 	if w.Intent.To != nil && w.Intent.To.Email != "" {
 		w.Intent.To = &slackui.To{}
 	}
