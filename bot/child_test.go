@@ -24,7 +24,7 @@ const childMark = "INVENTBOT_TEST_CHILD"
 func TestMain(m *testing.M) {
 	if os.Getenv(childMark) != "" {
 		if err := beChild(); err != nil {
-			fmt.Println("failed:", err)
+			_, _ = fmt.Fprintln(os.Stdout, "failed:", err)
 			os.Exit(1)
 		}
 		return
@@ -57,7 +57,7 @@ func beChild() error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	fmt.Println("listening", l.Addr())
+	_, _ = fmt.Fprintln(os.Stdout, "listening", l.Addr())
 	return b.Serve(context.Background(), l, time.Second)
 }
 

@@ -152,7 +152,7 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 	}
 	first, err := b.cache.Greet(ctx, t.ID, i.User)
 	if err != nil || !first {
-		return already, err //nolint:wrapcheck // says what it was doing
+		return already, err
 	}
 	if err := b.dm(ctx, t, i.User, slackui.Welcome(reason)); err != nil {
 		b.debug("a greeting can't be taken back", b.cache.Ungreet(ctx, t.ID, i.User))

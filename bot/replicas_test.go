@@ -190,7 +190,7 @@ func sentinel(t *testing.T) (master *node, url string) {
 func newSentinel(t *testing.T, config string) *redis.Client {
 	t.Helper()
 	port := freePort(t)
-	cmd := exec.Command("redis-server", config, "--sentinel", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--loglevel", "warning") //nolint:gosec // our own file
+	cmd := exec.Command("redis-server", config, "--sentinel", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--loglevel", "warning")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

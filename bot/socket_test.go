@@ -115,7 +115,7 @@ func TestSocketModeRenewsItsConnections(t *testing.T) {
 	w := newSocketWorld(t)
 	address, _ := w.connect()
 	w.until("it is ready", func() bool {
-		resp, err := http.Get(address + "/readyz") //nolint:noctx // of this test's own bot
+		resp, err := http.Get(address + "/readyz")
 		if err != nil {
 			return false
 		}

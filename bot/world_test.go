@@ -49,6 +49,7 @@ func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	w.slack.UnfurlDomains = []string{"useinvent.com"}
 	w.invent = inventtest.Start()
 	t.Cleanup(w.invent.Close)
+	t.Cleanup(func() { w.keepsSecrets("the log", w.log.String()) })
 	t.Cleanup(func() {
 		for _, c := range w.invent.Complaints() {
 			t.Errorf("Invent complains: %s", c)
@@ -119,6 +120,7 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	done := make(chan error, 1)
 	go func() { done <- b.Serve(ctx, l, 5*time.Second) }()
 	stop = sync.OnceFunc(func() {
+		w.keepsSecrets("the metrics", peek(w.t, "http://"+l.Addr().String()+"/metrics"))
 		cancel()
 		if err := <-done; err != nil {
 			w.t.Errorf("serving ended with %v", err)
@@ -128,6 +130,37 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	address = "http://" + l.Addr().String()
 	w.slack.SetBot(address)
 	return address, stop
+}
+
+// keepsSecrets wants nothing in a log or in metrics that must not be there. Each test of the bot asks for it at its end.
+func (w *world) keepsSecrets(where, text string) {
+	w.t.Helper()
+	for what, secret := range map[string]string{
+		"Slack's token": w.slack.Token(), "the signing secret": w.slack.Secret(), "Invent's key": w.invent.Key(),
+		"an e-mail": "@example.com", "a customer's name": "jane doe", "a response_url": "/response/", "a customer's e-mail": inventtest.CustomerEmail,
+		"a customer's number": inventtest.CustomerPhone, "an assistant's instructions": inventtest.SecretPrompt,
+	} {
+		if i := strings.Index(strings.ToLower(text), strings.ToLower(secret)); i >= 0 {
+			w.t.Errorf("%s holds %s: …%s…", where, what, text[max(0, i-200):min(len(text), i+100)])
+		}
+	}
+}
+
+// peek is what an address answers, "" when it doesn't.
+func peek(t *testing.T, address string) string {
+	t.Helper()
+	client := http.Client{Timeout: 5 * time.Second}
+	r, err := http.NewRequest(http.MethodGet, address, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body)
 }
 
 // wrote wants exactly these writes at Invent, each "chat member" or "chat -" for nobody.

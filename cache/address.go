@@ -32,7 +32,7 @@ func Open(rawURL string) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return connect(o), nil
+	return connect(o, patience), nil
 }
 
 // errURL doesn't say more: the parsers' own errors may quote the URL, and the URL holds the password.
@@ -91,7 +91,7 @@ func parse(rawURL string) (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
-func connect(o *redis.UniversalOptions) *Cache {
+func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	// go-redis's defaults wait 1.7 s for a refused connection, and past the context's end.
 	o.MaxRetries = 1
 	o.MinRetryBackoff, o.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
@@ -104,7 +104,7 @@ func connect(o *redis.UniversalOptions) *Cache {
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
-	c := &Cache{consumer: rand.Text(), now: time.Now}
+	c := &Cache{consumer: rand.Text(), now: time.Now, patience: patience}
 	b := &breaker{}
 	switch {
 	case o.IsClusterMode:

@@ -16,7 +16,7 @@ const (
 
 // SetAside keeps a job for whoever looks into why it fails: the newest 1,000, for 30 days after the last. It doesn't end it.
 func (c *Cache) SetAside(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(j)
 	if err != nil {
@@ -35,7 +35,7 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 
 // Aside answers the jobs that were set aside, oldest first.
 func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	list, err := c.rdb.XRange(ctx, asideKey, "-", "+").Result()
 	if err != nil {

@@ -24,6 +24,10 @@ import (
 // seconds for its acknowledgement; what Redis can't do in this time is given up.
 const patience = 250 * time.Millisecond
 
+// inProcess is how long one call to the in-process Redis may take: there is nothing else to turn to, so a busy
+// machine is waited for.
+const inProcess = 2 * time.Second
+
 // go-redis prints what goes wrong to stderr, beside the log; its callers hear of it all the same.
 func init() { redis.SetLogger(silent{}) }
 
@@ -36,6 +40,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 // Its methods may be called concurrently.
 type Cache struct {
 	rdb       redis.UniversalClient
+	patience  time.Duration        // of one call
 	consumer  string               // this process in the consumer group
 	mini      *miniredis.Miniredis // nil for a real Redis
 	now       func() time.Time
@@ -55,11 +60,12 @@ func OpenInProcess() (*Cache, error) {
 		return nil, fmt.Errorf("starting the in-process Redis: %w", err)
 	}
 	u := url.URL{Scheme: "redis", Host: mini.Addr(), User: url.UserPassword("", password)}
-	c, err := Open(u.String())
+	o, err := parse(u.String())
 	if err != nil {
 		mini.Close()
 		return nil, fmt.Errorf("reaching the in-process Redis: %w", err)
 	}
+	c := connect(o, inProcess)
 	c.mini = mini
 	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
 	go c.drive()
@@ -102,7 +108,7 @@ func (c *Cache) Close() error {
 
 // Ping says within 250 ms whether Redis answers.
 func (c *Cache) Ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := c.rdb.Ping(ctx).Err(); err != nil {
 		return fmt.Errorf("asking Redis: %w", err)
@@ -113,7 +119,7 @@ func (c *Cache) Ping(ctx context.Context) error {
 // Warm loads the scripts and learns Redis's clock, so that the first click and the feed's
 // first round need one round trip for a step like all others. Its failure costs nothing but that.
 func (c *Cache) Warm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
 	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
 	// call would be two from then on.

@@ -64,7 +64,7 @@ func (c *Cache) Another(addr string) *Cache {
 	if addr == "" {
 		addr = old.Addr
 	}
-	return connect(&redis.UniversalOptions{Addrs: []string{addr}, Password: old.Password})
+	return connect(&redis.UniversalOptions{Addrs: []string{addr}, Password: old.Password}, patience)
 }
 
 // Held is the job as if it had been taken from there.

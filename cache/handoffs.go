@@ -38,7 +38,7 @@ type Notice struct {
 
 // Lead says whether this process leads the team's feed for the next 15 s: because it did, or because nobody does.
 func (c *Cache) Lead(ctx context.Context, team string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := leadScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer, leaderLife.Milliseconds()).Int()
 	if err != nil {
@@ -55,7 +55,7 @@ return 1`)
 
 // StepDown lets another process lead at once.
 func (c *Cache) StepDown(ctx context.Context, team string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := stepDownScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer).Err(); err != nil {
 		return fmt.Errorf("stepping down: %w", err)
@@ -69,7 +69,7 @@ return 0`)
 
 // Handoffs answers what is known of all conversations that wait or waited. first says that nothing was ever kept.
 func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Handoff, first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
 	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
 	if err != nil {
@@ -83,7 +83,7 @@ func NoticeName(chat, channel string) string { return channel + " " + chat }
 
 // Notices answers what became of all announcements, by NoticeName.
 func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
 	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
 	if err != nil {
@@ -109,7 +109,7 @@ const startedField = ""
 // SetHandoffs keeps what changed, drops what is to be forgotten (conversations, and announcements by NoticeName), and notes
 // that the feed has begun.
 func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
 	fields := []any{startedField, "1"}
 	for chat, h := range changed {
@@ -136,7 +136,7 @@ func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string
 
 // SetNotice keeps what became of an announcement.
 func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Notice) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(n)
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Not
 
 // Handoff finds what is known of one conversation's waiting and its announcement in a channel.
 func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Handoff, n Notice, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var waits, notice *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -199,7 +199,7 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 	if len(at) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	list := make([]redis.Z, 0, len(at))
 	for chat, t := range at {
@@ -218,7 +218,7 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 
 // DueRedraws hands out at most n conversations whose redraw is due, each once.
 func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n).StringSlice()
 	if err != nil {
@@ -234,7 +234,7 @@ return due`)
 
 // Drawn answers, of the given conversations, those that have cards, each with the state that they show.
 func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*patience)
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
 	answers := make([]*redis.StringCmd, len(chats))
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -258,7 +258,7 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 // Unswept answers at most n conversations with cards that were not compared with the truth since the given time, the
 // longest ones first, and notes that they are compared now.
 func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, n int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
 		Min: "-inf", Max: strconv.FormatInt(since.UnixMilli(), 10), Count: int64(n),
@@ -275,7 +275,7 @@ func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, 
 
 // Uncard says that a conversation has no cards any more.
 func (c *Cache) Uncard(ctx context.Context, team, chat string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	return wrap("forgetting a conversation's cards", c.rdb.ZRem(ctx, cardedKey(team), chat).Err())
 }

@@ -71,7 +71,7 @@ return {'accepted', now}`)
 // was given up is not done late (see submitScript), unless only the answer was lost: then the
 // caller may find the same job again through Next.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if !c.skewKnown.Load() {
@@ -114,7 +114,7 @@ func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error)
 // Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
 // Whoever takes a job ends it with Done or Later within Attempt.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+patience)
+	ctx, cancel := context.WithTimeout(ctx, wait+c.patience)
 	defer cancel()
 	streams, err := c.rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
 		Group: workers, Consumer: c.consumer, Streams: []string{readyKey, ">"}, Count: int64(n), Block: wait,
@@ -147,7 +147,7 @@ func (c *Cache) group(ctx context.Context) error {
 
 // Reap takes over at most n jobs that their processes have held longer than TakeOver.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	messages, _, err := c.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 		Stream: readyKey, Group: workers, Consumer: c.consumer, MinIdle: TakeOver, Start: "0", Count: int64(n),
@@ -209,7 +209,7 @@ return 1`)
 
 // Done ends the job. It does nothing for a job that was taken over by another process.
 func (c *Cache) Done(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	err := doneScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laneKey(j.Lane), tellKey},
 		workers, c.consumer, j.entry, j.ID).Err()
@@ -231,7 +231,7 @@ return 1`)
 
 // Later gives the job back, to run again at due with the Tries and Body it has now.
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	body, err := json.Marshal(j)
 	if err != nil {
@@ -264,7 +264,7 @@ return overdue`)
 // Tick makes the jobs ready whose time has come, and answers those open ones whose Tell has
 // passed. Each is answered once, by whichever process asks first; they stay open.
 func (c *Cache) Tick(ctx context.Context, now time.Time) (overdue []Job, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli()).StringSlice()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -281,7 +281,7 @@ func (c *Cache) Tick(ctx context.Context, now time.Time) (overdue []Job, err err
 
 // Open counts the jobs that are not done yet.
 func (c *Cache) Open(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.HLen(ctx, bodiesKey).Result()
 	if err != nil {
@@ -293,7 +293,7 @@ func (c *Cache) Open(ctx context.Context) (int, error) {
 // Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
 // other processes may be at work on them.
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	bodies, err := c.rdb.HVals(ctx, bodiesKey).Result()
 	if err != nil {
@@ -311,7 +311,7 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 
 // Leave takes this process out of the consumer group, if it holds nothing any more.
 func (c *Cache) Leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	pending, err := c.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
 		Stream: readyKey, Group: workers, Start: "-", End: "+", Count: 1, Consumer: c.consumer,

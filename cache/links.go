@@ -51,7 +51,7 @@ type Deed struct {
 
 // HandLinks answers every link made by an admin, by Slack user.
 func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	fields, err := c.rdb.HGetAll(ctx, linksKey(team)).Result()
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink
 
 // HandLink finds the link an admin made for a user. A miss is ok == false without an error.
 func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := c.rdb.HGet(ctx, linksKey(team), user).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -83,7 +83,7 @@ func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok
 
 // SetHandLink keeps a link made by an admin until it is dropped.
 func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -97,7 +97,7 @@ func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) 
 
 // DropHandLink drops a link made by an admin, and says whether there was one.
 func (c *Cache) DropHandLink(ctx context.Context, team, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.HDel(ctx, linksKey(team), user).Result()
 	if err != nil {
@@ -125,7 +125,7 @@ func (c *Cache) DropOffer(ctx context.Context, team, user string) error {
 // Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says
 // whether nothing was kept before.
 func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var before *redis.IntCmd
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -144,7 +144,7 @@ func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMess
 
 // Held says whether Hold keeps something of the user's.
 func (c *Cache) Held(ctx context.Context, team, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.Exists(ctx, heldKey(team, user)).Result()
 	if err != nil {
@@ -155,7 +155,7 @@ func (c *Cache) Held(ctx context.Context, team, user string) (bool, error) {
 
 // Release hands out what Hold kept, once.
 func (c *Cache) Release(ctx context.Context, team, user string) (intent json.RawMessage, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := c.rdb.GetDel(ctx, heldKey(team, user)).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -169,7 +169,7 @@ func (c *Cache) Release(ctx context.Context, team, user string) (intent json.Raw
 
 // Tried answers who tried without a member in the last 30 days, and when last.
 func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	since := strconv.FormatInt(time.Now().Add(-triedLife).Unix(), 10)
 	list, err := c.rdb.ZRangeByScoreWithScores(ctx, triedKey(team), &redis.ZRangeBy{Min: since, Max: "+inf"}).Result()
@@ -187,7 +187,7 @@ func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, e
 
 // AddDeed keeps a change for 90 days, as one of the newest 20,000 of the team.
 func (c *Cache) AddDeed(ctx context.Context, team string, d Deed) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -212,7 +212,7 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 	seen := map[string]bool{}
 	end := "+"
 	for {
-		step, cancel := context.WithTimeout(ctx, patience)
+		step, cancel := context.WithTimeout(ctx, c.patience)
 		list, err := c.rdb.XRevRangeN(step, historyKey(team), end, "-", 1000).Result()
 		cancel()
 		if err != nil {
@@ -235,7 +235,7 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 
 // TellOnce says whether a trouble is to be told now: the first time, until TellAgain or a week later.
 func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	first, err := c.rdb.SetNX(ctx, toldKey(team, trouble), "1", toldLife).Result()
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 
 // KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it.
 func (c *Cache) KeepNote(ctx context.Context, team, id, note string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := c.rdb.Set(ctx, noteKey(team, id), note, noteLife).Err(); err != nil {
 		return fmt.Errorf("keeping a note: %w", err)
@@ -26,7 +26,7 @@ func (c *Cache) KeepNote(ctx context.Context, team, id, note string) error {
 
 // Note hands out a note that KeepNote keeps. A miss is ok == false without an error.
 func (c *Cache) Note(ctx context.Context, team, id string) (note string, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	note, err = c.rdb.Get(ctx, noteKey(team, id)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -45,7 +45,7 @@ func (c *Cache) DropNote(ctx context.Context, team, id string) error {
 
 // SetQuiet keeps whether a person wants no notices, until they say otherwise.
 func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	change := c.rdb.SRem
 	if quiet {
@@ -59,7 +59,7 @@ func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) err
 
 // Quiet says whether a person wants no notices.
 func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	quiet, err := c.rdb.SIsMember(ctx, quietKey(team), user).Result()
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
 
 // Greet notes that a person is greeted, and says whether they were not before.
 func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.SAdd(ctx, greetedKey(team), user).Result()
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err e
 
 // Ungreet notes that a greeting has not arrived.
 func (c *Cache) Ungreet(ctx context.Context, team, user string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := c.rdb.SRem(ctx, greetedKey(team), user).Err(); err != nil {
 		return fmt.Errorf("keeping who was not greeted: %w", err)

@@ -126,7 +126,7 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 // Known finds the cards of a conversation, newest first, through whom it was assigned last, and who can
 // read the channel. Of more than 50 cards the oldest are forgotten.
 func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var cards *redis.MapStringStringCmd
 	var reach, handoff *redis.StringCmd
@@ -163,7 +163,7 @@ func (card Card) field() string { return card.Channel + " " + card.TS }
 
 // SetReach keeps for an hour who can read a channel.
 func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), personLife).Err(); err != nil {
 		return fmt.Errorf("writing to Redis: %w", err)
@@ -173,7 +173,7 @@ func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) err
 
 // Remember keeps cards, the state that they show, and who assigned the conversation (unless via is zero), for 30 days.
 func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	fields := []any{stateField, state}
 	if via != (Via{}) {
@@ -209,7 +209,7 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 	if len(cards) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	fields := make([]string, len(cards))
 	for i, card := range cards {
@@ -222,7 +222,7 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 }
 
 func (c *Cache) del(ctx context.Context, keys ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	if err := c.rdb.Del(ctx, keys...).Err(); err != nil {
 		return fmt.Errorf("deleting from Redis: %w", err)
@@ -231,7 +231,7 @@ func (c *Cache) del(ctx context.Context, keys ...string) error {
 }
 
 func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := c.rdb.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {
@@ -245,7 +245,7 @@ func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
 }
 
 func (c *Cache) set(ctx context.Context, values map[string]any, life time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for key, value := range values {

@@ -162,6 +162,9 @@ func (w *Workspace) acknowledge(text []byte) {
 		w.complain("socket: what was sent is no acknowledgement")
 		return
 	}
+	if string(a.Payload) == "null" {
+		a.Payload = nil
+	}
 	e := w.envelopes[a.ID]
 	switch {
 	case len(text) >= ackBytes:

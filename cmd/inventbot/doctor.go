@@ -190,17 +190,19 @@ func (d *doctor) persistence(is cache.Condition) {
 	}
 }
 
+const fromAppPage = "copy the Bot User OAuth Token (xoxb-...) from the app's page, OAuth & Permissions, to SLACK_BOT_TOKEN"
+
 // workspace looks at the token, what it may do, and the clock, and answers the confirmed e-mails of the workspace's
 // people (case folded); nil when they can't be listed.
 func (d *doctor) workspace(ctx context.Context) map[string]bool {
 	const part = "slack"
 	who, err := d.slack.AuthTestContext(ctx)
 	if err != nil {
-		d.add(part, "token", bad, "Slack says: "+slackWord(err), "copy the Bot User OAuth Token (xoxb-...) from the app's page, OAuth & Permissions, to SLACK_BOT_TOKEN")
+		d.slackFails("token", bad, err, fromAppPage)
 		return nil
 	}
 	if who.BotID == "" {
-		d.add(part, "token", bad, "it belongs to a person, not to a bot", "copy the Bot User OAuth Token (xoxb-...) from the app's page, OAuth & Permissions, to SLACK_BOT_TOKEN")
+		d.add(part, "token", bad, "it belongs to a person, not to a bot", fromAppPage)
 		return nil
 	}
 	d.add(part, "token", good, "accepted, for the workspace "+who.Team+" ("+who.TeamID+")", "")
@@ -255,11 +257,11 @@ func (d *doctor) channels(ctx context.Context) {
 			continue
 		}
 		asked = append(asked, rule.Channel)
-		checked := "channel " + rule.Channel
+		checked := "handoffs in " + rule.Channel
 		channel, err := d.slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: rule.Channel})
 		switch {
 		case err != nil:
-			d.add("slack", checked, off, "handoffs can't be announced there: "+slackWord(err), "see that the id is right (channel's name, About), and type /invite @Invent there")
+			d.slackFails(checked, off, err, "see that the id is right (channel's name, About), and type /invite @Invent there")
 		case !channel.IsMember || channel.IsArchived:
 			d.add("slack", checked, off, "the bot is no member, or the channel is archived: handoffs can't be announced there", "type /invite @Invent there")
 		default:
@@ -271,7 +273,8 @@ func (d *doctor) channels(ctx context.Context) {
 func (d *doctor) people(ctx context.Context) map[string]bool {
 	users, err := d.slack.GetUsersContext(ctx, slack.GetUsersOptionLimit(1000))
 	if err != nil {
-		d.add("slack", "people", unchecked, "they can't be listed: "+slackWord(err), "")
+		word, _ := slackWord(err)
+		d.add("slack", "people", unchecked, "they can't be listed: "+word, "")
 		return nil
 	}
 	emails := map[string]bool{}
@@ -297,7 +300,7 @@ func (d *doctor) way(ctx context.Context) {
 	switch {
 	case d.settings.SlackAppToken != "":
 		if _, _, err := d.slack.StartSocketModeContext(ctx); err != nil {
-			d.add(part, "Socket Mode", bad, "Slack says: "+slackWord(err), "turn Socket Mode on (inventbot manifest --socket), and make an app-level token with connections:write for SLACK_APP_TOKEN")
+			d.slackFails("Socket Mode", bad, err, "turn Socket Mode on (inventbot manifest --socket), and make an app-level token with connections:write for SLACK_APP_TOKEN")
 			return
 		}
 		d.add(part, "Socket Mode", good, "Slack lets the bot connect", "")
@@ -461,18 +464,28 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 	}
 }
 
-// slackWord is Slack's own word for what went wrong; an error may hold more than one wants printed.
-func slackWord(err error) string {
+// slackFails adds what Slack refused, in Slack's own word: an error may hold more than one wants printed. Without an
+// answer the step that mends it is another.
+func (d *doctor) slackFails(checked string, s state, err error, mend string) {
+	word, answered := slackWord(err)
+	if !answered {
+		mend = "see whether SLACK_API_URL is right and can be reached from here"
+	}
+	d.add("slack", checked, s, word, mend)
+}
+
+// slackWord is Slack's own word for what went wrong, and whether there was one.
+func slackWord(err error) (word string, answered bool) {
 	var limit *slack.RateLimitedError
 	var said slack.SlackErrorResponse
 	var status slack.StatusCodeError
 	switch {
 	case errors.As(err, &limit):
-		return "too many requests"
+		return "Slack wants fewer requests", true
 	case errors.As(err, &said):
-		return said.Err
+		return "Slack says " + said.Err, true
 	case errors.As(err, &status):
-		return status.Status
+		return "Slack answers " + status.Status, true
 	}
-	return "nothing (is SLACK_API_URL right, and can it be reached from here?)"
+	return "Slack doesn't answer", false
 }

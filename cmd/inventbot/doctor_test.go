@@ -153,6 +153,9 @@ func TestDoctor(t *testing.T) {
 			w.slack.AllowComplaint("invalid_auth")
 			w.settings["SLACK_BOT_TOKEN"] = "xoxb-s3cret"
 		}, 2, bad, []string{"slack token", "invalid_auth"}},
+		"a Slack that is away": {
+			func(_ *testing.T, w *world) { w.settings["SLACK_API_URL"] = "http://127.0.0.1:1/api/" }, 2, bad, []string{"slack token", "doesn't answer"},
+		},
 		"a scope that is missing": {func(_ *testing.T, w *world) {
 			w.slack.SetScopes("commands", "chat:write", "users:read", "channels:read", "groups:read", "im:read", "mpim:read")
 		}, 1, off, []string{"slack scope users:read.email", "missing", "e-mail"}},
@@ -164,13 +167,13 @@ func TestDoctor(t *testing.T) {
 			func(_ *testing.T, w *world) { w.settings["ADMINS"] = "UADA,UNOBODY" }, 1, off, []string{"slack ADMINS", "UNOBODY"},
 		},
 		"a channel for handoffs": {
-			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CSUPPORT" }, 1, good, []string{"slack channel CSUPPORT"}, // 1: Redis
+			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CSUPPORT" }, 1, good, []string{"slack handoffs in CSUPPORT"}, // 1: Redis
 		},
 		"a channel for handoffs without the bot": {func(_ *testing.T, w *world) {
 			w.settings["HANDOFF_CHANNEL"] = w.slack.AddChannel(slacktest.Channel{ID: "CRANDOM", Name: "random"}).ID
-		}, 1, off, []string{"slack channel CRANDOM", "no member"}},
+		}, 1, off, []string{"slack handoffs in CRANDOM", "no member"}},
 		"a channel for handoffs that isn't there": {
-			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CNOWHERE" }, 1, off, []string{"slack channel CNOWHERE", "channel_not_found"},
+			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CNOWHERE" }, 1, off, []string{"slack handoffs in CNOWHERE", "channel_not_found"},
 		},
 		"no public address": {func(*testing.T, *world) {}, 1, unchecked, []string{"slack PUBLIC_URL", "not set"}},
 		"nobody at the public address": {

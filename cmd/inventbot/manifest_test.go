@@ -22,7 +22,7 @@ func TestManifestYML(t *testing.T) {
 	}
 	const file = "../../manifest.yml"
 	if *update {
-		if err := os.WriteFile(file, printed.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(file, printed.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,8 +109,8 @@ func printed(t *testing.T, args ...string) string {
 	if code := run(t.Context(), append([]string{"manifest"}, args...), &out); code != 0 {
 		t.Fatalf("exit code %d: %s", code, &out)
 	}
-	var any map[string]any
-	if err := yaml.Unmarshal(out.Bytes(), &any); err != nil {
+	var read map[string]any
+	if err := yaml.Unmarshal(out.Bytes(), &read); err != nil {
 		t.Fatalf("no YAML: %v\n%s", err, &out)
 	}
 	return out.String()

@@ -1,8 +1,9 @@
 package main
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"reflect"
 	"regexp"
 	"strings"
@@ -51,10 +52,10 @@ func TestReadme(t *testing.T) {
 // TestLinks: what the documents at the root and under deploy link to in the repository is there.
 func TestLinks(t *testing.T) {
 	t.Parallel()
+	root := os.DirFS("../..")
 	link := regexp.MustCompile(`\]\(([^)]+)\)`)
 	for _, file := range []string{"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md"} {
-		path := filepath.Join("../..", file)
-		text, err := os.ReadFile(path)
+		text, err := fs.ReadFile(root, file)
 		if err != nil {
 			t.Error(err)
 			continue
@@ -64,7 +65,7 @@ func TestLinks(t *testing.T) {
 			if strings.Contains(target, "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(path), target)); target != "" && err != nil {
+			if _, err := fs.Stat(root, path.Join(path.Dir(file), target)); target != "" && err != nil {
 				t.Errorf("%s: %v", file, err)
 			}
 			if anchor != "" && target == "" && !strings.Contains(strings.ToLower(strings.ReplaceAll(string(text), " ", "-")), "#-"+anchor) {

@@ -1,0 +1,124 @@
+package bot_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/cache"
+)
+
+// tap is a proxy before Redis that notes each batch of commands that is sent through it: one round trip.
+type tap struct {
+	mu      sync.Mutex
+	batches []batch
+}
+
+type batch struct {
+	at   time.Time
+	text []byte
+}
+
+func newTap(t *testing.T, redis string) (*tap, string) {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &tap{}
+	var copying sync.WaitGroup
+	copying.Go(func() {
+		for {
+			down, err := l.Accept()
+			if err != nil {
+				return
+			}
+			up, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", redis)
+			if err != nil {
+				_ = down.Close()
+				return
+			}
+			copying.Go(func() {
+				_, _ = io.Copy(down, up)
+				_ = down.Close()
+			})
+			copying.Go(func() {
+				_, _ = io.Copy(up, io.TeeReader(down, p))
+				_ = up.Close()
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		copying.Wait() // the connections are closed with the store, which was opened after this
+	})
+	return p, "redis://" + l.Addr().String()
+}
+
+// Write notes a batch.
+func (p *tap) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.batches = append(p.batches, batch{time.Now(), bytes.Clone(text)})
+	return len(text), nil
+}
+
+// since counts the round trips between two moments that are about one of these words.
+func (p *tap) since(from, until time.Time, words ...string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, b := range p.batches {
+		if b.at.Before(from) || b.at.After(until) {
+			continue
+		}
+		for _, w := range words {
+			if bytes.Contains(b.text, []byte(w)) {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+// TestCallsOfAWarmAction holds what a click may cost when everybody is known: 2 calls to Invent, 1 to Slack, and 6 round trips to
+// Redis until the card is delivered.
+func TestCallsOfAWarmAction(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	p, url := newTap(t, n.address)
+	store, err := cache.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.takes()
+	for _, c := range []struct{ press, shows string }{{"Release", "Nobody"}, {"Take", "@ada"}, {"Release", "Nobody"}} {
+		emptied(t, store)
+		card = card.Now()
+		invents, slacks, begun := len(w.invent.Requests()), len(w.slack.Calls()), time.Now()
+		w.acknowledged(w.ada.Press(card, c.press))
+		w.support.ExpectUpdate(card, c.shows)
+		calls := w.slack.CallsTo("response_url")
+		delivered := calls[len(calls)-1].At
+		emptied(t, store)
+		if got := len(w.invent.Requests()) - invents; got != 2 {
+			t.Errorf("%s: %d calls to Invent, want 2", c.press, got)
+		}
+		if got := len(w.slack.Calls()) - slacks; got != 1 {
+			t.Errorf("%s: %d calls to Slack, want 1", c.press, got)
+		}
+		// The reading of the queue names nothing: it is one more.
+		if got := 1 + p.since(begun, delivered, "chat_1", "UADA"); got > 6 {
+			t.Errorf("%s: %d round trips to Redis until the card was delivered, want at most 6", c.press, got)
+		}
+		t.Logf("%s: %d round trips to Redis until the card was delivered, %d in all", c.press, 1+p.since(begun, delivered, "chat_1", "UADA"), 1+p.since(begun, time.Now(), "chat_1", "UADA"))
+	}
+}
