@@ -185,7 +185,7 @@ func (item Item) words(kind Verb) string {
 		words = wordUnnamed
 	}
 	if channel := channelName(state.IntegrationID); channel != "" {
-		words += ", " + channel
+		words = channel + ": " + words // a name that is written from right to left would turn the line
 	}
 	if a := state.Assistant; a != nil && tame(a.Name) != "" {
 		words += ", " + escape(a.Name, nameLimit)
