@@ -192,7 +192,7 @@ func (item Item) words(kind Verb) string {
 	}
 	words += ". " + stateWords(state) + "."
 	if !item.Waits.IsZero() && kind == Queue {
-		words += " Waiting since " + date(item.Waits) + "."
+		words += fmt.Sprintf(wordWaitingSince, date(item.Waits))
 	}
 	if t := state.LastContactMessageAt; t != nil {
 		words += " " + wordLastMessage + ": " + date(*t) + "."

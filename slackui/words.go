@@ -20,6 +20,7 @@ const (
 	wordCardID       = "Conversation `%s`"
 	wordSnapshot     = "This card can't be redrawn, because the app isn't in this channel: invite it for cards that stay true."
 	wordCustomer     = "a customer"
+	wordWaitingSince = " Waiting since %s."
 	wordUnnamed      = "Unnamed"
 	wordChannel      = "Channel"
 	wordAssistant    = "Assistant"
@@ -1046,4 +1047,17 @@ func channelName(integration string) string {
 		return name
 	}
 	return escape(integration, nameLimit)
+}
+
+// lasted words a duration in its largest unit.
+func lasted(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
