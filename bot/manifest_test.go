@@ -113,7 +113,7 @@ func TestManifest(t *testing.T) {
 	var shortcuts []string
 	for _, s := range m.Features.Shortcuts {
 		shortcuts = append(shortcuts, s.CallbackID)
-		if (s.CallbackID == slackui.WorkShortcut) != (s.Type == "message") || len(s.Name) > 24 && s.Type == "global" || s.Name == "" {
+		if (s.CallbackID == slackui.WorkShortcut) != (s.Type == "message") || len(s.Name) > 24 || s.Name == "" {
 			t.Errorf("the shortcut %q is a %s shortcut", s.Name, s.Type)
 		}
 	}

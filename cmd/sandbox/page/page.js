@@ -137,7 +137,7 @@ function article(m) {
         el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' }))),
       m.blocks ? draw(m.blocks, context) : el('div', { class: 'section', dir: 'auto' }, mrkdwn(m.text, context)),
       (m.unfurls ?? []).map((u) => el('div', { class: 'unfurl', 'data-link': u.link }, draw(u.blocks, context))),
-      m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on this conversation', onclick: () => shortcut(m.ts) }, 'Work on this conversation'),
+      m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on conversation', onclick: () => shortcut(m.ts) }, 'Work on conversation'),
       warnings[m.ts] ? el('p', { class: 'error', role: 'alert' }, '⚠ ' + warnings[m.ts]) : undefined));
 }
 
