@@ -154,7 +154,7 @@ func TestNothingIsOfferedThatInventLacks(t *testing.T) {
 	w := newWorld(t)
 	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
 	address, _ := w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
-	w.invent.Until(t.Context(), func() bool { return w.count("/openapi.json") > 0 })
+	w.until("the contract is read", func() bool { return strings.Contains(w.log.String(), "doesn't offer a route") })
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "doesn't offer what this needs")
 	w.acknowledged(w.ada.Types(w.support, "/invent help"))

@@ -76,7 +76,18 @@ func (b *browser) sees(selector, words string) {
 // types sends a line as the person who is chosen.
 func (b *browser) types(line string) {
 	b.t.Helper()
-	b.do(chromedp.SendKeys(`[data-testid="input"]`, line+"\n"))
+	b.keys(`[data-testid="input"]`, line+"\n")
+}
+
+// keys types at the end of what stands in a field. (chromedp's own SendKeys reads the page's nodes while they change.)
+func (b *browser) keys(selector, text string) {
+	b.t.Helper()
+	b.holds(fmt.Sprintf(`!!document.querySelector(%s)`, quote(selector)))
+	b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`{
+		const field = document.querySelector(%s);
+		field.focus();
+		field.setSelectionRange?.(field.value.length, field.value.length);
+	}`, quote(selector))), chromedp.KeyEvent(text))
 }
 
 // presses the button with these words in the newest message that has one.
@@ -218,14 +229,14 @@ func TestBrowserFlows(t *testing.T) {
 	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who_pick"]`))
 	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.value === 'Grace Example')`)
 	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.innerText.includes("won't be notified here") || o.label.includes("won't be notified here"))`)
-	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="who_pick"]`, "Me"),
-		chromedp.SendKeys(`[data-testid="modal"] [data-action="note_text"]`, "Call at 5"),
-		chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "Me")
+	b.keys(`[data-testid="modal"] [data-action="note_text"]`, "Call at 5")
+	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
 	b.sees(`[data-testid="modal"]`, "Nobody else would get this note")
 	b.picture("assign")
-	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="modal"] [data-action="who_pick"]').value = ''; undefined`),
-		chromedp.SendKeys(`[data-testid="modal"] [data-action="who_pick"]`, "Grace Example"),
-		chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="modal"] [data-action="who_pick"]').value = ''; undefined`))
+	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "Grace Example")
+	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
 	b.holds(`!document.querySelector('dialog[open]')`)
 	b.assignee("chat_layla", "mem_grace")
 	b.sees(".unfurl", "@Grace")
@@ -256,7 +267,8 @@ func TestBrowserFlows(t *testing.T) {
 	b.sees("article:not([data-private])", "hello")
 	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('article')].find((a) => a.innerText.includes('hello')).querySelector('.shortcut').click(); undefined`))
 	b.sees(`[data-testid="modal"]`, "Find a conversation")
-	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="which_text"]`, "chat_rosa"), chromedp.Click(`//dialog//button[.="Show"]`))
+	b.keys(`[data-testid="modal"] [data-action="which_text"]`, "chat_rosa")
+	b.do(chromedp.Click(`//dialog//button[.="Show"]`))
 	b.sees(private, "Rosa Muster")
 	b.picture("shortcut")
 	b.presses("Back to nobody")
@@ -337,13 +349,13 @@ func TestBrowserDrawsBlockKit(t *testing.T) {
 	b.sees(`[data-testid="modal"]`, "To whom")
 	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who"]`))
 	b.holds(`document.querySelector('datalist option')?.value === 'Grace'`)
-	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="who"]`, "Grace"),
-		chromedp.SendKeys(`[data-testid="modal"] [data-action="note"]`, "short"),
-		chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.keys(`[data-testid="modal"] [data-action="who"]`, "Grace")
+	b.keys(`[data-testid="modal"] [data-action="note"]`, "short")
+	b.do(chromedp.Click(`//dialog//button[.="Do it"]`))
 	b.sees(`[data-testid="modal"]`, "Say more.")
 	b.picture("modal")
-	b.do(chromedp.SendKeys(`[data-testid="modal"] [data-action="note"]`, ", and more"),
-		chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.keys(`[data-testid="modal"] [data-action="note"]`, ", and more")
+	b.do(chromedp.Click(`//dialog//button[.="Do it"]`))
 	b.holds(`!document.querySelector('dialog[open]')`)
 	<-submitted
 	if last := (<-submitted).Get("payload"); !strings.Contains(last, "mem_grace") || !strings.Contains(last, "short, and more") {
