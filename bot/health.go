@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -227,6 +228,7 @@ func (b *Bot) checkContract(ctx context.Context) {
 			}
 		}
 		b.probe.contract.Store(&k)
+		debug.FreeOSMemory() // reading the document took more than all else at rest
 		b.health.mu.Lock()
 		news := !slices.Equal(b.health.contract, k.Findings())
 		b.health.contract = k.Findings()
