@@ -207,6 +207,47 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestLeaderKilled kills the process that announces handoffs, in the middle of listing the inbox. The other one announces what
+// waits since then, and nothing twice: left-over messages fail the test.
+func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.settings["REDIS_URL"], w.settings["HANDOFF_CHANNEL"], w.settings["LOG_LEVEL"] = redis(t), w.support.ID, "debug"
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	waits := func(id string) {
+		w.invent.AddChat(inventtest.Chat{ID: id, Customer: "Jane Doe", Channel: "email", State: invent.Open})
+	}
+	leader := start(t, w.settings)
+	if !w.invent.Until(t.Context(), func() bool { return strings.Contains(leader.output.String(), "the inbox was listed") }) {
+		t.Fatal("the inbox is never listed")
+	}
+	waits("chat_2")
+	w.support.ExpectMessage("chat_2")
+	start(t, w.settings)
+	listings := func() (n int) {
+		for _, r := range w.invent.Requests() {
+			if strings.HasSuffix(r.Path, "/inbox") {
+				n++
+			}
+		}
+		return n
+	}
+	before := listings()
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Hang: true})
+	waits("chat_3")
+	if !w.invent.Until(t.Context(), func() bool { return listings() > before }) {
+		t.Fatal("the leader doesn't list again")
+	}
+	if err := leader.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-leader.ended
+	undo()
+	w.support.ExpectMessage("chat_3")
+	waits("chat_4")
+	w.support.ExpectMessage("chat_4")
+}
+
 func asked(w *world, method string) bool {
 	for _, r := range w.invent.Requests() {
 		if r.Method == method && strings.Contains(r.Path, "/chats/chat_1") {
