@@ -52,6 +52,8 @@ type Bot struct {
 	probe        *Team
 	cache        *cache.Cache
 	spare        *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
+	crew         *crew        // of cache
+	spareCrew    *crew        // of spare
 	chatURL      slackui.ChatURL
 	slackHost    string
 	admins       []string
@@ -104,12 +106,13 @@ func New(c Config) (*Bot, error) {
 	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
 		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}
+	b.crew = newCrew(b.cache, b.workers)
 	if !b.cache.InProcess() {
 		spare, err := cache.OpenInProcess()
 		if err != nil {
 			return nil, err
 		}
-		b.spare = spare
+		b.spare, b.spareCrew = spare, newCrew(spare, b.workers)
 	}
 	return b, nil
 }
@@ -174,7 +177,7 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	loops.Go(func() { b.checkContract(ctx) })
 	loops.Go(func() { b.lead(ctx) })
 	loops.Go(func() { b.follow(ctx) })
-	loops.Go(func() { b.serveQueue(ctx, work, b.cache) })
+	loops.Go(func() { b.serveQueue(ctx, work, b.crew) })
 	if b.spare != nil {
 		loops.Go(func() {
 			select {
@@ -182,7 +185,7 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 			case <-ctx.Done():
 			}
 			// Used or not, it is drained in the same way: it may be used while the server drains.
-			b.serveQueue(ctx, work, b.spare)
+			b.serveQueue(ctx, work, b.spareCrew)
 		})
 	}
 	loops.Wait()

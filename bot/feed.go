@@ -40,28 +40,37 @@ const (
 // inbox is the list of an organisation's conversations in memory, with what this process itself has changed since.
 type inbox struct {
 	listing[[]invent.Chat]
-	mu   sync.Mutex
-	ours map[string]ourChange
+	mu         sync.Mutex
+	young, old map[string]ourChange // by conversation; when young is a minute old or full, it becomes old
+	turned     time.Time
 }
 
 type ourChange struct {
-	chat invent.Chat
-	at   time.Time
+	state invent.ChatState
+	at    time.Time
 }
+
+const oursMost = 100 * inboxPages // more than an inbox can show are of no use
 
 // changed notes a conversation as this process has just seen it.
 func (x *inbox) changed(c invent.Chat, at time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.ours == nil {
-		x.ours = map[string]ourChange{}
+	if x.young == nil || at.Sub(x.turned) > time.Minute || len(x.young) >= oursMost {
+		x.old, x.young, x.turned = x.young, map[string]ourChange{}, at
 	}
-	for id, old := range x.ours {
-		if at.Sub(old.at) > time.Minute {
-			delete(x.ours, id)
-		}
+	x.young[c.ID] = ourChange{state: c.State, at: at}
+}
+
+// own answers the state of a conversation as this process has seen it in the last minute.
+func (x *inbox) own(id string, now time.Time) (invent.ChatState, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o, found := x.young[id]
+	if !found {
+		o, found = x.old[id]
 	}
-	x.ours[c.ID] = ourChange{chat: c, at: at}
+	return o.state, found && now.Sub(o.at) < time.Minute
 }
 
 // conversations answers the inbox as it was at the given moment or later, each conversation once, with this process's own
@@ -71,15 +80,11 @@ func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]i
 	if err != nil {
 		return nil, err
 	}
-	t.inbox.mu.Lock()
-	defer t.inbox.mu.Unlock()
-	if len(t.inbox.ours) == 0 {
-		return list, nil
-	}
 	list = slices.Clone(list)
+	now := b.now()
 	for i, c := range list {
-		if own, found := t.inbox.ours[c.ID]; found && b.now().Sub(own.at) < time.Minute {
-			list[i].State = own.chat.State
+		if own, found := t.inbox.own(c.ID, now); found {
+			list[i].State = own
 		}
 	}
 	return list, nil

@@ -54,35 +54,84 @@ func (w *work) encode() json.RawMessage {
 	return text
 }
 
+// crew carries out the jobs of one queue.
+type crew struct {
+	queue *cache.Cache
+	slots chan struct{}   // one for each job that runs; while nobody serves the queue, all are taken
+	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
+}
+
+func newCrew(q *cache.Cache, size int) *crew {
+	c := &crew{queue: q, slots: make(chan struct{}, size)}
+	c.rest()
+	return c
+}
+
+// rest waits for what runs, and lets nothing more begin.
+func (c *crew) rest() {
+	for range cap(c.slots) {
+		c.slots <- struct{}{}
+	}
+}
+
+// free takes a slot, if there is one.
+func (c *crew) free() bool {
+	select {
+	case c.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// begin runs jobs, for each of which a slot is taken.
+func (b *Bot) begin(c *crew, list ...cache.Job) {
+	for _, j := range list {
+		go func() { // rest waits for it
+			defer func() { <-c.slots }()
+			b.run(c.work, c.queue, j)
+		}()
+	}
+}
+
+// submit stores the job. When this process has a hand free, a job runs here at once.
+func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job) (cache.Admission, error) {
+	if !c.free() {
+		return c.queue.Submit(ctx, j, b.queue) //nolint:wrapcheck // the caller says what it means
+	}
+	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue)
+	if taken == nil {
+		<-c.slots
+		return admission, err //nolint:wrapcheck // as above
+	}
+	b.begin(c, *taken)
+	return admission, nil
+}
+
 // serveQueue carries out the jobs of one queue until ctx ends and what this process alone knows is done.
 // work is the context of the jobs themselves.
-func (b *Bot) serveQueue(ctx, work context.Context, q *cache.Cache) {
+func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
+	q := c.queue
 	if err := q.Warm(ctx); err != nil {
 		b.log.Warn("Redis doesn't answer yet", "error", err)
 	}
-	var jobs sync.WaitGroup
-	slots := make(chan struct{}, b.workers)
-	start := func(list []cache.Job) {
-		for _, j := range list {
-			jobs.Go(func() {
-				defer func() { <-slots }()
-				b.run(work, q, j)
-			})
-		}
+	c.work = work
+	for range cap(c.slots) {
+		<-c.slots
 	}
 	ticking := make(chan struct{})
 	stopTicking := make(chan struct{})
 	go func() {
 		defer close(ticking)
-		b.tick(work, q, stopTicking, slots, start)
+		b.tick(work, c, stopTicking)
 	}()
 	for !b.queueDone(ctx, work, q) {
-		n := takeSlots(slots, 32)
+		n := takeSlots(c.slots, 32)
 		list, err := q.Next(work, n, readWait)
 		for range n - len(list) {
-			<-slots
+			<-c.slots
 		}
-		start(list)
+		b.begin(c, list...)
 		if err != nil {
 			b.log.Debug("the queue can't be read", "error", err)
 			pauseFor(ctx, readWait)
@@ -90,7 +139,7 @@ func (b *Bot) serveQueue(ctx, work context.Context, q *cache.Cache) {
 	}
 	close(stopTicking)
 	<-ticking
-	jobs.Wait()
+	c.rest()
 	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
 		b.log.Debug("this process stays in the consumer group", "error", err)
 	}
@@ -132,7 +181,8 @@ func pauseFor(ctx context.Context, d time.Duration) {
 }
 
 // tick wakes jobs whose time has come, tells people whose action takes long, and takes over the jobs of the dead.
-func (b *Bot) tick(work context.Context, q *cache.Cache, stop <-chan struct{}, slots chan struct{}, start func([]cache.Job)) {
+func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
+	q := c.queue
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	var reaped time.Time
@@ -155,18 +205,18 @@ func (b *Bot) tick(work context.Context, q *cache.Cache, stop <-chan struct{}, s
 			continue
 		}
 		reaped = time.Now()
-		n := takeSlots(slots, 32)
+		n := takeSlots(c.slots, 32)
 		list, err := q.Reap(work, n)
 		if err != nil {
 			b.log.Debug("jobs of the dead can't be found", "error", err)
 		}
 		for range n - len(list) {
-			<-slots
+			<-c.slots
 		}
 		if len(list) > 0 {
 			b.log.Warn("jobs taken over from a process that stopped answering", "jobs", len(list))
 		}
-		start(list)
+		b.begin(c, list...)
 	}
 }
 

@@ -102,6 +102,7 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	o.PoolSize = 64
 	o.PipelinePoolSize = -1 // no second pool, which would dial anew and hold 256 KiB for each connection
 	o.DisableIdentity = true
+	o.Protocol = 2 // the newer one looks for pushed messages before each answer, and nothing here is pushed
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
 	c := &Cache{consumer: rand.Text(), now: time.Now, patience: patience}

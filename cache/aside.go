@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -18,9 +17,9 @@ const (
 func (c *Cache) SetAside(ctx context.Context, j Job) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	text, err := json.Marshal(j)
+	text, err := j.encode()
 	if err != nil {
-		return fmt.Errorf("encoding a job: %w", err)
+		return err
 	}
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.XAdd(ctx, &redis.XAddArgs{Stream: asideKey, MaxLen: asideKept, Approx: true, Values: []any{"job", text}})

@@ -33,7 +33,7 @@ type Job struct {
 	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
 	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
-	Body  json.RawMessage `json:"body"`
+	Body  json.RawMessage `json:"body,omitempty"`
 
 	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
 	// knows how far it came.
@@ -53,7 +53,8 @@ const (
 )
 
 // submitScript reserves the request, stores the job and queues it, all or nothing. What comes
-// after its deadline (by Redis's own clock) is refused: its sender has given it up.
+// after its deadline (by Redis's own clock) is refused: its sender has given it up. A sender that
+// can run a job at once (ARGV[8]) takes the one that has waited longest, mostly its own.
 var submitScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -64,24 +65,40 @@ redis.call('SET', KEYS[1], '1', 'EX', ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 if ARGV[6] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[6], ARGV[1]) end
 if redis.call('RPUSH', KEYS[3], ARGV[1]) == 1 then redis.call('XADD', KEYS[4], '*', 'job', ARGV[2]) end
-return {'accepted', now}`)
+if ARGV[8] == '' then return {'accepted', now} end
+local got = redis.pcall('XREADGROUP', 'GROUP', ARGV[7], ARGV[8], 'COUNT', 1, 'STREAMS', KEYS[4], '>')
+if not got or got.err then return {'accepted', now} end
+local entry = got[1][2][1]
+if entry[2][2] == ARGV[2] then return {'accepted', now, entry[1]} end
+return {'accepted', now, entry[1], entry[2][2]}`)
 
 // Submit stores the job and queues it in one atomic step and one round trip, within 250 ms.
 // At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
 // was given up is not done late (see submitScript), unless only the answer was lost: then the
-// caller may find the same job again through Next.
+// caller may find the same job again through Next or Reap.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
+	a, _, err := c.submit(ctx, j, limit, "")
+	return a, err
+}
+
+// SubmitHere is Submit for a caller who can run a job at once. It hands out one, as Next would, or nil: mostly the
+// very job, but one that has waited longer comes first.
+func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int) (Admission, *Job, error) {
+	return c.submit(ctx, j, limit, c.consumer)
+}
+
+func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (Admission, *Job, error) {
 	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	if !c.skewKnown.Load() {
 		if err := c.learnClock(ctx); err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 	}
-	body, err := json.Marshal(j)
+	text, err := j.encode()
 	if err != nil {
-		return 0, fmt.Errorf("encoding a job: %w", err)
+		return 0, nil, err
 	}
 	tell := int64(0)
 	if !j.Tell.IsZero() {
@@ -90,25 +107,61 @@ func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error)
 	// Both clocks are read in whole milliseconds: two less, and what Redis meets after the deadline is late for sure.
 	answer, err := submitScript.Run(ctx, c.rdb,
 		[]string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey},
-		j.ID, body, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load()-2, tell).Slice()
+		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load()-2, tell, workers, consumer).Slice()
 	if err != nil {
-		return 0, fmt.Errorf("submitting a job: %w", err)
+		return 0, nil, fmt.Errorf("submitting a job: %w", err)
 	}
-	if len(answer) != 2 {
-		return 0, errors.New("submitting a job: Redis answered something else")
+	if len(answer) < 2 {
+		return 0, nil, errors.New("submitting a job: Redis answered something else")
 	}
 	if now, ok := answer[1].(int64); ok {
 		c.heardClock(now)
 	}
 	switch answer[0] {
 	case "accepted":
-		return Accepted, nil
+		return Accepted, j.handed(answer[2:]), nil
 	case "repeated":
-		return Repeated, nil
+		return Repeated, nil, nil
 	case "full":
-		return Full, nil
+		return Full, nil, nil
 	}
-	return 0, errors.New("submitting a job: it reached Redis too late")
+	return 0, nil, errors.New("submitting a job: it reached Redis too late")
+}
+
+// handed reads what submitScript hands out: nothing, the place of the submitted job, or place and text of another.
+func (j Job) handed(answer []any) *Job {
+	switch len(answer) {
+	case 1:
+		j.entry, _ = answer[0].(string)
+		return &j
+	case 2:
+		entry, _ := answer[0].(string)
+		for _, other := range decode([]redis.XMessage{{ID: entry, Values: map[string]any{"job": answer[1]}}}) {
+			return &other
+		}
+	}
+	return nil
+}
+
+// encode is json.Marshal, but for the body, which is JSON already and taken over as it is.
+func (j Job) encode() ([]byte, error) {
+	body := j.Body
+	j.Body = nil
+	head, err := json.Marshal(j)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a job: %w", err)
+	}
+	if len(body) == 0 {
+		return head, nil
+	}
+	if !json.Valid(body) {
+		return nil, errors.New("encoding a job: its body isn't JSON")
+	}
+	text := make([]byte, 0, len(head)+len(body)+len(`,"body":`))
+	text = append(text, head[:len(head)-1]...)
+	text = append(text, `,"body":`...)
+	text = append(text, body...)
+	return append(text, '}'), nil
 }
 
 // Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
@@ -233,12 +286,12 @@ return 1`)
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	body, err := json.Marshal(j)
+	text, err := j.encode()
 	if err != nil {
-		return fmt.Errorf("encoding a job: %w", err)
+		return err
 	}
 	err = laterScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey},
-		workers, c.consumer, j.entry, j.ID, body, due.UnixMilli()).Err()
+		workers, c.consumer, j.entry, j.ID, text, due.UnixMilli()).Err()
 	if err != nil {
 		return fmt.Errorf("giving a job back: %w", err)
 	}
