@@ -69,7 +69,9 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Resume:
 		return b.resume(ctx, t, w)
 	}
-	me, err := b.member(ctx, t, i.User, j.At)
+	known, err := b.cache.Known(ctx, t.ID, i.Chat, i.Channel, i.User)
+	b.debug("what is known can't be read: asking Slack and Invent, and only the clicked card is redrawn", err)
+	me, err := b.checked(ctx, t, i.User, j.At, known.Link)
 	if err != nil {
 		return "", err
 	}
@@ -101,10 +103,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	b.passed(read, j)
-	s := &scene{team: t, work: w, job: j, chat: chat, people: map[string]cache.Link{i.User: me}}
-	if s.known, err = b.cache.Known(ctx, t.ID, i.Chat, i.Channel); err != nil {
-		b.log.Debug("cards can't be read: only the clicked one is redrawn", "error", err)
-	}
+	s := &scene{team: t, work: w, job: j, chat: chat, known: known, people: map[string]cache.Link{i.User: me}}
 	switch i.Verb {
 	case slackui.Unfold:
 		return shown, b.unfold(ctx, s)

@@ -203,20 +203,22 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return err
 	}
 	b.passed(drawn, s.job)
-	b.remember(ctx, s, card)
-	deed := cache.Deed{
-		Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
-		To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
-	}
-	if err := b.cache.AddDeed(ctx, s.team.ID, deed); err != nil {
-		b.log.Warn("a change can't be kept in the history", "error", err, "ref", ref(i.Key))
+	home, opened, err := b.cache.Changed(ctx, s.team.ID, cache.Change{
+		Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card,
+		Deed: cache.Deed{
+			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
+			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
+		},
+	})
+	if err != nil {
+		b.log.Warn("a change can't be kept: its card won't be redrawn until it is clicked, and the history lacks it", "error", err, "ref", ref(s.job.ID))
 	}
 	if i.Verb.Sets() {
 		if i.Private {
 			b.replace(ctx, i, slackui.Set(i.Verb, false))
 		}
 		b.redrawOthers(ctx, s, card)
-		b.redrawHome(ctx, s.team, i)
+		b.redrawOpened(ctx, i, home, opened)
 		return nil
 	}
 	back := b.back(ctx, s)
@@ -231,7 +233,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	b.passed(remembered, s.job)
 	b.redrawOthers(ctx, s, card)
 	b.notify(ctx, s)
-	b.redrawHome(ctx, s.team, i)
+	b.redrawOpened(ctx, i, home, opened)
 	return nil
 }
 

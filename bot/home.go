@@ -112,10 +112,15 @@ func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 
 // redrawHome draws the Home tab of the one who changed something anew, if they have ever opened it.
 func (b *Bot) redrawHome(ctx context.Context, t *Team, i slackui.Intent) {
-	kept, found, err := b.cache.Home(ctx, t.ID, i.User)
+	kept, opened, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
+	b.redrawOpened(ctx, i, kept, opened)
+}
+
+// redrawOpened is redrawHome for a tab about which Redis was asked already.
+func (b *Bot) redrawOpened(ctx context.Context, i slackui.Intent, kept cache.Home, opened bool) {
 	onHome := i.List == slackui.Home || i.Verb == slackui.Hush || i.Verb == slackui.Tellme
-	if !found && !onHome {
+	if !opened && !onHome {
 		return
 	}
 	home := slackui.Intent{
@@ -196,7 +201,7 @@ func (b *Bot) noticeFromFeed(ctx context.Context, t *Team, w *work, j cache.Job)
 		return "", err
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat}
-	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, ""); err != nil {
+	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, "", ""); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	h := s.holder(ctx, b)

@@ -34,19 +34,25 @@ func refuse(r slackui.Reason) error { return &refusal{reason: r} }
 // or temporary.
 func (b *Bot) member(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
 	link, found, err := b.cache.Link(ctx, t.ID, user)
-	if err != nil {
-		b.log.Debug("links can't be read: asking Slack and Invent", "error", err)
+	b.debug("links can't be read: asking Slack and Invent", err)
+	if !found {
+		return b.checked(ctx, t, user, asked, nil)
 	}
-	if found && b.now().Sub(link.Checked) < linkFresh {
-		return link, nil
+	return b.checked(ctx, t, user, asked, &link)
+}
+
+// checked is member for a user about whom Redis was asked already: link is what it knows, nil for nothing.
+func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time, link *cache.Link) (cache.Link, error) {
+	if link != nil && b.now().Sub(link.Checked) < linkFresh {
+		return *link, nil
 	}
 	fresh, err := b.lookUp(ctx, t, user, asked)
 	if err != nil {
-		if found && temporary(err) {
-			return link, nil
+		if link != nil && temporary(err) {
+			return *link, nil
 		}
-		if no := (*refusal)(nil); found && errors.As(err, &no) {
-			b.debug("a link that counts no more can't be dropped", b.cache.DropLink(ctx, t.ID, user, link))
+		if no := (*refusal)(nil); link != nil && errors.As(err, &no) {
+			b.debug("a link that counts no more can't be dropped", b.cache.DropLink(ctx, t.ID, user, *link))
 		}
 		return cache.Link{}, err
 	}

@@ -65,7 +65,7 @@ var calls = map[string]struct {
 		return c.SetPerson(ctx, "T1", cache.Person{User: "U1"}, "mem_1")
 	}},
 	"Known": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Known(ctx, "T1", "chat_1", "C1")
+		_, err := c.Known(ctx, "T1", "chat_1", "C1", "U1")
 		return err
 	}},
 	"SetReach": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetReach(ctx, "T1", "C1", cache.Own) }},
@@ -109,7 +109,7 @@ var calls = map[string]struct {
 		_, err := c.Tried(ctx, "T1")
 		return err
 	}},
-	"AddDeed": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.AddDeed(ctx, "T1", deed(1, "chat_1")) }},
+	"Changed": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return addDeed(ctx, c, deed(1, "chat_1")) }},
 	"Deeds": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Deeds(ctx, "T1", "chat_1")
 		return err

@@ -684,7 +684,7 @@ func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
 			{"Tick", func() { tick(t, c, noon) }},
 			{"Next", func() { held = next(t, c, "a") }},
 			{"Link", func() { _, _, err := c.Link(t.Context(), "T1", "U1"); fine(t, err) }},
-			{"Known", func() { _, err := c.Known(t.Context(), "T1", "chat_1", "C1"); fine(t, err) }},
+			{"Known", func() { _, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); fine(t, err) }},
 			{"Remember", func() { fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1))) }},
 			{"Done", func() { done(t, c, held...) }},
 		} {

@@ -185,24 +185,16 @@ func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, e
 	return tried, nil
 }
 
-// AddDeed keeps a change for 90 days, as one of the newest 20,000 of the team.
-func (c *Cache) AddDeed(ctx context.Context, team string, d Deed) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
+// addDeed keeps a change for 90 days, as one of the newest 20,000 of the team.
+func addDeed(ctx context.Context, p redis.Pipeliner, team string, d Deed) error {
 	text, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("encoding a change: %w", err)
 	}
 	key := historyKey(team)
-	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: historyKept, Approx: true, Values: []any{"deed", text}})
-		p.XTrimMinID(ctx, key, strconv.FormatInt(time.Now().Add(-historyLife).UnixMilli(), 10))
-		p.Expire(ctx, key, historyLife)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("keeping a change: %w", err)
-	}
+	p.XAdd(ctx, &redis.XAddArgs{Stream: key, MaxLen: historyKept, Approx: true, Values: []any{"deed", text}})
+	p.XTrimMinID(ctx, key, strconv.FormatInt(time.Now().Add(-historyLife).UnixMilli(), 10))
+	p.Expire(ctx, key, historyLife)
 	return nil
 }
 

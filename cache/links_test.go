@@ -185,7 +185,7 @@ func TestDeeds(t *testing.T) {
 	t.Run("are those of one conversation, newest first, each once", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			for _, d := range []cache.Deed{deed(1, "chat_1"), deed(2, "chat_2"), deed(3, "chat_1"), deed(3, "chat_1")} {
-				fine(t, c.AddDeed(t.Context(), "T1", d))
+				fine(t, addDeed(t.Context(), c, d))
 			}
 			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), "*", "deed", "{").Err())
 			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), "*", "other", "x").Err())
@@ -205,7 +205,7 @@ func TestDeeds(t *testing.T) {
 	})
 	t.Run("are found behind thousands of others", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
-			fine(t, c.AddDeed(t.Context(), "T1", deed(0, "chat_1")))
+			fine(t, addDeed(t.Context(), c, deed(0, "chat_1")))
 			text, err := json.Marshal(deed(1, "chat_2"))
 			fine(t, err)
 			for range 22 {
@@ -216,7 +216,7 @@ func TestDeeds(t *testing.T) {
 				_, err = pipe.Exec(t.Context())
 				fine(t, err)
 			}
-			fine(t, c.AddDeed(t.Context(), "T1", deed(2, "chat_1")))
+			fine(t, addDeed(t.Context(), c, deed(2, "chat_1")))
 			got, err := c.Deeds(t.Context(), "T1", "chat_1")
 			fine(t, err)
 			if d := cmp.Diff([]cache.Deed{deed(2, "chat_1"), deed(0, "chat_1")}, got); d != "" {
@@ -230,7 +230,7 @@ func TestDeeds(t *testing.T) {
 			text, err := json.Marshal(deed(1, "chat_1"))
 			fine(t, err)
 			fine(t, c.Raw().Do(t.Context(), "XADD", cache.HistoryKey("T1"), fmt.Sprintf("%d-0", old), "deed", text).Err())
-			fine(t, c.AddDeed(t.Context(), "T1", deed(2, "chat_1")))
+			fine(t, addDeed(t.Context(), c, deed(2, "chat_1")))
 			got, err := c.Deeds(t.Context(), "T1", "chat_1")
 			fine(t, err)
 			if d := cmp.Diff([]cache.Deed{deed(2, "chat_1")}, got); d != "" {

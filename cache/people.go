@@ -71,12 +71,13 @@ const (
 	Shared       Reach = "shared" // other organisations too
 )
 
-// Known is what one round trip tells of a conversation and of the channel where it is asked for.
+// Known is what one round trip tells of a conversation, of the channel where it is asked for, and of the one who asks.
 type Known struct {
 	Cards   []Card
 	Via     Via
 	Reach   Reach
 	Handoff Handoff
+	Link    *Link // as Cache.Link finds it; nil for a miss
 }
 
 // Link finds a user's member. A miss is ok == false without an error. An error means that Redis
@@ -123,17 +124,20 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 	return c.set(ctx, values, personLife)
 }
 
-// Known finds the cards of a conversation, newest first, through whom it was assigned last, and who can
-// read the channel. Of more than 50 cards the oldest are forgotten.
-func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, error) {
+// Known finds the cards of a conversation, newest first, through whom it was assigned last, who can
+// read the channel, and which member the user is ("": nobody asks). Of more than 50 cards the oldest are forgotten.
+func (c *Cache) Known(ctx context.Context, team, chat, channel, user string) (Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var cards *redis.MapStringStringCmd
-	var reach, handoff *redis.StringCmd
+	var reach, handoff, link *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		cards = p.HGetAll(ctx, cardsKey(team, chat))
 		reach = p.Get(ctx, reachKey(team, channel))
 		handoff = p.HGet(ctx, handoffsKey(team), chat)
+		if user != "" {
+			link = p.Get(ctx, linkKey(team, user))
+		}
 		return nil
 	})
 	if err := unread("reading cards", cmds, err); err != nil {
@@ -143,6 +147,11 @@ func (c *Cache) Known(ctx context.Context, team, chat, channel string) (Known, e
 	k := Known{Reach: Reach(reach.Val())}
 	_ = json.Unmarshal([]byte(handoff.Val()), &k.Handoff) // a miss, or broken: it doesn't wait, as far as is known
 	_ = json.Unmarshal([]byte(fields[viaField]), &k.Via)
+	if user != "" {
+		if l := (Link{}); json.Unmarshal([]byte(link.Val()), &l) == nil {
+			k.Link = &l
+		}
+	}
 	for field, text := range fields {
 		var card Card
 		if channel, ts, ok := strings.Cut(field, " "); ok && json.Unmarshal([]byte(text), &card) == nil {
@@ -171,10 +180,55 @@ func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) err
 	return nil
 }
 
+// Change is what a change of a conversation leaves behind.
+type Change struct {
+	Chat  string
+	State string // a digest of what its cards show
+	Via   Via    // zero: as it is
+	Card  *Card  // drawn for it; nil: none
+	Deed  Deed
+}
+
+// Changed keeps a change in one round trip: the card and through whom as Remember does, the deed for 90 days, as one of
+// the newest 20,000 of the team. It answers what Home knows by then of the one who made it.
+func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	var cards []Card
+	if n.Card != nil {
+		cards = append(cards, *n.Card)
+	}
+	var home *redis.StringCmd
+	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if err := remember(ctx, p, team, n.Chat, n.State, n.Via, cards); err != nil {
+			return err
+		}
+		if err := addDeed(ctx, p, team, n.Deed); err != nil {
+			return err
+		}
+		home = p.Get(ctx, homeKey(team, n.Deed.User))
+		return nil
+	})
+	if err := unread("keeping a change", cmds, err); err != nil {
+		return Home{}, false, err
+	}
+	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, nil
+}
+
 // Remember keeps cards, the state that they show, and who assigned the conversation (unless via is zero), for 30 days.
 func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		return remember(ctx, p, team, chat, state, via, cards)
+	})
+	if err != nil {
+		return fmt.Errorf("remembering cards: %w", err)
+	}
+	return nil
+}
+
+func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, via Via, cards []Card) error {
 	fields := []any{stateField, state}
 	if via != (Via{}) {
 		text, err := json.Marshal(via)
@@ -191,16 +245,10 @@ func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via,
 		fields = append(fields, card.field(), text)
 	}
 	key := cardsKey(team, chat)
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.HSet(ctx, key, fields...)
-		p.Expire(ctx, key, cardsLife)
-		p.ZAdd(ctx, cardedKey(team), redis.Z{Score: float64(time.Now().UnixMilli()), Member: chat})
-		p.Expire(ctx, cardedKey(team), cardsLife)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("remembering cards: %w", err)
-	}
+	p.HSet(ctx, key, fields...)
+	p.Expire(ctx, key, cardsLife)
+	p.ZAdd(ctx, cardedKey(team), redis.Z{Score: float64(time.Now().UnixMilli()), Member: chat})
+	p.Expire(ctx, cardedKey(team), cardsLife)
 	return nil
 }
 

@@ -23,7 +23,7 @@ func fill(t *testing.T, c *cache.Cache) {
 	fine(t, c.SetOffer(t.Context(), "T1", "U1", offer))
 	_, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(`{"v":1}`), time.Now())
 	fine(t, err)
-	fine(t, c.AddDeed(t.Context(), "T1", deed(1, "chat_1")))
+	fine(t, addDeed(t.Context(), c, deed(1, "chat_1")))
 	_, err = c.TellOnce(t.Context(), "T1", "key")
 	fine(t, err)
 	fine(t, c.KeepNote(t.Context(), "T1", "n1", "a note"))
@@ -31,6 +31,12 @@ func fill(t *testing.T, c *cache.Cache) {
 	fine(t, c.SetHome(t.Context(), "T1", "U1", cache.Home{Hash: "h"}))
 	_, err = c.Greet(t.Context(), "T1", "U1")
 	fine(t, err)
+}
+
+// addDeed keeps what a change of the deed's conversation leaves behind.
+func addDeed(ctx context.Context, c *cache.Cache, d cache.Deed) error {
+	_, _, err := c.Changed(ctx, "T1", cache.Change{Chat: d.Chat, State: "a state", Deed: d})
+	return err
 }
 
 // remember remembers cards that show some state.
@@ -148,7 +154,7 @@ func TestPerson(t *testing.T) {
 func TestKnown(t *testing.T) {
 	known := func(t *testing.T, c *cache.Cache, team, chat, channel string) cache.Known {
 		t.Helper()
-		k, err := c.Known(t.Context(), team, chat, channel)
+		k, err := c.Known(t.Context(), team, chat, channel, "")
 		fine(t, err)
 		return k
 	}
@@ -231,7 +237,7 @@ func TestKnown(t *testing.T) {
 	t.Run("says that it doesn't know what it can't read", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())
-			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1"); err == nil {
+			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); err == nil {
 				t.Errorf("%+v without an error", k)
 			}
 		})
