@@ -215,15 +215,16 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	if i.ResponseURL != "" && i.Verb != slackui.Leave {
 		j.Tell = now.Add(patience)
 	}
-	j.Body = (&work{Intent: i}).encode()
-	admission, err := b.submit(ctx, b.crew, j)
+	w := work{Intent: i}
+	j.Body = w.encode()
+	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
 		// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
 		b.settled.add(j, false)
 		b.metrics.spared.Inc()
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
-		admission, err = b.submit(ctx, b.spareCrew, j)
+		admission, err = b.submit(ctx, b.spareCrew, j, w)
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))

@@ -84,18 +84,16 @@ func (c *crew) free() bool {
 	}
 }
 
-// begin runs jobs, for each of which a slot is taken.
-func (b *Bot) begin(c *crew, list ...cache.Job) {
-	for _, j := range list {
-		go func() { // rest waits for it
-			defer func() { <-c.slots }()
-			b.run(c.work, c.queue, j)
-		}()
-	}
+// begin runs a job, for which a slot is taken. w is what it carries; nil: still to be decoded.
+func (b *Bot) begin(c *crew, j cache.Job, w *work) {
+	go func() { // rest waits for it
+		defer func() { <-c.slots }()
+		b.run(c.work, c.queue, j, w)
+	}()
 }
 
-// submit stores the job. When this process has a hand free, a job runs here at once.
-func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job) (cache.Admission, error) {
+// submit stores a job that carries w. When this process has a slot free, a job runs here at once.
+func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	if !c.free() {
 		return c.queue.Submit(ctx, j, b.queue) //nolint:wrapcheck // the caller says what it means
 	}
@@ -104,7 +102,11 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job) (cache.Admission
 		<-c.slots
 		return admission, err //nolint:wrapcheck // as above
 	}
-	b.begin(c, *taken)
+	if taken.ID == j.ID {
+		b.begin(c, *taken, &w)
+	} else {
+		b.begin(c, *taken, nil)
+	}
 	return admission, nil
 }
 
@@ -131,7 +133,9 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 		for range n - len(list) {
 			<-c.slots
 		}
-		b.begin(c, list...)
+		for _, j := range list {
+			b.begin(c, j, nil)
+		}
 		if err != nil {
 			b.log.Debug("the queue can't be read", "error", err)
 			pauseFor(ctx, readWait)
@@ -216,7 +220,9 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 		if len(list) > 0 {
 			b.log.Warn("jobs taken over from a process that stopped answering", "jobs", len(list))
 		}
-		b.begin(c, list...)
+		for _, j := range list {
+			b.begin(c, j, nil)
+		}
 	}
 }
 
@@ -228,37 +234,39 @@ func (b *Bot) tellSlow(ctx context.Context, j cache.Job) {
 }
 
 // run makes one try at a job, and ends it or gives it back.
-func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job) {
+func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	if !q.InProcess() && b.settled.has(j.ID) {
 		b.end(ctx, q, j)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, cache.Attempt)
 	defer cancel()
-	var w work
-	if err := json.Unmarshal(j.Body, &w); err != nil || w.Intent.V > slackui.Version {
-		b.leaveToNewer(ctx, q, j, &w)
-		return
+	if w == nil {
+		w = &work{}
+		if err := json.Unmarshal(j.Body, w); err != nil || w.Intent.V > slackui.Version {
+			b.leaveToNewer(ctx, q, j, w)
+			return
+		}
 	}
 	if j.TakenOver && w.Wrote == untouched {
 		w.Wrote = unsettled // a dead process may have written
 	}
 	b.passed(taken, j)
-	outcome, err := b.try(ctx, &w, j)
+	outcome, err := b.try(ctx, w, j)
 	if err != nil {
-		if until := b.until(&w, j, err); !until.IsZero() && b.retry(ctx, q, j, &w, err, until) {
+		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
 			return
 		}
 		var untold error
-		outcome, untold = b.fail(ctx, &w, err)
-		if untold != nil && b.retry(ctx, q, j, &w, untold, j.At.Add(tellUntil)) {
+		outcome, untold = b.fail(ctx, w, err)
+		if untold != nil && b.retry(ctx, q, j, w, untold, j.At.Add(tellUntil)) {
 			return
 		}
 		if errors.Is(err, errPanicked) {
-			b.setAside(ctx, q, j, w)
+			b.setAside(ctx, q, j, *w)
 		}
 	}
-	b.record(w, j, outcome, err)
+	b.record(*w, j, outcome, err)
 	b.end(ctx, q, j)
 	b.passed(ended, j)
 }

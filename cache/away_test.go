@@ -29,6 +29,10 @@ var calls = map[string]struct {
 		_, err := c.Submit(ctx, job("a", "A"), 10)
 		return err
 	}},
+	"SubmitHere": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10)
+		return err
+	}},
 	"Next": {cache.Patience + 50*time.Millisecond, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Next(ctx, 10, 50*time.Millisecond)
 		return err

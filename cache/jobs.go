@@ -59,12 +59,14 @@ var submitScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now > tonumber(ARGV[5]) then return {'late', now} end
-if redis.call('EXISTS', KEYS[1]) == 1 then return {'repeated', now} end
-if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then return {'full', now} end
-redis.call('SET', KEYS[1], '1', 'EX', ARGV[4])
+if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then
+  return {redis.call('EXISTS', KEYS[1]) == 1 and 'repeated' or 'full', now}
+end
+if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[4]) then return {'repeated', now} end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 if ARGV[6] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[6], ARGV[1]) end
-if redis.call('RPUSH', KEYS[3], ARGV[1]) == 1 then redis.call('XADD', KEYS[4], '*', 'job', ARGV[2]) end
+if redis.call('RPUSH', KEYS[3], ARGV[1]) > 1 then return {'accepted', now} end
+redis.call('XADD', KEYS[4], '*', 'job', ARGV[2])
 if ARGV[8] == '' then return {'accepted', now} end
 local got = redis.pcall('XREADGROUP', 'GROUP', ARGV[7], ARGV[8], 'COUNT', 1, 'STREAMS', KEYS[4], '>')
 if not got or got.err then return {'accepted', now} end

@@ -50,6 +50,75 @@ func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
 	})
 }
 
+func TestSubmitHere(t *testing.T) {
+	here := func(t *testing.T, c *cache.Cache, want cache.Admission, limit int, j cache.Job, handed ...cache.Job) []cache.Job {
+		t.Helper()
+		got, taken, err := c.SubmitHere(t.Context(), j, limit)
+		if err != nil || got != want {
+			t.Fatalf("%v and %v, want %v", got, err, want)
+		}
+		var list []cache.Job
+		if taken != nil {
+			list = append(list, *taken)
+		}
+		if d := cmp.Diff(handed, list, cmpopts.IgnoreUnexported(cache.Job{}), cmpopts.EquateEmpty()); d != "" {
+			t.Fatalf("want handed out -, got +:\n%s", d)
+		}
+		return list
+	}
+	t.Run("hands out the job that is submitted, to nobody else", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			a := here(t, c, cache.Accepted, 10, job("a", "A"), job("a", "A"))
+			next(t, c)
+			here(t, c, cache.Repeated, 10, job("a", "A"))
+			open(t, c, 1)
+			done(t, c, a...)
+			open(t, c, 0)
+		})
+	})
+	t.Run("hands out what has waited longer first", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			a := here(t, c, cache.Accepted, 10, job("b", "B"), job("a", "A"))
+			done(t, c, append(a, next(t, c, "b")...)...)
+			open(t, c, 0)
+		})
+	})
+	t.Run("hands out nothing of a lane in which one is at work", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			a := here(t, c, cache.Accepted, 10, job("a", "A"), job("a", "A"))
+			here(t, c, cache.Accepted, 10, job("b", "A"))
+			next(t, c)
+			done(t, c, a...)
+			next(t, c, "b")
+		})
+	})
+	t.Run("hands out nothing when the queue is full", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			here(t, c, cache.Full, 1, job("b", "B"))
+			next(t, c, "a")
+		})
+	})
+	t.Run("accepts before there is a consumer group", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.Raw().Do(t.Context(), "XGROUP", "DESTROY", cache.Ready, cache.Group).Err())
+			here(t, c, cache.Accepted, 10, job("a", "A"))
+			next(t, c) // makes the group
+			next(t, c, "a")
+		})
+	})
+	t.Run("leaves what a dead process was handed to others", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			dead := another(t, c, "")
+			here(t, dead, cache.Accepted, 10, job("a", "A"), job("a", "A"))
+			reap(t, c, 10)
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, c, 10, "a")
+		})
+	})
+}
+
 // admissions submits 50 jobs, ten at a time.
 func admissions(t *testing.T, c *cache.Cache, limit int, next func(int) cache.Job) map[cache.Admission]int {
 	t.Helper()

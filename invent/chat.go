@@ -3,6 +3,7 @@ package invent
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -238,10 +239,7 @@ type moment time.Time
 
 func (m *moment) UnmarshalJSON(b []byte) error {
 	*m = moment{}
-	var s string
-	if json.Unmarshal(b, &s) != nil {
-		return nil //nolint:nilerr // what is no date is the zero moment
-	}
+	s := strings.Trim(string(b), `"`) // no date needs an escape
 	// Dates are UTC by the docs, so one without a zone is too.
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
 		if t, err := time.Parse(layout, s); err == nil {
@@ -266,9 +264,8 @@ type count int
 
 func (n *count) UnmarshalJSON(b []byte) error {
 	*n = 0
-	var f float64
-	if json.Unmarshal(b, &f) == nil {
+	if f, err := strconv.ParseFloat(string(b), 64); err == nil {
 		*n = count(min(max(f, 0), math.MaxInt32))
 	}
-	return nil
+	return nil //nolint:nilerr // what is no number is 0
 }

@@ -1,18 +1,21 @@
 package load
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 const (
@@ -41,116 +44,193 @@ type sides struct {
 	posted      atomic.Int64
 	arrived     func(action int, card bool) // something was said to who asked for this action; -1-n: in public, of chat n
 
-	servers []*http.Server
+	closers []io.Closer // listeners and connections; nil: stopped
+	closing sync.Mutex
 	serving sync.WaitGroup
+}
+
+// call is one request to a pretended side.
+type call struct {
+	method string
+	path   string
+	query  url.Values
+	body   []byte
+	conn   net.Conn
+}
+
+// reply is the answer to a call.
+type reply struct {
+	status int    // 0: 200
+	header string // lines, each with its end
+	text   string
 }
 
 func startSides(ctx context.Context, o options) (*sides, error) {
 	s := &sides{people: o.people, chats: o.chats, holders: make([]atomic.Int64, o.chats), arrived: func(int, bool) {}}
 	for _, side := range []struct {
 		address *string
-		handler http.HandlerFunc
+		handle  func(call) reply
 	}{{&s.slack, s.serveSlack}, {&s.invent, s.serveInvent}} {
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			s.stop()
 			return nil, fmt.Errorf("listening: %w", err)
 		}
-		server := &http.Server{Handler: side.handler, ReadHeaderTimeout: 10 * time.Second}
-		s.servers = append(s.servers, server)
-		s.serving.Go(func() { _ = server.Serve(l) })
+		s.closers = append(s.closers, l)
+		s.serving.Go(func() { s.accept(l, side.handle) })
 		*side.address = "http://" + l.Addr().String()
 	}
 	return s, nil
 }
 
 func (s *sides) stop() {
-	for _, server := range s.servers {
-		_ = server.Close()
+	s.closing.Lock()
+	for _, c := range s.closers {
+		_ = c.Close()
 	}
+	s.closers = nil
+	s.closing.Unlock()
 	s.serving.Wait()
 }
 
-func answer(w http.ResponseWriter, text string) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, text) //nolint:gosec // JSON of numbers that we have made, for a program
+func (s *sides) accept(l net.Listener, handle func(call) reply) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		s.closing.Lock()
+		if s.closers == nil {
+			_ = conn.Close()
+		} else {
+			s.closers = append(s.closers, conn)
+			s.serving.Go(func() { serve(conn, handle) })
+		}
+		s.closing.Unlock()
+	}
 }
 
-func (s *sides) serveSlack(w http.ResponseWriter, r *http.Request) {
-	if click, ok := strings.CutPrefix(r.URL.Path, hookPath); ok {
-		n, _ := strconv.Atoi(click)
-		body, _ := io.ReadAll(r.Body)
-		s.slackCalls.Add(1)
-		s.arrived(n, bytes.Contains(body, []byte(`"actions"`)))
-		_, _ = io.WriteString(w, "ok")
-		return
+// serve is HTTP/1.1 by hand, for the reason of the sender's: what the pretended sides take of the machine, the real ones
+// would not.
+func serve(conn net.Conn, handle func(call) reply) {
+	defer func() { _ = conn.Close() }()
+	in := bufio.NewReader(conn)
+	var out []byte
+	for {
+		c, err := readCall(in)
+		if err != nil {
+			return
+		}
+		c.conn = conn
+		r := handle(c)
+		out = fmt.Appendf(out[:0], "HTTP/1.1 %d \r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s",
+			cmp.Or(r.status, http.StatusOK), len(r.text), r.header, r.text)
+		if _, err := conn.Write(out); err != nil {
+			return
+		}
 	}
-	switch method := strings.TrimPrefix(r.URL.Path, slackPath); method {
+}
+
+func readCall(in *bufio.Reader) (call, error) {
+	line, err := in.ReadString('\n')
+	if err != nil {
+		return call{}, fmt.Errorf("reading a request: %w", err)
+	}
+	method, rest, _ := strings.Cut(line, " ")
+	target, _, _ := strings.Cut(rest, " ")
+	path, query, _ := strings.Cut(target, "?")
+	c := call{method: method, path: path}
+	length := 0
+	for {
+		header, err := in.ReadSlice('\n')
+		if err != nil {
+			return c, fmt.Errorf("reading headers: %w", err)
+		}
+		if len(header) <= len("\r\n") {
+			break
+		}
+		if name, value, _ := bytes.Cut(header, []byte(":")); bytes.EqualFold(name, []byte("Content-Length")) {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || length < 0 || length > 1<<20 {
+				return c, errors.New("a body of no known length")
+			}
+		}
+	}
+	c.body = make([]byte, length)
+	if _, err := io.ReadFull(in, c.body); err != nil {
+		return c, fmt.Errorf("reading a body: %w", err)
+	}
+	if query != "" {
+		c.query, _ = url.ParseQuery(query)
+	}
+	return c, nil
+}
+
+func (s *sides) serveSlack(c call) reply {
+	if click, ok := strings.CutPrefix(c.path, hookPath); ok {
+		n, _ := strconv.Atoi(click)
+		s.slackCalls.Add(1)
+		s.arrived(n, bytes.Contains(c.body, []byte(`"actions"`)))
+		return reply{text: "ok"}
+	}
+	form, _ := url.ParseQuery(string(c.body))
+	switch method := strings.TrimPrefix(c.path, slackPath); method {
 	case "auth.test":
-		answer(w, `{"ok":true,"team_id":"`+team+`","user_id":"U0BOT","bot_id":"B0BOT"}`)
+		return reply{text: `{"ok":true,"team_id":"` + team + `","user_id":"U0BOT","bot_id":"B0BOT"}`}
 	case "users.info":
-		answer(w, `{"ok":true,"user":`+s.user(numberOf(r.FormValue("user")))+`}`)
+		return reply{text: `{"ok":true,"user":` + s.user(numberOf(form.Get("user"))) + `}`}
 	case "users.list":
 		users := make([]string, s.people)
 		for n := range users {
 			users[n] = s.user(n)
 		}
-		answer(w, `{"ok":true,"members":[`+strings.Join(users, ",")+`],"response_metadata":{"next_cursor":""}}`)
+		return reply{text: `{"ok":true,"members":[` + strings.Join(users, ",") + `],"response_metadata":{"next_cursor":""}}`}
 	case "conversations.info":
-		answer(w, `{"ok":true,"channel":{"id":"`+channel+`","name":"load","is_channel":true,"is_member":true}}`)
+		return reply{text: `{"ok":true,"channel":{"id":"` + channel + `","name":"load","is_channel":true,"is_member":true}}`}
 	case "chat.postMessage", "chat.update", "chat.postEphemeral":
 		s.slackCalls.Add(1)
-		ts := r.FormValue("ts")
+		ts, text := form.Get("ts"), form.Get("text")
 		if ts == "" {
 			ts = fmt.Sprintf("1700000001.%06d", s.posted.Add(1))
 		}
-		if chat := strings.Index(r.FormValue("text"), "chat_"); chat >= 0 && method == "chat.postMessage" {
-			s.arrived(-1-numberOf(r.FormValue("text")[chat:chat+len(chatID(0))]), true)
+		if chat := strings.Index(text, "chat_"); chat >= 0 && method == "chat.postMessage" {
+			s.arrived(-1-numberOf(text[chat:chat+len(chatID(0))]), true)
 		}
-		answer(w, `{"ok":true,"channel":"`+channel+`","ts":"`+ts+`","message_ts":"`+ts+`"}`)
-	default:
-		answer(w, `{"ok":true}`)
+		return reply{text: `{"ok":true,"channel":"` + channel + `","ts":"` + ts + `","message_ts":"` + ts + `"}`}
 	}
+	return reply{text: `{"ok":true}`}
 }
 
 func (*sides) user(n int) string {
 	return `{"id":"` + userID(n) + `","team_id":"` + team + `","name":"person","is_email_confirmed":true,"profile":{"email":"` + mailOf(n) + `"}}`
 }
 
-func (s *sides) serveInvent(w http.ResponseWriter, r *http.Request) {
-	path := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+func (s *sides) serveInvent(c call) reply {
+	path := strings.Split(strings.Trim(c.path, "/"), "/")
 	switch {
-	case path[0] == "orgs" && r.URL.Query().Get("take") == "1":
-		answer(w, "[]")
-		return
+	case path[0] == "orgs" && c.query.Get("take") == "1":
+		return reply{text: "[]"}
 	case path[0] == "orgs":
-		s.list(w, r)
-		return
+		return s.list(c)
 	case path[0] != "chats" || len(path) < 2:
-		http.NotFound(w, r)
-		return
+		return reply{status: http.StatusNotFound}
 	}
 	s.inventCalls.Add(1)
 	if s.hanging.Load() {
-		_, _ = io.Copy(io.Discard, r.Body) // without that the end of the connection isn't noticed
-		<-r.Context().Done()
-		return
+		_, _ = c.conn.Read(make([]byte, 1)) // until the bot hangs up
+		return reply{}
 	}
 	n := numberOf(path[1])
 	if n >= s.chats {
-		http.NotFound(w, r)
-		return
+		return reply{status: http.StatusNotFound}
 	}
-	if r.Method == http.MethodGet {
-		answer(w, s.chat(n))
-		return
+	if c.method == http.MethodGet {
+		return reply{text: s.chat(n)}
 	}
 	var in struct {
 		Member *string `json:"member_id"`
 	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil {
-		w.WriteHeader(http.StatusBadRequest)
-		return
+	if json.Unmarshal(c.body, &in) != nil {
+		return reply{status: http.StatusBadRequest}
 	}
 	s.wrote.Add(1)
 	holder := int64(0)
@@ -158,19 +238,20 @@ func (s *sides) serveInvent(w http.ResponseWriter, r *http.Request) {
 		holder = int64(numberOf(*in.Member)) + 1
 	}
 	s.holders[n].Store(holder)
-	answer(w, s.state(n))
+	return reply{text: s.state(n)}
 }
 
-func (s *sides) list(w http.ResponseWriter, r *http.Request) {
-	page, _ := strconv.Atoi(r.FormValue("page"))
-	take, _ := strconv.Atoi(r.FormValue("take"))
+func (s *sides) list(c call) reply {
+	page, _ := strconv.Atoi(c.query.Get("page"))
+	take, _ := strconv.Atoi(c.query.Get("take"))
 	rows := []string{}
 	for n := (page - 1) * take; n >= 0 && n < min(page*take, s.people); n++ {
 		rows = append(rows, fmt.Sprintf(`{"id":%q,"user_id":"usr_%d","name":"Person %d","email":%q,"role":"AGENT","status":"ACTIVE"}`, memberID(n), n, n, mailOf(n)))
 	}
-	w.Header().Set("Pagination-Count", strconv.Itoa(s.people))
-	w.Header().Set("Pagination-Take", strconv.Itoa(take))
-	answer(w, "["+strings.Join(rows, ",")+"]")
+	return reply{
+		header: fmt.Sprintf("Pagination-Count: %d\r\nPagination-Take: %d\r\n", s.people, take),
+		text:   "[" + strings.Join(rows, ",") + "]",
+	}
 }
 
 // chat is a conversation with all that Invent sends along, most of which the bot doesn't read.
@@ -183,6 +264,8 @@ func (s *sides) chat(n int) string {
 		`"state":` + s.state(n) + `}`
 }
 
+var instructions = strings.Repeat("Be kind. ", 60)
+
 func (s *sides) state(n int) string {
 	assigned := `"assigned_user":null,"assigned_at":null`
 	if holder := s.holders[n].Load(); holder > 0 {
@@ -194,6 +277,6 @@ func (s *sides) state(n int) string {
 		`"conversation_id":"cnv_1","ai_enabled":true,"admin_unseen_count":3,"user_unseen_count":0,"assistant":{"id":"ast_1","name":"Support Bot","enabled":true,` +
 		`"avatar_url":null,"deleted":false,"config":{"conversation":{"welcome_banner":"Hello!","suggested_messages":["Where is my order?"],"enable_auto_csat":true}}},` +
 		`"assistant_integration":{"id":"asi_1","enabled":true,"has_connection":true},"assistant_config":{"language":"auto","model":"large","stt":{"model":"stt"},` +
-		`"tts":{"model":"tts","voice_id":"v"},"knowledge_scope":"all","timezone":"Europe/Berlin","instructions":"` + strings.Repeat("Be kind. ", 60) + `"},` +
+		`"tts":{"model":"tts","voice_id":"v"},"knowledge_scope":"all","timezone":"Europe/Berlin","instructions":"` + instructions + `"},` +
 		`"follow_up_at":null,"muted_until":null,"last_contact_message_at":"2024-03-02T11:29:00.000000Z","csat_score":null,` + assigned + `}`
 }
