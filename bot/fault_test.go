@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +102,10 @@ var faults = map[string][]fault{
 		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's", run: killedAtEachStep},
 		{name: "SIGTERM in the middle of a burst", sees: asAlways, after: "each change once", run: stoppedInABurst},
 		{name: "a job that panics each time", sees: "after five tries that the bot failed, and a ref", after: none + "; the job lies in the stream inventbot:{jobs}:aside", run: poison},
+		{
+			name: "a job that kills its process each time", sees: "after five tries that the bot failed and the change may have been made, and a ref",
+			after: "not tried any more; the job lies in the stream inventbot:{jobs}:aside, and what ran beside it is done", run: killsEachTime,
+		},
 		{name: "a job of a newer version", sees: asAlways + " by the newer process", after: "the older process hands it back untouched", run: newerVersion},
 		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestRaceOnTwoProcesses"},
 	},
@@ -663,6 +669,155 @@ func poison(t *testing.T) {
 	w.support.ExpectMessage("chat_2")
 	w.wrote("chat_2 mem_ada")
 	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// TestPanicOnceWritten: who is told that it went wrong isn't told that nothing was changed.
+func TestPanicOnceWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.Patience(30*time.Second))
+	w.steps = func(step string, _ cache.Job) {
+		if step == "the card is drawn" {
+			panic("poison")
+		}
+	}
+	store := ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "may have been made", "ref ")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+	setAside(t, store, 0)
+	w.slack.IgnoreLeftovers() // a card of each try, and "Still on it"
+}
+
+// killsEachTime lets five processes die of one job, the first two with another one under way.
+func killsEachTime(t *testing.T) {
+	n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+	w.chat("chat_2")
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_2", Hang: true})
+	for deaths := range 5 {
+		c := startChild(t, w, n.url(), "the conversation is read@chat_1")
+		if deaths == 0 {
+			w.acknowledged(w.grace.Types(w.support, "/invent take chat_2"))
+			w.invent.Until(t.Context(), func() bool { return asked(w, "/chats/chat_2") })
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		}
+		c.dies(t)
+		n.age()
+		if deaths == 0 { // from now on it takes longer than the one that kills
+			undo()
+			w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_2", Delay: 100 * time.Millisecond})
+		}
+	}
+	w.steps = func(step string, j cache.Job) {
+		if step == "it is known who asks" && bytes.Contains(j.Body, []byte("chat_1")) {
+			t.Error("it is tried a sixth time")
+		}
+	}
+	store := n.open()
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	w.ada.ExpectPrivate(w.support, "ref ", "may have been made")
+	w.support.ExpectMessage("chat_2", "@grace")
+	emptied(t, store)
+	w.wrote("chat_2 mem_grace")
+	setAside(t, store, 5)
+	if body := get(t, address+"/metrics"); !strings.Contains(body, "\ninventbot_set_aside_jobs_total 1\n") {
+		t.Error("it isn't counted")
+	}
+	if !strings.Contains(w.log.String(), "a job was set aside") {
+		t.Error("the log doesn't say so")
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// setAside wants one job to be set aside, which so many processes have died of, and nothing by which somebody could be answered.
+func setAside(t *testing.T, store *cache.Cache, dead int) {
+	t.Helper()
+	aside, err := store.Aside(t.Context())
+	if err != nil || len(aside) != 1 || aside[0].Dead != dead {
+		t.Fatalf("set aside: %v, %v, want one that %d processes died of", aside, err, dead)
+	}
+	if bytes.Contains(aside[0].Body, []byte("http")) {
+		t.Errorf("what is set aside holds a response_url: %s", aside[0].Body)
+	}
+}
+
+// TestTakenOver has the test itself be the processes that die: how often, after how many tries, and how long after the request
+// somebody comes who lives.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deaths, tries int
+		later         time.Duration
+		verb          slackui.Verb
+		says          string // privately; "" when it is done
+		aside         bool
+	}{
+		"once, after many tries of another cause": {deaths: 1, tries: 10},
+		"four times": {deaths: 4},
+		"five times": {deaths: 5, says: "may have been made", aside: true},
+		"five times, and it wanted to change nothing": {deaths: 5, verb: slackui.Show, says: "nothing was changed", aside: true},
+		"six times: even the words were too much":     {deaths: 6, aside: true},
+		"once, and too late":                          {deaths: 1, later: 3 * time.Minute, says: "couldn't find out"},
+		"twice, and too late":                         {deaths: 2, later: 3 * time.Minute, says: "may have been made", aside: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+			store := n.open()
+			if err := store.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			intent := slackui.Intent{V: slackui.Version, Key: "killer.1", Verb: cmp.Or(c.verb, slackui.Take), Chat: "chat_1", Team: "T0SANDBOX", User: w.ada.ID, Channel: w.support.ID, Sent: time.Now()}
+			body, err := json.Marshal(map[string]any{"intent": intent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Submit(t.Context(), cache.Job{ID: "killer.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Tries: c.tries, Body: body}, 10); err != nil {
+				t.Fatal(err)
+			}
+			for range c.deaths {
+				dead := n.open()
+				list, err := dead.Next(t.Context(), 1, time.Millisecond)
+				if err == nil && len(list) == 0 {
+					list, err = dead.Reap(t.Context(), 1)
+				}
+				if err != nil || len(list) != 1 {
+					t.Fatalf("took %d jobs, %v", len(list), err)
+				}
+				n.age()
+			}
+			clock := newClock()
+			clock.pass(c.later)
+			w.serve(clock.drive, func(config *bot.Config) { config.Cache = store })
+			done := c.says == "" && !c.aside
+			switch {
+			case done:
+				w.support.ExpectMessage("chat_1", "@ada")
+			case c.says != "":
+				w.ada.ExpectPrivate(w.support, c.says, "ref ")
+			}
+			emptied(t, store)
+			if c.aside {
+				setAside(t, store, c.deaths)
+			} else if aside, err := store.Aside(t.Context()); err != nil || len(aside) > 0 {
+				t.Errorf("set aside: %v, %v, want nothing", aside, err)
+			}
+			if done {
+				w.wrote("chat_1 mem_ada")
+			} else {
+				w.wrote()
+			}
+			if !done && asked(w, "/chats/chat_1") {
+				t.Error("it was tried once more")
+			}
+		})
+	}
+}
+
+// asked says whether Invent was asked for that path.
+func asked(w *world, path string) bool {
+	return slices.ContainsFunc(w.invent.Requests(), func(r inventtest.Request) bool { return strings.HasSuffix(r.Path, path) })
 }
 
 // newerVersion has the test itself be the process of the newer version.
