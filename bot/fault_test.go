@@ -55,6 +55,7 @@ var faults = map[string][]fault{
 		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost", test: "TestFaultFailover"},
 		{name: "is full (OOM)", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("config", "set", "maxmemory", "1")},
 		{name: "is a read-only replica", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("replicaof", "127.0.0.1", "1")},
+		{name: "has a certificate that isn't trusted (rediss)", sees: asAlways, after: once + "; carried out in the process alone, and the log and the doctor say why", test: "TestFaultRedisCertificate"},
 		{name: "cuts the connection in the middle of a reply", sees: asAlways, after: once, run: redisCuts},
 	},
 	"Invent": {
@@ -131,12 +132,16 @@ func TestFault(t *testing.T) {
 // TestFaultTable keeps CONTRIBUTING.md equal to what is tested, and the tests that it names in being.
 func TestFaultTable(t *testing.T) {
 	t.Parallel()
-	sources, err := filepath.Glob("*_test.go")
+	here, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofProgram, err := filepath.Glob("../cmd/inventbot/*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []byte
-	for _, name := range sources {
+	for _, name := range slices.Concat(here, ofProgram) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
