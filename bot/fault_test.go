@@ -108,6 +108,7 @@ var faults = map[string][]fault{
 			after: "not tried any more; the job lies in the stream inventbot:{jobs}:aside, and what ran beside it is done", run: killsEachTime,
 		},
 		{name: "a job of a newer version", sees: asAlways + " by the newer process", after: "the older process hands it back untouched", run: newerVersion},
+		{name: "an older version is stopped while a newer one has taken over", sees: asAlways, after: "each change once; the older process has handed back what it can't know", test: "TestFaultTwoVersions"},
 		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestRaceOnTwoProcesses"},
 	},
 }
