@@ -16,8 +16,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -68,6 +70,7 @@ var faults = map[string][]fault{
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Huge: 50 << 20}, "Invent refused this change", "ref ")},
 		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1})},
 		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, Times: 1})},
+		{name: "429 to two processes with one queue", sees: asAlways + ", after that time", after: once + " for each request; no process that has met the 429 calls Invent before", run: limitedTwice},
 		{name: "500", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Status: 500, Times: 1})},
 		{name: "502 with a proxy's page", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1})},
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
@@ -337,6 +340,110 @@ func mends(f inventtest.Fault) func(t *testing.T) {
 		w.takes()
 		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
 	}
+}
+
+// limitedTwice lets each of two processes meet one 429, and then sends them more work.
+func limitedTwice(t *testing.T) {
+	n, w := newNode(t), newWorld(t)
+	store, clock := n.open(), newClock()
+	var addresses []string
+	var met [2]*calls
+	for i := range met {
+		met[i] = &calls{}
+		client := invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second, Now: clock.now, Wrap: met[i].wrap})
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()), client)
+		address, _ := w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Teams, c.Probe = n.open(), team.Only, team })
+		addresses = append(addresses, address)
+	}
+	w.takes() // who Ada is is known from now on
+	emptied(t, store)
+	var chats []string
+	take := func() {
+		chat := w.chat(fmt.Sprintf("chat_%d", 10+len(chats)))
+		chats = append(chats, chat)
+		w.slack.SetBot(addresses[len(chats)%2])
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+	}
+	tried := func() { // each of them once at least
+		t.Helper()
+		eventually(t, "each was tried", func(context.Context) bool {
+			return retries(t, addresses[0])+retries(t, addresses[1]) >= len(chats)
+		})
+	}
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 429, RetryAfter: "60"})
+	asked := func() (n int) { // not for the bots' own health
+		for _, r := range w.invent.Requests() {
+			if strings.Contains(r.Path, "/chats/") {
+				n++
+			}
+		}
+		return n
+	}
+	before := asked()
+	for (met[0].limited.Load() == 0 || met[1].limited.Load() == 0) && len(chats) < 50 {
+		take() // for whoever has waited longer for work
+		tried()
+	}
+	for range 20 {
+		take()
+	}
+	tried()
+	clock.pass(50 * time.Second)
+	take()
+	tried()
+	for i := range met {
+		if got := met[i].limited.Load(); got != 1 {
+			t.Errorf("process %d has met %d answers of 429, want one", i+1, got)
+		}
+	}
+	if got := asked() - before; got != len(met) {
+		t.Errorf("Invent was called %d times in the meantime, want %d", got, len(met))
+	}
+	undo()
+	clock.pass(15 * time.Second)
+	for _, chat := range chats {
+		w.support.ExpectMessage(chat, "@ada")
+	}
+	emptied(t, store)
+	writes := map[string]int{"chat_1": 1}
+	for _, write := range w.invent.Writes() {
+		writes[write.Chat]++
+	}
+	for _, chat := range chats {
+		if writes[chat] != 1 {
+			t.Errorf("%s was written %d times", chat, writes[chat])
+		}
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// calls counts the answers of 429 that one process gets.
+type calls struct{ limited atomic.Int64 }
+
+func (c *calls) wrap(next http.RoundTripper) http.RoundTripper {
+	return through(func(r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+			c.limited.Add(1)
+		}
+		return resp, err
+	})
+}
+
+type through func(*http.Request) (*http.Response, error)
+
+func (f through) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// retries is how many tries a bot will repeat.
+func retries(t *testing.T, address string) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(get(t, address+"/metrics"), "\ninventbot_retries_total ")
+	text, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func deadTLS(t *testing.T) {
