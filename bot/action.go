@@ -255,6 +255,8 @@ func failure(w *work, err error) slackui.Failure {
 	var e *invent.Error
 	var s *slackError
 	switch {
+	case errors.Is(err, errKills) || errors.Is(err, errPanicked) && w.Wrote != untouched:
+		return slackui.Crashed
 	case w.Wrote == written:
 		return "" // done in Invent; Slack took no card for two minutes
 	case errors.Is(err, errStore):

@@ -32,7 +32,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// beChild serves until it is killed; by itself, without warning, at the step that the environment names.
+// beChild serves until it is killed; by itself, without warning, at the step that the environment names, as in
+// "the conversation is read" or, of one conversation only, "the conversation is read@chat_1", but not before dies is called: what
+// came in may have to be acknowledged first.
 func beChild() error {
 	store, err := cache.Open(os.Getenv("REDIS_URL"))
 	if err != nil {
@@ -47,8 +49,10 @@ func beChild() error {
 	if err != nil {
 		return fmt.Errorf("making a bot: %w", err)
 	}
-	b.OnStep(func(step string, _ cache.Job) {
-		if step == os.Getenv("DIE_AT") {
+	dieAt, chat, _ := strings.Cut(os.Getenv("DIE_AT"), "@")
+	b.OnStep(func(step string, j cache.Job) {
+		if step == dieAt && strings.Contains(string(j.Body), chat) {
+			_, _ = os.Stdin.Read(make([]byte, 1))
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
 		}
@@ -64,6 +68,7 @@ func beChild() error {
 // child is a bot in a process of its own, which dies at a step, if one is named.
 type child struct {
 	cmd     *exec.Cmd
+	stdin   io.Closer
 	address string
 }
 
@@ -76,6 +81,11 @@ func startChild(t *testing.T, w *world, redisURL, dieAt string) *child {
 		"SLACK_HOST=" + strings.TrimSuffix(strings.TrimPrefix(w.slack.URL(), "http://"), "/api/"),
 		"INVENT_API_URL=" + w.invent.URL(), "INVENT_API_KEY=" + w.invent.Key(),
 	}
+	stdin, err := c.cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stdin = stdin
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -99,9 +109,10 @@ func startChild(t *testing.T, w *world, redisURL, dieAt string) *child {
 	return c
 }
 
-// dies waits until the child has killed itself.
+// dies lets the child kill itself at its step, and waits for it.
 func (c *child) dies(t *testing.T) {
 	t.Helper()
+	_ = c.stdin.Close()
 	state, err := c.cmd.Process.Wait()
 	if err != nil || state.Success() {
 		t.Fatalf("the child ended with %v, %v", state, err)

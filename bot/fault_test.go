@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"encoding/json"
@@ -14,8 +15,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -53,6 +57,7 @@ var faults = map[string][]fault{
 		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost", test: "TestFaultFailover"},
 		{name: "is full (OOM)", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("config", "set", "maxmemory", "1")},
 		{name: "is a read-only replica", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("replicaof", "127.0.0.1", "1")},
+		{name: "has a certificate that isn't trusted (rediss)", sees: asAlways, after: once + "; carried out in the process alone, and the log and the doctor say why", test: "TestFaultRedisCertificate"},
 		{name: "cuts the connection in the middle of a reply", sees: asAlways, after: once, run: redisCuts},
 	},
 	"Invent": {
@@ -65,6 +70,7 @@ var faults = map[string][]fault{
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Huge: 50 << 20}, "Invent refused this change", "ref ")},
 		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1})},
 		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, Times: 1})},
+		{name: "429 to two processes with one queue", sees: asAlways + ", after that time", after: once + " for each request; no process that has met the 429 calls Invent before", run: limitedTwice},
 		{name: "500", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Status: 500, Times: 1})},
 		{name: "502 with a proxy's page", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1})},
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
@@ -100,7 +106,12 @@ var faults = map[string][]fault{
 		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's", run: killedAtEachStep},
 		{name: "SIGTERM in the middle of a burst", sees: asAlways, after: "each change once", run: stoppedInABurst},
 		{name: "a job that panics each time", sees: "after five tries that the bot failed, and a ref", after: none + "; the job lies in the stream inventbot:{jobs}:aside", run: poison},
+		{
+			name: "a job that kills its process each time", sees: "after five tries that the bot failed and the change may have been made, and a ref",
+			after: "not tried any more; the job lies in the stream inventbot:{jobs}:aside, and what ran beside it is done", run: killsEachTime,
+		},
 		{name: "a job of a newer version", sees: asAlways + " by the newer process", after: "the older process hands it back untouched", run: newerVersion},
+		{name: "an older version is stopped while a newer one has taken over", sees: asAlways, after: "each change once; the older process has handed back what it can't know", test: "TestFaultTwoVersions"},
 		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestRaceOnTwoProcesses"},
 	},
 }
@@ -125,12 +136,16 @@ func TestFault(t *testing.T) {
 // TestFaultTable keeps CONTRIBUTING.md equal to what is tested, and the tests that it names in being.
 func TestFaultTable(t *testing.T) {
 	t.Parallel()
-	sources, err := filepath.Glob("*_test.go")
+	here, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofProgram, err := filepath.Glob("../cmd/inventbot/*_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []byte
-	for _, name := range sources {
+	for _, name := range slices.Concat(here, ofProgram) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -325,6 +340,110 @@ func mends(f inventtest.Fault) func(t *testing.T) {
 		w.takes()
 		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
 	}
+}
+
+// limitedTwice lets each of two processes meet one 429, and then sends them more work.
+func limitedTwice(t *testing.T) {
+	n, w := newNode(t), newWorld(t)
+	store, clock := n.open(), newClock()
+	var addresses []string
+	var met [2]*calls
+	for i := range met {
+		met[i] = &calls{}
+		client := invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second, Now: clock.now, Wrap: met[i].wrap})
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()), client)
+		address, _ := w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Teams, c.Probe = n.open(), team.Only, team })
+		addresses = append(addresses, address)
+	}
+	w.takes() // who Ada is is known from now on
+	emptied(t, store)
+	var chats []string
+	take := func() {
+		chat := w.chat(fmt.Sprintf("chat_%d", 10+len(chats)))
+		chats = append(chats, chat)
+		w.slack.SetBot(addresses[len(chats)%2])
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+	}
+	tried := func() { // each of them once at least
+		t.Helper()
+		eventually(t, "each was tried", func(context.Context) bool {
+			return retries(t, addresses[0])+retries(t, addresses[1]) >= len(chats)
+		})
+	}
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 429, RetryAfter: "60"})
+	asked := func() (n int) { // not for the bots' own health
+		for _, r := range w.invent.Requests() {
+			if strings.Contains(r.Path, "/chats/") {
+				n++
+			}
+		}
+		return n
+	}
+	before := asked()
+	for (met[0].limited.Load() == 0 || met[1].limited.Load() == 0) && len(chats) < 50 {
+		take() // for whoever has waited longer for work
+		tried()
+	}
+	for range 20 {
+		take()
+	}
+	tried()
+	clock.pass(50 * time.Second)
+	take()
+	tried()
+	for i := range met {
+		if got := met[i].limited.Load(); got != 1 {
+			t.Errorf("process %d has met %d answers of 429, want one", i+1, got)
+		}
+	}
+	if got := asked() - before; got != len(met) {
+		t.Errorf("Invent was called %d times in the meantime, want %d", got, len(met))
+	}
+	undo()
+	clock.pass(15 * time.Second)
+	for _, chat := range chats {
+		w.support.ExpectMessage(chat, "@ada")
+	}
+	emptied(t, store)
+	writes := map[string]int{"chat_1": 1}
+	for _, write := range w.invent.Writes() {
+		writes[write.Chat]++
+	}
+	for _, chat := range chats {
+		if writes[chat] != 1 {
+			t.Errorf("%s was written %d times", chat, writes[chat])
+		}
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// calls counts the answers of 429 that one process gets.
+type calls struct{ limited atomic.Int64 }
+
+func (c *calls) wrap(next http.RoundTripper) http.RoundTripper {
+	return through(func(r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err == nil && resp.StatusCode == http.StatusTooManyRequests {
+			c.limited.Add(1)
+		}
+		return resp, err
+	})
+}
+
+type through func(*http.Request) (*http.Response, error)
+
+func (f through) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// retries is how many tries a bot will repeat.
+func retries(t *testing.T, address string) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(get(t, address+"/metrics"), "\ninventbot_retries_total ")
+	text, _, _ := strings.Cut(rest, "\n")
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func deadTLS(t *testing.T) {
@@ -663,6 +782,155 @@ func poison(t *testing.T) {
 	w.support.ExpectMessage("chat_2")
 	w.wrote("chat_2 mem_ada")
 	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// TestPanicOnceWritten: who is told that it went wrong isn't told that nothing was changed.
+func TestPanicOnceWritten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.Patience(30*time.Second))
+	w.steps = func(step string, _ cache.Job) {
+		if step == "the card is drawn" {
+			panic("poison")
+		}
+	}
+	store := ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "may have been made", "ref ")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada")
+	setAside(t, store, 0)
+	w.slack.IgnoreLeftovers() // a card of each try, and "Still on it"
+}
+
+// killsEachTime lets five processes die of one job, the first two with another one under way.
+func killsEachTime(t *testing.T) {
+	n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+	w.chat("chat_2")
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_2", Hang: true})
+	for deaths := range 5 {
+		c := startChild(t, w, n.url(), "the conversation is read@chat_1")
+		if deaths == 0 {
+			w.acknowledged(w.grace.Types(w.support, "/invent take chat_2"))
+			w.invent.Until(t.Context(), func() bool { return asked(w, "/chats/chat_2") })
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		}
+		c.dies(t)
+		n.age()
+		if deaths == 0 { // from now on it takes longer than the one that kills
+			undo()
+			w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_2", Delay: 100 * time.Millisecond})
+		}
+	}
+	w.steps = func(step string, j cache.Job) {
+		if step == "it is known who asks" && bytes.Contains(j.Body, []byte("chat_1")) {
+			t.Error("it is tried a sixth time")
+		}
+	}
+	store := n.open()
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	w.ada.ExpectPrivate(w.support, "ref ", "may have been made")
+	w.support.ExpectMessage("chat_2", "@grace")
+	emptied(t, store)
+	w.wrote("chat_2 mem_grace")
+	setAside(t, store, 5)
+	if body := get(t, address+"/metrics"); !strings.Contains(body, "\ninventbot_set_aside_jobs_total 1\n") {
+		t.Error("it isn't counted")
+	}
+	if !strings.Contains(w.log.String(), "a job was set aside") {
+		t.Error("the log doesn't say so")
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// setAside wants one job to be set aside, which so many processes have died of, and nothing by which somebody could be answered.
+func setAside(t *testing.T, store *cache.Cache, dead int) {
+	t.Helper()
+	aside, err := store.Aside(t.Context())
+	if err != nil || len(aside) != 1 || aside[0].Dead != dead {
+		t.Fatalf("set aside: %v, %v, want one that %d processes died of", aside, err, dead)
+	}
+	if bytes.Contains(aside[0].Body, []byte("http")) {
+		t.Errorf("what is set aside holds a response_url: %s", aside[0].Body)
+	}
+}
+
+// TestTakenOver has the test itself be the processes that die: how often, after how many tries, and how long after the request
+// somebody comes who lives.
+func TestTakenOver(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		deaths, tries int
+		later         time.Duration
+		verb          slackui.Verb
+		says          string // privately; "" when it is done
+		aside         bool
+	}{
+		"once, after many tries of another cause": {deaths: 1, tries: 10},
+		"four times": {deaths: 4},
+		"five times": {deaths: 5, says: "may have been made", aside: true},
+		"five times, and it wanted to change nothing": {deaths: 5, verb: slackui.Show, says: "nothing was changed", aside: true},
+		"six times: even the words were too much":     {deaths: 6, aside: true},
+		"once, and too late":                          {deaths: 1, later: 3 * time.Minute, says: "couldn't find out"},
+		"twice, and too late":                         {deaths: 2, later: 3 * time.Minute, says: "may have been made", aside: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+			store := n.open()
+			if err := store.Warm(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			intent := slackui.Intent{V: slackui.Version, Key: "killer.1", Verb: cmp.Or(c.verb, slackui.Take), Chat: "chat_1", Team: "T0SANDBOX", User: w.ada.ID, Channel: w.support.ID, Sent: time.Now()}
+			body, err := json.Marshal(map[string]any{"intent": intent})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := store.Submit(t.Context(), cache.Job{ID: "killer.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Tries: c.tries, Body: body}, 10); err != nil {
+				t.Fatal(err)
+			}
+			for range c.deaths {
+				dead := n.open()
+				list, err := dead.Next(t.Context(), 1, time.Millisecond)
+				if err == nil && len(list) == 0 {
+					list, err = dead.Reap(t.Context(), 1)
+				}
+				if err != nil || len(list) != 1 {
+					t.Fatalf("took %d jobs, %v", len(list), err)
+				}
+				n.age()
+			}
+			clock := newClock()
+			clock.pass(c.later)
+			w.serve(clock.drive, func(config *bot.Config) { config.Cache = store })
+			done := c.says == "" && !c.aside
+			switch {
+			case done:
+				w.support.ExpectMessage("chat_1", "@ada")
+			case c.says != "":
+				w.ada.ExpectPrivate(w.support, c.says, "ref ")
+			}
+			emptied(t, store)
+			if c.aside {
+				setAside(t, store, c.deaths)
+			} else if aside, err := store.Aside(t.Context()); err != nil || len(aside) > 0 {
+				t.Errorf("set aside: %v, %v, want nothing", aside, err)
+			}
+			if done {
+				w.wrote("chat_1 mem_ada")
+			} else {
+				w.wrote()
+			}
+			if !done && asked(w, "/chats/chat_1") {
+				t.Error("it was tried once more")
+			}
+		})
+	}
+}
+
+// asked says whether Invent was asked for that path.
+func asked(w *world, path string) bool {
+	return slices.ContainsFunc(w.invent.Requests(), func(r inventtest.Request) bool { return strings.HasSuffix(r.Path, path) })
 }
 
 // newerVersion has the test itself be the process of the newer version.

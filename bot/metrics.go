@@ -49,7 +49,7 @@ func newMetrics() *metrics {
 		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
 		spared:   counter("in_process_requests_total", "Requests carried out in this process alone because Redis didn't answer."),
 		redrawn:  counter("cards_redrawn_total", "Cards redrawn because their conversation changed."),
-		setAside: counter("set_aside_jobs_total", "Jobs that panicked at each try and were set aside."),
+		setAside: counter("set_aside_jobs_total", "Jobs that panicked at each try, or that their processes died of, and were set aside."),
 		stale:    counter("stale_cards_total", "Conversations whose cards the hourly sweep found stale."),
 	}
 	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.repeated, m.spared, m.redrawn, m.stale, m.setAside,

@@ -65,6 +65,31 @@ func (n *node) do(args ...any) {
 	}
 }
 
+func (n *node) url() string { return "redis://" + n.address }
+
+func (n *node) open() *cache.Cache {
+	n.t.Helper()
+	store, err := cache.Open(n.url())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// age lets all that is taken be held since so long that its process counts as dead.
+func (n *node) age() {
+	n.t.Helper()
+	const ready, workers = "inventbot:{jobs}:ready", "workers"
+	held, err := n.client.XPendingExt(n.t.Context(), &redis.XPendingExtArgs{Stream: ready, Group: workers, Start: "-", End: "+", Count: 1000}).Result()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, h := range held {
+		n.do("xclaim", ready, workers, h.Consumer, 0, h.ID, "idle", (cache.TakeOver + time.Second).Milliseconds(), "retrycount", h.RetryCount, "justid")
+	}
+}
+
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

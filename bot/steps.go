@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 
 	"inventbot/cache"
 	"inventbot/slackui"
@@ -28,16 +29,18 @@ func (b *Bot) passed(s step, j cache.Job) {
 	}
 }
 
-// setAside keeps a job that panicked at each try where it can be looked at, without what it could be answered by.
-func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work) {
+// setAside keeps a job that failed at each try for a reason of ours where it can be looked at, without what it could be answered by.
+func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work, why error) {
 	w.Intent.ResponseURL, w.Intent.Note = "", ""
 	if w.Intent.To != nil && w.Intent.To.Email != "" {
 		w.Intent.To = &slackui.To{}
 	}
 	j.Body = w.encode()
-	j.Tries++
+	if errors.Is(why, errPanicked) {
+		j.Tries++ // the last one isn't counted yet
+	}
 	b.metrics.setAside.Inc()
-	b.log.Error("a job was set aside: it panicked at each try", "verb", string(w.Intent.Verb), "tries", j.Tries, "ref", ref(j.ID))
+	b.log.Error("a job was set aside", "why", why, "verb", string(w.Intent.Verb), "tries", j.Tries, "ref", ref(j.ID))
 	if err := q.SetAside(context.WithoutCancel(ctx), j); err != nil {
 		b.log.Warn("a job could not be kept aside", "error", err, "ref", ref(j.ID))
 	}

@@ -26,7 +26,8 @@ const (
 	readWait   = 500 * time.Millisecond
 	tellUntil  = 10 * time.Minute // after which it is no use to tell how it ended
 	innerUntil = 50 * time.Minute // for what nobody waits for; less than the hour in which its order is known as given
-	panics     = 4                // retries of a job that panics
+	panics     = 4                // retries of a job that panics, or kills its process
+	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
 )
 
@@ -251,6 +252,12 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	if j.TakenOver && w.Wrote == untouched {
 		w.Wrote = unsettled // a dead process may have written
 	}
+	if j.TakenOver && j.Dead > 1 && j.Dead <= panics {
+		// One of those that died together may have killed the process for all: each is tried at a time of its own.
+		j.Body = w.encode()
+		b.giveBack(ctx, q, j, b.now().Add(rand.N(apart))) //nolint:gosec // no secret
+		return
+	}
 	b.passed(taken, j)
 	outcome, err := b.try(ctx, w, j)
 	if err != nil {
@@ -258,12 +265,16 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 			return
 		}
 		var untold error
-		outcome, untold = b.fail(ctx, w, err)
+		if j.Dead > panics+1 {
+			outcome = string(failure(w, err)) // even the words killed its process
+		} else {
+			outcome, untold = b.fail(ctx, w, err)
+		}
 		if untold != nil && b.retry(ctx, q, j, w, untold, j.At.Add(tellUntil)) {
 			return
 		}
-		if errors.Is(err, errPanicked) {
-			b.setAside(ctx, q, j, *w)
+		if errors.Is(err, errPanicked) || errors.Is(err, errKills) {
+			b.setAside(ctx, q, j, *w, err)
 		}
 	}
 	b.record(*w, j, outcome, err)
@@ -307,9 +318,13 @@ func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, w
 	return true
 }
 
-var errPanicked = errors.New("a panic")
+var (
+	errPanicked = errors.New("it panicked at each try")
+	errKills    = errors.New("its process died again and again")
+)
 
-// try makes one try within its deadline; a panic becomes an error, logged with its stack.
+// try makes one try within its deadline; a panic becomes an error, logged with its stack. What five processes have died of is
+// not tried again.
 func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -318,7 +333,11 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 		}
 	}()
 	left := later(j.At.Add(giveUp), w.Until).Sub(b.now())
-	if left <= 0 && w.Wrote != written {
+	tooLate := left <= 0 && w.Wrote != written
+	switch {
+	case j.Dead > panics, tooLate && j.Dead > 1:
+		return "", errKills
+	case tooLate:
 		return "", errTooLate
 	}
 	if w.Wrote == written {

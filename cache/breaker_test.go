@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +56,13 @@ func TestBreaker(t *testing.T) {
 			<-time.After(pause - time.Millisecond)
 			if n := allowed(b); n != 0 {
 				t.Errorf("%d of 20 shortly before the end of the pause, want none", n)
+			}
+		},
+		"says why it refuses": func(t *testing.T, b *breaker) {
+			b.ReportResult(context.DeadlineExceeded)
+			b.ReportResult(errBroken)
+			if err := b.Allow(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), errBroken.Error()) {
+				t.Errorf("it says %v, want %v and %v", err, errAway, errBroken)
 			}
 		},
 		"lets a few find out in each pause whether it is back": func(t *testing.T, b *breaker) {

@@ -149,7 +149,7 @@ func (c *Cache) heardClock(redisMillis int64) {
 	c.skewKnown.Store(true)
 }
 
-// errAway is the answer while Redis is left alone.
+// errAway is the answer while Redis is left alone, with the words of the failure before.
 var errAway = errors.New("no answer from Redis")
 
 // breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
@@ -158,6 +158,7 @@ type breaker struct {
 	failures atomic.Int32
 	until    atomic.Int64 // Unix nanoseconds
 	probes   atomic.Int32
+	why      atomic.Pointer[string] // the last failure; its words alone, else go-redis would try again what it is refused for
 }
 
 const (
@@ -176,6 +177,9 @@ func (b *breaker) Allow() error {
 		b.probes.Store(probes)
 	}
 	if b.probes.Add(-1) < 0 {
+		if why := b.why.Load(); why != nil {
+			return fmt.Errorf("%w: %s", errAway, *why)
+		}
 		return errAway
 	}
 	return nil
@@ -190,6 +194,8 @@ func (b *breaker) ReportResult(err error) {
 	if errors.Is(err, errAway) || errors.Is(err, context.Canceled) {
 		return
 	}
+	why := err.Error()
+	b.why.Store(&why)
 	if b.failures.Add(1) == tolerated {
 		b.probes.Store(0)
 		b.until.Store(time.Now().Add(pause).UnixNano())

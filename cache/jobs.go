@@ -32,6 +32,7 @@ type Job struct {
 	At    time.Time       `json:"at"`              // when the request came
 	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
+	Dead  int             `json:"dead,omitempty"`  // how many processes died, or stopped answering, while they held it
 	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
 	Body  json.RawMessage `json:"body,omitempty"`
 
@@ -227,6 +228,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 			deaths = max(1, int(pending[0].RetryCount)-1)
 		}
 		jobs[i].Tries += deaths
+		jobs[i].Dead += deaths
 		jobs[i].TakenOver = true
 	}
 	return jobs, nil
@@ -284,7 +286,7 @@ redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 redis.call('ZADD', KEYS[3], ARGV[6], ARGV[4])
 return 1`)
 
-// Later gives the job back, to run again at due with the Tries and Body it has now.
+// Later gives the job back, to run again at due with the Tries, Dead and Body it has now.
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()

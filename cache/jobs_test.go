@@ -398,7 +398,7 @@ func TestReap(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			second := another(t, c, "")
 			put := job("a1", "A")
-			put.Tries = 2
+			put.Tries, put.Dead = 2, 1
 			accept(t, c, put, job("a2", "A"))
 			dead := next(t, c, "a1")[0]
 			if dead.TakenOver {
@@ -410,7 +410,7 @@ func TestReap(t *testing.T) {
 			age(t, c, cache.TakeOver+time.Second)
 			got := reap(t, second, 10, "a1")[0]
 			want := put
-			want.Tries, want.TakenOver = 3, true
+			want.Tries, want.Dead, want.TakenOver = 3, 2, true
 			if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(cache.Job{})); d != "" {
 				t.Errorf("want -, got +:\n%s", d)
 			}
@@ -434,13 +434,13 @@ func TestReap(t *testing.T) {
 			next(t, c, "a")
 			for deaths := 1; deaths <= 4; deaths++ {
 				age(t, c, cache.TakeOver+time.Second)
-				if got := reap(t, another(t, c, ""), 10, "a")[0]; got.Tries != deaths {
-					t.Errorf("%d tries after %d deaths", got.Tries, deaths)
+				if got := reap(t, another(t, c, ""), 10, "a")[0]; got.Tries != deaths || got.Dead != deaths {
+					t.Errorf("%d tries and %d dead after %d deaths", got.Tries, got.Dead, deaths)
 				}
 			}
 		})
 	})
-	t.Run("begins to count anew when the job was given back", func(t *testing.T) {
+	t.Run("goes on counting when the job was given back", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a", "A"))
 			next(t, c, "a")
@@ -449,12 +449,12 @@ func TestReap(t *testing.T) {
 			got.Tries++
 			later(t, c, got, noon)
 			tick(t, c, noon)
-			if again := next(t, c, "a")[0]; again.Tries != 2 || again.TakenOver {
-				t.Errorf("%d tries and taken over %v, want 2 and false", again.Tries, again.TakenOver)
+			if again := next(t, c, "a")[0]; again.Tries != 2 || again.Dead != 1 || again.TakenOver {
+				t.Errorf("%d tries, %d dead and taken over %v, want 2, 1 and false", again.Tries, again.Dead, again.TakenOver)
 			}
 			age(t, c, cache.TakeOver+time.Second)
-			if again := reap(t, c, 10, "a")[0]; again.Tries != 3 {
-				t.Errorf("%d tries, want 3", again.Tries)
+			if again := reap(t, c, 10, "a")[0]; again.Tries != 3 || again.Dead != 2 {
+				t.Errorf("%d tries and %d dead, want 3 and 2", again.Tries, again.Dead)
 			}
 		})
 	})

@@ -951,7 +951,8 @@ const (
 	RefusedByAPI   Failure = "refused_by_api"  // Invent said no to this very request
 	SlackRefused   Failure = "slack_refused"   // Slack doesn't take the bot's token
 	NewerVersion   Failure = "newer_version"   // a newer process wrote it, and none came
-	BotFailed      Failure = "bot_failed"      // our own fault
+	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
+	Crashed        Failure = "crashed"         // our own fault, and it may have been changed
 	MemberNotFound Failure = "member_rejected" // Invent doesn't take the member
 )
 
@@ -959,13 +960,16 @@ const (
 func Failed(f Failure, i Intent, ref string) Message {
 	var words string
 	var row []slack.BlockElement
+	if f == Crashed && !i.Verb.alters() {
+		f = BotFailed
+	}
 	switch f {
 	case NoAnswer:
 		words = "Invent didn't answer for two minutes, so nothing was changed."
 		row = i.again()
 	case Unsettled:
 		words = "Invent didn't answer for two minutes, and I couldn't find out whether the change was made. Look before you try again."
-		row = []slack.BlockElement{button(Show, wordRefresh, labelRefresh, value{Chat: i.Chat, Origin: i.card()})}
+		row = i.look()
 	case Stopped:
 		words = "This app was restarted before your request was done. Look before you try again."
 		row = i.again()
@@ -979,6 +983,9 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent refused this change, so nothing was changed. Try it in the dashboard."
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
+	case Crashed:
+		words = "Something in this app went wrong. The change may have been made: look before you try again. Ask whoever runs it to look into its log."
+		row = i.look()
 	case NewerVersion:
 		words = "This was begun by a newer version of the app that isn't running any more. Nothing was changed."
 		row = i.again()
@@ -993,6 +1000,14 @@ func Failed(f Failure, i Intent, ref string) Message {
 func Newer(i Intent, newer, ref string) Message {
 	return *say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
 		button(Show, wordNewer, labelNewer, value{Chat: newer}))
+}
+
+// look offers to see how it is now.
+func (i Intent) look() []slack.BlockElement {
+	if i.Chat == "" {
+		return nil
+	}
+	return []slack.BlockElement{button(Show, wordRefresh, labelRefresh, value{Chat: i.Chat, Origin: i.card()})}
 }
 
 // again offers the same action once more. For a command nobody was seen, so the button has seen nobody.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -140,7 +141,11 @@ func (d *doctor) redis(ctx context.Context) {
 	defer func() { _ = store.Close() }()
 	is, err := store.Inspect(ctx)
 	if err != nil {
-		d.add(part, "answers", off, "it doesn't: "+err.Error()+"; until it does, a crash of the bot loses what it was doing", "start Redis, or mend host, port and password in REDIS_URL")
+		mend := "start Redis, or mend host, port and password in REDIS_URL"
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			mend = "name Redis in REDIS_URL as its certificate does, and let SSL_CERT_FILE be a file with its issuer's certificate, if that is your own"
+		}
+		d.add(part, "answers", off, "it doesn't: "+err.Error()+"; until it does, a crash of the bot loses what it was doing", mend)
 		return
 	}
 	d.version(is)

@@ -52,7 +52,13 @@ func (o *output) String() string {
 // start runs inventbot with the settings, and waits until it listens.
 func start(t *testing.T, settings map[string]string) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(os.Args[0]), output: &output{}, ended: make(chan error, 1)}
+	return startProgram(t, os.Args[0], settings)
+}
+
+// startProgram does the same with another one.
+func startProgram(t *testing.T, file string, settings map[string]string) *program {
+	t.Helper()
+	p := &program{cmd: exec.Command(file), output: &output{}, ended: make(chan error, 1)}
 	p.cmd.Env = []string{"INVENTBOT_TEST_MAIN=1", "ADDR=127.0.0.1:0"}
 	for k, v := range settings {
 		p.cmd.Env = append(p.cmd.Env, k+"="+v)
