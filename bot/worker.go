@@ -29,6 +29,7 @@ const (
 	panics     = 4                // retries of a job that panics, or kills its process
 	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
+	handIdle   = time.Second
 )
 
 // progress is how far an earlier try of the same job came with its write.
@@ -58,21 +59,36 @@ func (w *work) encode() json.RawMessage {
 // crew carries out the jobs of one queue.
 type crew struct {
 	queue *cache.Cache
-	slots chan struct{}   // one for each job that runs; while nobody serves the queue, all are taken
+	slots chan struct{} // one for each job that runs; while nobody serves the queue, all are taken
+	tasks chan task     // to hands that have nothing to do
+	hands sync.WaitGroup
 	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
 }
 
+// task is a job and what it carries; nil: still to be decoded.
+type task struct {
+	job  cache.Job
+	work *work
+}
+
 func newCrew(q *cache.Cache, size int) *crew {
-	c := &crew{queue: q, slots: make(chan struct{}, size)}
-	c.rest()
+	c := &crew{queue: q, slots: make(chan struct{}, size), tasks: make(chan task)}
+	c.stop()
 	return c
 }
 
-// rest waits for what runs, and lets nothing more begin.
-func (c *crew) rest() {
+// stop waits for what runs, and lets nothing more begin.
+func (c *crew) stop() {
 	for range cap(c.slots) {
 		c.slots <- struct{}{}
 	}
+}
+
+// leave ends the hands, once nothing can begin any more.
+func (c *crew) leave() {
+	c.stop()
+	close(c.tasks)
+	c.hands.Wait()
 }
 
 // free takes a slot, if there is one.
@@ -87,10 +103,28 @@ func (c *crew) free() bool {
 
 // begin runs a job, for which a slot is taken. w is what it carries; nil: still to be decoded.
 func (b *Bot) begin(c *crew, j cache.Job, w *work) {
-	go func() { // rest waits for it
-		defer func() { <-c.slots }()
-		b.run(c.work, c.queue, j, w)
-	}()
+	t := task{j, w}
+	select {
+	case c.tasks <- t:
+	default:
+		c.hands.Go(func() { b.hand(c, t) })
+	}
+}
+
+// hand runs a job, and then others as long as they come: a goroutine that stays needs not grow its stack for each.
+func (b *Bot) hand(c *crew, t task) {
+	idle := time.NewTimer(handIdle)
+	defer idle.Stop()
+	for more := true; more; {
+		b.run(c.work, c.queue, t.job, t.work)
+		<-c.slots
+		idle.Reset(handIdle)
+		select {
+		case t, more = <-c.tasks:
+		case <-idle.C:
+			return
+		}
+	}
 }
 
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
@@ -144,7 +178,7 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	}
 	close(stopTicking)
 	<-ticking
-	c.rest()
+	c.leave()
 	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
 		b.log.Debug("this process stays in the consumer group", "error", err)
 	}
