@@ -78,6 +78,7 @@ var faults = map[string][]fault{
 			return slacktest.Fault{Method: m, Status: 429, RetryAfter: 1, Times: 1}
 		})},
 		{name: "500 to each of them", sees: asAlways, after: once, run: slackFails(func(m string) slacktest.Fault { return slacktest.Fault{Method: m, Status: 500, Times: 1} })},
+		{name: "40 actions at a time against the limit of each method", sees: asAlways + ", in turn; of a window, that it took too long", after: once + " and one notice each; no call of that method before Retry-After has passed", run: burstsAtLimits},
 		{name: "token_revoked", sees: "words by the response_url that the app must be reinstalled", after: none, test: "TestSlackTokenRevoked"},
 		{name: "not_in_channel, channel_not_found, is_archived", sees: "the card by the response_url, marked as one that can't be redrawn", after: "one change, no card to redraw", run: noPlace},
 		{name: "message_not_found (somebody deleted a card)", sees: asAlways, after: "one change; the deleted card is forgotten", run: cardDeleted},
