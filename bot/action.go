@@ -51,7 +51,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Remind:
 		return b.remindOne(ctx, t, i)
 	case slackui.Notice:
-		return b.noticeFromFeed(ctx, t, w, j)
+		return b.tellNow(ctx, t, w, j)
 	case slackui.Home:
 		return b.home(ctx, t, w, j.At)
 	case slackui.Greet:
@@ -195,7 +195,11 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	s.chat.State = state
 	s.team.inbox.changed(s.chat, b.now())
 	b.note(ctx, s)
-	return changed, b.showChange(ctx, s)
+	err = b.showChange(ctx, s)
+	if err != nil {
+		b.remember(ctx, s, nil) // the next try and the feed must know through whom it was
+	}
+	return changed, err
 }
 
 // so says whether what is wanted is so already.

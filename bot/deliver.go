@@ -82,7 +82,7 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	if resp.StatusCode != http.StatusOK {
 		return &slackError{
 			doing: "answering a request", code: resp.Status,
-			retry: resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests,
+			retry: resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests, after: retryAfter(resp.Header),
 		}
 	}
 	return nil
@@ -153,28 +153,32 @@ func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
 }
 
 // reach says who can read the channel of the request: as kept for an hour, else as Slack says. What Slack
-// doesn't say is taken for shared: a customer's name is never shown to strangers.
-func (b *Bot) reach(ctx context.Context, s *scene) cache.Reach {
+// doesn't say is taken for shared: a customer's name is never shown to strangers. The error says that Slack wants
+// to be asked later.
+func (b *Bot) reach(ctx context.Context, s *scene) (cache.Reach, error) {
 	if s.known.Reach != cache.ReachUnknown {
-		return s.known.Reach
+		return s.known.Reach, nil
 	}
 	channel := s.work.Intent.Channel
 	info, err := s.team.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	err = wrapSlack("looking at a channel", err)
 	switch {
 	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
 		s.known.Reach = cache.Shared
-	case err == nil, slackSays(wrapSlack("", err), "unknown_method", "404 Not Found"):
+	case err == nil, slackSays(err, "unknown_method", "404 Not Found"):
 		s.known.Reach = cache.Own // a stand-in of Slack without the method has no shared channels
+	case slackSays(err, "ratelimited"):
+		return cache.ReachUnknown, err // the card would stay without the name
 	default:
 		// Not kept: the app may be invited the next moment.
-		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", wrapSlack("looking at a channel", err))
+		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", err)
 		s.known.Reach = cache.Shared
-		return s.known.Reach
+		return s.known.Reach, nil
 	}
 	if err := b.cache.SetReach(ctx, s.team.ID, channel, s.known.Reach); err != nil {
 		b.log.Debug("a channel's reach can't be kept", "error", err)
 	}
-	return s.known.Reach
+	return s.known.Reach, nil
 }
 
 // note keeps through whom the conversation was assigned, for all cards drawn from now on.
@@ -261,7 +265,7 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 		return b.redrawClicked(ctx, s)
 	}
 	if i.Origin != nil {
-		drawn, err := b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
+		drawn, err := b.updateAt(ctx, s, *i.Origin)
 		if err == nil || temporary(err) {
 			return drawn, err
 		}
@@ -272,7 +276,11 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
-	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Link: i.Clicked.Link, Reach: b.reach(ctx, s)}
+	reach, err := b.reach(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Link: i.Clicked.Link, Reach: reach}
 	if place.Link != "" {
 		return b.update(ctx, s, place) // a response_url would rewrite the message of whoever pasted the link
 	}
@@ -284,7 +292,7 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 	c := b.card(ctx, s, place.Reach)
 	c.Snapshot, c.For = i.Snapshot, place.For
 	m := c.Message()
-	err := b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
+	err = b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
 		if i.Snapshot {
 			return nil, nil // there is nothing to remember: it can't be redrawn later
@@ -311,7 +319,11 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 			return b.update(ctx, s, c)
 		}
 	}
-	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: b.reach(ctx, s)}
+	reach, err := b.reach(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: reach}
 	c := b.card(ctx, s, place.Reach)
 	m := c.Message()
 	said := options(m)
@@ -335,6 +347,15 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, hookErr
 	}
 	return nil, err
+}
+
+// updateAt redraws the card in a place that somebody saw.
+func (b *Bot) updateAt(ctx context.Context, s *scene, at slackui.Place) (*cache.Card, error) {
+	reach, err := b.reach(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return b.update(ctx, s, cache.Card{Channel: at.Channel, TS: at.TS, Link: at.Link, Reach: reach})
 }
 
 // update redraws a card of the bot's own.
@@ -366,8 +387,7 @@ func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Mes
 // unfold makes a card of a link to a conversation, for everybody who reads it. Whoever may not read conversations pasted a link, and
 // hears nothing.
 func (b *Bot) unfold(ctx context.Context, s *scene) error {
-	at := s.work.Intent.Clicked
-	drawn, err := b.update(ctx, s, cache.Card{Channel: at.Channel, TS: at.TS, Link: at.Link, Reach: b.reach(ctx, s)})
+	drawn, err := b.updateAt(ctx, s, *s.work.Intent.Clicked)
 	if err == nil {
 		b.remember(ctx, s, drawn)
 	}
@@ -496,7 +516,7 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	case i.Clicked != nil && !i.Private:
 		drawn, err = b.redrawClicked(ctx, s)
 	case i.Origin != nil:
-		drawn, err = b.update(ctx, s, cache.Card{Channel: i.Origin.Channel, TS: i.Origin.TS, Link: i.Origin.Link, Reach: b.reach(ctx, s)})
+		drawn, err = b.updateAt(ctx, s, *i.Origin)
 	}
 	if err != nil {
 		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))

@@ -1,6 +1,16 @@
 package bot
 
-import "inventbot/cache"
+import (
+	"net/http"
+	"time"
+
+	"inventbot/cache"
+)
+
+// NewGates holds back calls to Slack by a clock of the test's own.
+func NewGates(next http.RoundTripper, now func() time.Time) http.RoundTripper {
+	return &gates{RoundTripper: next, now: now}
+}
 
 // The steps of an action, in their order.
 var Steps = []string{string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(ended)}

@@ -193,21 +193,3 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 	}
 	return outcome, nil
 }
-
-// noticeFromFeed tells who has a conversation since it was assigned elsewhere than through the bot.
-func (b *Bot) noticeFromFeed(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
-	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
-	if err != nil {
-		return "", err
-	}
-	s := &scene{team: t, work: w, job: j, chat: chat}
-	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, "", ""); err != nil {
-		return "", errors.Join(errStore, err)
-	}
-	h := s.holder(ctx, b)
-	if h == nil || h.User == "" || b.card(ctx, s, cache.Own).Via != "" {
-		return already, nil
-	}
-	b.tell(ctx, s, h.User, slackui.YoursNow(h.User), "")
-	return said, nil
-}

@@ -233,7 +233,9 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 			p.User = person.ID
 		case err == nil || slackSays(err, "users_not_found"):
 		default:
-			b.log.Debug("Slack can't say who has an e-mail", "error", wrapSlack("looking up an e-mail", err))
+			b.log.Debug("Slack can't say who has an e-mail: as the list of its users was", "error", wrapSlack("looking up an e-mail", err))
+			users, _ := t.users.kept()
+			h.User = users.byEmail[strings.ToLower(u.Email)]
 			return h
 		}
 		found = true

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -52,44 +53,94 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 			note, _, err = b.cache.Note(ctx, s.team.ID, i.NoteID)
 			b.debug("a note can't be read", err)
 		}
-		b.tell(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note)
+		b.tellOrLater(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note, &slackui.To{User: h.User})
 		if i.Note+i.NoteID != "" {
 			b.handOver(ctx, s, h, note)
 		}
 	}
 	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
-		b.tell(ctx, s, h.User, slackui.Relieved(h.User, i.User), "")
+		b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
 	}
 }
 
-// tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note.
-func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) {
-	if user == "" {
+// tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for
+// that. to is the person who was given the conversation, nil for one from whom it was taken.
+func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slackui.Message, note string, to *slackui.To) {
+	err := b.tell(ctx, s, user, words, note)
+	if err == nil || !temporary(err) {
 		return
+	}
+	i := s.work.Intent
+	b.accept(ctx, slackui.Intent{
+		V: slackui.Version, Verb: slackui.Notice, Key: i.Key + ".tell." + user, Chat: i.Chat, Person: user, To: to,
+		Team: i.Team, Enterprise: i.Enterprise, User: i.User, Sent: i.Sent,
+	})
+}
+
+// tellNow carries out a notice: that of the feed to who has the conversation since it was assigned elsewhere than through the bot, and
+// one that Slack didn't take at once, if it is still so.
+func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
+	i := w.Intent
+	chat, err := t.Invent.Chat(ctx, i.Chat)
+	if err != nil {
+		return "", err
+	}
+	s := &scene{team: t, work: w, job: j, chat: chat}
+	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, "", ""); err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	user := ""
+	if h := s.holder(ctx, b); h != nil {
+		user = h.User
+	}
+	var words slackui.Message
+	switch {
+	case i.Person != "" && (i.To != nil) != (i.Person == user):
+		return already, nil // it has changed meanwhile, of which they hear too
+	case i.To != nil:
+		words = slackui.YoursAgain(user, i.User)
+	case i.Person != "":
+		user, words = i.Person, slackui.Relieved(i.Person, i.User)
+	case user == "" || b.card(ctx, s, cache.Own).Via != "":
+		return already, nil
+	default:
+		words = slackui.YoursNow(user)
+	}
+	if err := b.tell(ctx, s, user, words, ""); err != nil && temporary(err) {
+		return "", err
+	}
+	return said, nil
+}
+
+// tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
+// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note. An error is logged already.
+func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
+	if user == "" {
+		return nil
 	}
 	quiet, err := b.cache.Quiet(ctx, s.team.ID, user)
 	b.debug("it can't be told who wants notices", err)
 	if quiet && note == "" {
-		return
+		return nil
 	}
 	if c := s.sentTo(user); c != nil {
-		if c.Job != s.job.ID {
-			b.below(ctx, s, c, words)
+		if c.Job == s.job.ID {
+			return nil
 		}
-		return
+		return b.below(ctx, s, c, words)
 	}
 	c := b.card(ctx, s, cache.Own)
 	c.For = user
 	m := c.Message()
 	channel, ts, err := s.team.Slack.PostMessageContext(ctx, user, options(m)...)
-	if err != nil {
-		b.log.Warn("somebody could not be told whose a conversation is", "error", wrapSlack("sending a direct message", err), "ref", ref(s.job.ID))
-		return
+	if err = wrapSlack("sending a direct message", err); err != nil {
+		b.log.Warn("somebody could not be told whose a conversation is", "error", err, "ref", ref(s.job.ID))
+		return err
 	}
 	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), Reach: cache.Own, For: user}
 	s.known.Cards = append(s.known.Cards, card)
 	b.remember(ctx, s, &card)
+	return nil
 }
 
 // sentTo finds the conversation's card in a person's direct messages.
@@ -102,19 +153,19 @@ func (s *scene) sentTo(user string) *cache.Card {
 	return nil
 }
 
-// below posts words in a card's thread.
-func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Message) bool {
+// below posts words in a card's thread. An error is logged already.
+func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Message) error {
 	_, _, err := s.team.Slack.PostMessageContext(ctx, c.Channel, append(options(m), slack.MsgOptionTS(c.TS))...)
-	if err != nil {
-		b.log.Warn("words below a card could not be posted", "error", wrapSlack("posting below a card", err), "ref", ref(s.job.ID))
+	if err = wrapSlack("posting below a card", err); err != nil {
+		b.log.Warn("words below a card could not be posted", "error", err, "ref", ref(s.job.ID))
 	}
-	return err == nil
+	return err
 }
 
 // handOver delivers a note below the new assignee's card; one that can't be delivered goes back to its sender.
 func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string) {
 	i := s.work.Intent
-	if c := s.sentTo(h.User); note == "" || h.User == "" || c == nil || !b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) {
+	if c := s.sentTo(h.User); note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
 		b.whisper(ctx, i, slackui.NoteReturned(h, note))
 		return
 	}

@@ -209,6 +209,8 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		j.Lane = home + "//" + i.User + "/home"
 	case i.Verb == slackui.Resume:
 		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
+	case i.Verb == slackui.Notice && i.Person != "":
+		j.Lane = home + "//" + i.Person + "/notices" // Slack takes one a second, and nobody's click should wait for that
 	case i.Chat == "":
 		j.Lane = home + "//" + i.User
 	}

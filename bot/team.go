@@ -67,12 +67,12 @@ func (t *Team) Check(ctx context.Context) error {
 	return err //nolint:wrapcheck // wrapped above
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks. more may hold an app-level token.
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait. more may hold an app-level token.
 func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
 	return slack.New(token, append([]slack.Option{slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
-		Timeout: 5 * time.Second, Transport: timeSlack(limited{transport}), CheckRedirect: noRedirect,
+		Timeout: 5 * time.Second, Transport: &gates{RoundTripper: timeSlack(limited{transport}), now: time.Now}, CheckRedirect: noRedirect,
 	})}, more...)...)
 }
 

@@ -9,10 +9,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
@@ -166,16 +169,31 @@ func peek(t *testing.T, address string) string {
 // wrote wants exactly these writes at Invent, each "chat member" or "chat -" for nobody.
 func (w *world) wrote(want ...string) {
 	w.t.Helper()
-	var got []string
+	got := w.writes()
+	if strings.Join(got, ", ") != strings.Join(want, ", ") {
+		w.t.Errorf("Invent was written %q, want %q", got, want)
+	}
+}
+
+func (w *world) writes() (all []string) {
 	for _, r := range w.invent.Writes() {
 		member := "-"
 		if r.Member != nil {
 			member = *r.Member
 		}
-		got = append(got, r.Chat+" "+member)
+		all = append(all, r.Chat+" "+member)
 	}
-	if strings.Join(got, ", ") != strings.Join(want, ", ") {
-		w.t.Errorf("Invent was written %q, want %q", got, want)
+	return all
+}
+
+// wroteInAnyOrder is wrote for conversations that are independent of each other.
+func (w *world) wroteInAnyOrder(want ...string) {
+	w.t.Helper()
+	got := w.writes()
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("Invent was written (-want +got):\n%s", diff)
 	}
 }
 

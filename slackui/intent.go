@@ -40,7 +40,7 @@ const (
 	Greet   Verb = "greet"    // welcome somebody who opens the app for the first time
 	Hush    Verb = "hush"     // send me no notices
 	Tellme  Verb = "tellme"   // send me notices
-	Notice  Verb = "notice"   // tell who has the conversation now; asked for by the feed
+	Notice  Verb = "notice"   // tell who has the conversation now, or who had it; asked for by the feed, or after a change
 	Undo    Verb = "undo"     // give it back: assign it to Intent.To again, or to nobody
 
 	History Verb = "history"  // what was done through the bot with a conversation
@@ -109,8 +109,8 @@ type Intent struct {
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
 	Chats       []string  `json:"chats,omitempty"`   // with Which: what may be conversations
-	To          *To       `json:"to,omitempty"`      // whom to assign, or which member to link; set with Assign and Link only
-	Person      string    `json:"person,omitempty"`  // Slack user whom to link or unlink; with Unlink "" is the sender
+	To          *To       `json:"to,omitempty"`      // whom to assign, or which member to link; with Notice set when Person was given the conversation, not when it was taken from them
+	Person      string    `json:"person,omitempty"`  // Slack user whom to link or unlink, or to tell with Notice; with Unlink "" is the sender
 	Offer       string    `json:"offer,omitempty"`   // which question Agree and Decline answer
 	Page        int       `json:"page,omitempty"`    // of a list, from 0
 	List        Verb      `json:"list,omitempty"`    // Queue, Mine, Pick or Home, when what was clicked is such a list

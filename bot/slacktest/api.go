@@ -108,6 +108,7 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request) {
 	at := len(w.calls)
 	w.calls = append(w.calls, Call{Method: name, Args: a, At: w.now()})
 	fault := w.strike(name)
+	w.tooSoon(counted(name, a), onTheWay)
 	w.touch()
 	w.mu.Unlock()
 
@@ -122,6 +123,9 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request) {
 	}
 	if fault != nil && fault.fails() {
 		body, status, retryAfter = fault.body(), fault.status(), fault.RetryAfter
+	}
+	if status == http.StatusTooManyRequests && retryAfter > 0 {
+		w.toldToWait(counted(name, a), retryAfter)
 	}
 	w.calls[at].Status = status
 	w.calls[at].Error, _ = body["error"].(string)

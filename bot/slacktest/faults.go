@@ -127,7 +127,20 @@ func (w *Workspace) RateLimits(on bool) {
 	defer w.mu.Unlock()
 	w.limited = on
 	clear(w.buckets)
+	clear(w.pauses)
 }
+
+// Limit gives one method a limit of its own, however slowly it is called: after so many calls it asks to wait for so many seconds, then
+// takes as many again. chat.postMessage is counted for each channel.
+func (w *Workspace) Limit(method string, calls, retryAfter int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.limits[method] = limit{calls, retryAfter}
+	clear(w.buckets)
+}
+
+// limit is how often a method may be called before a pause of so many seconds.
+type limit struct{ calls, retryAfter int }
 
 // bucket is a token bucket by the workspace's clock.
 type bucket struct {
@@ -135,16 +148,31 @@ type bucket struct {
 	last   time.Time
 }
 
+// counted names what a call is counted with.
+func counted(name string, a args) string {
+	if name == "chat.postMessage" {
+		return name + " " + a["channel"]
+	}
+	return name
+}
+
 // throttle gives the seconds to wait, 0 when the call may pass. The mutex must be held.
 func (w *Workspace) throttle(name string, m method, a args) int {
-	if !w.limited {
+	own, limited := w.limits[name]
+	if !limited && !w.limited {
 		return 0
 	}
-	key, size, perSecond := name, float64(m.tier), float64(m.tier)/60
-	if name == "chat.postMessage" {
-		key, size, perSecond = name+" "+a["channel"], 5, 1
+	key, now := counted(name, a), w.now()
+	if left := w.pauses[key].until.Sub(now); left > 0 {
+		return int(math.Ceil(left.Seconds()))
 	}
-	now := w.now()
+	size, perSecond := float64(m.tier), float64(m.tier)/60
+	switch {
+	case limited:
+		size, perSecond = float64(own.calls), 0
+	case name == "chat.postMessage":
+		size, perSecond = 5, 1
+	}
 	b := w.buckets[key]
 	if b == nil {
 		b = &bucket{tokens: size, last: now}
@@ -156,5 +184,30 @@ func (w *Workspace) throttle(name string, m method, a args) int {
 		b.tokens--
 		return 0
 	}
+	if limited {
+		delete(w.buckets, key) // full again after the pause
+		return own.retryAfter
+	}
 	return max(1, int(math.Ceil((1-b.tokens)/perSecond)))
+}
+
+// pause is what a 429 asked for.
+type pause struct{ told, until time.Time }
+
+// onTheWay is how long after a 429 calls may come that were sent before it was read.
+const onTheWay = 500 * time.Millisecond
+
+// tooSoon complains of a call that comes while Slack asks to wait with such calls. The mutex must be held.
+func (w *Workspace) tooSoon(key string, grace time.Duration) {
+	p, now := w.pauses[key], w.now()
+	if now.Sub(p.told) > grace && now.Before(p.until) {
+		w.complain("%s: called %s before the time in Retry-After had passed", key, p.until.Sub(now).Round(time.Millisecond))
+	}
+}
+
+// toldToWait remembers a 429. The mutex must be held.
+func (w *Workspace) toldToWait(key string, seconds int) {
+	if now := w.now(); !w.pauses[key].until.After(now) {
+		w.pauses[key] = pause{told: now, until: now.Add(time.Duration(seconds) * time.Second)}
+	}
 }

@@ -45,6 +45,7 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 	at := len(w.calls)
 	w.calls = append(w.calls, Call{Method: name, Args: a, At: w.now()})
 	fault := w.strike(name)
+	w.tooSoon(name+" "+id, 0) // it is used by one after the other
 	w.touch()
 	w.mu.Unlock()
 	if !w.suffer(r, fault) {
@@ -77,6 +78,9 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 		if fault.Status == 0 {
 			status = http.StatusNotFound // here errors have a status, unlike in the Web API
 		}
+	}
+	if status == http.StatusTooManyRequests && retryAfter > 0 {
+		w.toldToWait(name+" "+id, retryAfter)
 	}
 	w.calls[at].Status, w.calls[at].Error = status, code
 	w.touch()

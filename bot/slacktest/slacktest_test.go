@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -820,6 +821,44 @@ func TestRateLimits(t *testing.T) {
 	if status, _ := post(); status != 200 {
 		t.Errorf("switched off: %d", status)
 	}
+}
+
+// TestCallsThatComeTooSoon: whoever is told to wait and doesn't is complained of, but for what was on its way.
+func TestCallsThatComeTooSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.IgnoreLeftovers()
+	w.AllowComplaint("before the time in Retry-After")
+	w.Limit("chat.postMessage", 2, 30)
+	post := func(channel string, status, after int) {
+		t.Helper()
+		got, _, header := call(t, w.Workspace, "chat.postMessage", url.Values{"token": {w.Token()}, "channel": {channel}, "text": {"x"}})
+		if said, _ := strconv.Atoi(header.Get("Retry-After")); got != status || said != after {
+			t.Errorf("answered %d, Retry-After %d, want %d, %d", got, said, status, after)
+		}
+	}
+	complaints := func(want int) {
+		t.Helper()
+		if got := w.Complaints(); len(got) != want {
+			t.Errorf("complaints %q, want %d", got, want)
+		}
+	}
+	post("C1", 200, 0)
+	post("C1", 200, 0)
+	post("C1", 429, 30)
+	post("C1", 429, 30)
+	complaints(0)
+	post("C2", 200, 0)
+	w.clock.turn(10 * time.Second)
+	post("C2", 200, 0)
+	complaints(0)
+	post("C1", 429, 20)
+	complaints(1)
+	w.clock.turn(20 * time.Second)
+	post("C1", 200, 0)
+	post("C1", 200, 0)
+	post("C1", 429, 30)
+	complaints(1)
 }
 
 // recorder is a test that only notes what would have failed it.

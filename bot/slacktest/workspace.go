@@ -99,7 +99,9 @@ type Workspace struct {
 	faults     []*armed
 	revoked    bool
 	limited    bool
+	limits     map[string]limit // by method
 	buckets    map[string]*bucket
+	pauses     map[string]pause
 	ignoring   bool
 	tickets    map[string]bool // for connections that are to be opened
 	sockets    []*socket
@@ -167,7 +169,9 @@ func Start(opts ...Option) *Workspace {
 		homes:    map[string]string{},
 		choices:  map[string]map[string]*Choice{},
 		events:   map[string]map[string]any{},
+		limits:   map[string]limit{},
 		buckets:  map[string]*bucket{},
+		pauses:   map[string]pause{},
 
 		tickets: map[string]bool{}, envelopes: map[string]*envelope{},
 	}

@@ -1,0 +1,391 @@
+package bot_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+)
+
+const burst = 40
+
+// atLimit is a world in which one of Slack's methods has a low limit.
+type atLimit struct {
+	*world
+	method string
+	clock  *clock
+}
+
+// limited begins to count: 12 calls, then two seconds to wait, and so on.
+func (w *atLimit) limited() { w.slack.Limit(w.method, 12, 2) }
+
+// comes is called before the nth action: the last ten come a second after Slack has asked to wait.
+func (w *atLimit) comes(n int) {
+	if n != burst-10 {
+		return
+	}
+	w.until("Slack asks to wait", func() bool { return w.refused() > 0 })
+	w.clock.pass(time.Second)
+}
+
+// refused is how many calls of the method met the limit.
+func (w *atLimit) refused() (n int) {
+	for _, c := range w.slack.CallsTo(w.method) {
+		if c.Status == http.StatusTooManyRequests {
+			n++
+		}
+	}
+	return n
+}
+
+// crowd adds members who are on Slack, each with a conversation that nobody has.
+func (w *world) crowd() (people []*slacktest.Person, chats []string) {
+	for n := range burst {
+		m := member(fmt.Sprintf("p%02d", n))
+		w.invent.AddMember(m)
+		people = append(people, w.slack.AddUser(slacktest.User{ID: fmt.Sprintf("UP%02d", n), Name: fmt.Sprintf("p%02d", n), Email: m.Email}))
+		chats = append(chats, w.chat(fmt.Sprintf("chat_p%02d", n)))
+	}
+	return people, chats
+}
+
+// passedOnce wants one call of the method that was not refused for each of these words, which its arguments hold.
+func (w *world) passedOnce(method, arg string, words ...string) {
+	w.t.Helper()
+	for _, word := range words {
+		n := 0
+		for _, c := range w.slack.CallsTo(method) {
+			if c.Status == http.StatusOK && c.Error == "" && strings.Contains(c.Args[arg], word) {
+				n++
+			}
+		}
+		if n != 1 {
+			w.t.Errorf("%d calls of %s with %s, want one", n, method, word)
+		}
+	}
+}
+
+// bursts are 40 actions at a time against the limit of one method each.
+var bursts = map[string]func(w *atLimit){
+	"chat.postMessage": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.limited()
+		for n, chat := range chats {
+			w.comes(n)
+			w.acknowledged(w.ada.Types(w.support, "/invent assign "+chat+" @grace"))
+		}
+		var want []string
+		for _, chat := range chats {
+			want = append(want, chat+" mem_grace")
+			w.support.ExpectMessage(chat, "@grace")
+			w.grace.ExpectDM("@ada assigned it to you", chat)
+		}
+		w.wroteInAnyOrder(want...)
+		for _, where := range []string{w.support.ID, w.grace.ID} {
+			posted := map[string]int{}
+			for _, c := range w.slack.CallsTo("chat.postMessage") {
+				if c.Status == http.StatusOK && c.Args["channel"] == where {
+					posted[c.Args["text"]]++
+				}
+			}
+			if len(posted) != burst {
+				w.t.Errorf("%d messages in %s, want %d", len(posted), where, burst)
+			}
+			for text, n := range posted {
+				if n != 1 {
+					w.t.Errorf("posted %d times in %s: %s", n, where, text)
+				}
+			}
+		}
+	},
+	"chat.update": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.serve(w.clock.drive)
+		var cards []*slacktest.Message
+		var stamps, want []string
+		for _, chat := range chats {
+			w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+			card := w.support.ExpectMessage(chat, "@ada")
+			cards, stamps = append(cards, card), append(stamps, card.TS)
+			want = append(want, chat+" mem_ada", chat+" -")
+		}
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+		w.limited()
+		for n, card := range cards {
+			w.comes(n)
+			w.acknowledged(w.ada.Press(card, "Release"))
+		}
+		for _, card := range cards {
+			w.support.ExpectUpdate(card, "Nobody")
+		}
+		w.wroteInAnyOrder(want...)
+		w.passedOnce("chat.update", "ts", stamps...)
+	},
+	"chat.postEphemeral": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+		w.limited()
+		for n, chat := range chats {
+			w.comes(n)
+			w.acknowledged(w.ada.Types(w.support, "/invent show "+chat))
+		}
+		for _, chat := range chats {
+			w.ada.ExpectPrivate(w.support, chat)
+		}
+		w.wrote()
+		w.passedOnce("chat.postEphemeral", "text", chats...)
+	},
+	"chat.unfurl": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.limited()
+		var said []*slacktest.Message
+		for n, chat := range chats {
+			w.comes(n)
+			said = append(said, w.ada.Says(w.support, link+chat))
+		}
+		for n, chat := range chats {
+			w.support.ExpectUnfurl(said[n], link+chat, chat)
+		}
+		w.wrote()
+		w.passedOnce("chat.unfurl", "unfurls", chats...)
+	},
+	"conversations.info": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.limited()
+		var channels []*slacktest.Channel
+		var want []string
+		for n, chat := range chats {
+			w.comes(n)
+			channels = append(channels, w.slack.AddChannel(slacktest.Channel{ID: fmt.Sprintf("CP%02d", n), Name: fmt.Sprintf("p%02d", n), BotIsMember: true}))
+			w.acknowledged(w.ada.Types(channels[n], "/invent take "+chat))
+			want = append(want, chat+" mem_ada")
+		}
+		for n, chat := range chats {
+			channels[n].ExpectMessage(chat, "@ada", "Jane Doe")
+		}
+		w.wroteInAnyOrder(want...)
+		w.passedOnce("chat.postMessage", "text", chats...)
+	},
+	"users.info": func(w *atLimit) {
+		people, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.limited()
+		var want []string
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
+			want = append(want, chats[n]+" mem_"+p.Name)
+		}
+		for n, p := range people {
+			w.support.ExpectMessage(chats[n], "@"+p.Name)
+		}
+		w.wroteInAnyOrder(want...)
+		w.passedOnce("chat.postMessage", "text", chats...)
+	},
+	"users.lookupByEmail": func(w *atLimit) {
+		people, chats := w.crowd()
+		w.serve(w.clock.drive)
+		w.limited()
+		var want []string
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(w.ada.Types(w.support, "/invent assign "+chats[n]+" "+p.Name+"@example.com"))
+			want = append(want, chats[n]+" mem_"+p.Name)
+		}
+		for n, p := range people {
+			w.support.ExpectMessage(chats[n], "@"+p.Name)
+			p.ExpectDM("@ada assigned it to you", chats[n])
+		}
+		w.wroteInAnyOrder(want...)
+	},
+	"views.publish": func(w *atLimit) {
+		people, _ := w.crowd()
+		w.serve(w.clock.drive)
+		w.listed()
+		w.limited()
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(p.OpensHome())
+		}
+		var ids []string
+		for _, p := range people {
+			p.ExpectHome("My conversations")
+			ids = append(ids, p.ID)
+		}
+		w.wrote()
+		w.passedOnce("views.publish", "user_id", ids...)
+	},
+	"views.update": func(w *atLimit) {
+		people, _ := w.crowd()
+		w.serve(w.clock.drive)
+		w.listed()
+		w.limited()
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(p.Shortcut("take_one"))
+		}
+		for _, p := range people {
+			p.ExpectModal("Jane Doe")
+		}
+		w.wrote()
+	},
+	// A window that can't be opened in time is not opened later: the person is told at once.
+	"views.open": func(w *atLimit) {
+		people, _ := w.crowd()
+		w.serve(w.clock.drive)
+		w.listed()
+		card := w.shared("chat_1", "Nobody")
+		w.limited()
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(p.Press(card, "Assign…"))
+		}
+		opened := 0
+		for _, p := range people {
+			if p.Modal() != nil {
+				opened++
+				continue
+			}
+			p.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+		}
+		if opened == 0 || opened == burst {
+			w.t.Errorf("%d windows of %d are open", opened, burst)
+		}
+		w.wrote()
+	},
+}
+
+// burstsAtLimits lets 40 actions at a time meet the limit of each method. The pretended Slack complains of whoever calls before the time
+// is over that it asked for.
+func burstsAtLimits(t *testing.T) {
+	for method, act := range bursts {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := &atLimit{newWorld(t, slacktest.Patience(60*time.Second), slacktest.Now(clock.now)), method, clock}
+			act(w)
+			if w.refused() == 0 {
+				t.Error("the limit was never met")
+			}
+			w.slack.IgnoreLeftovers() // "Still on it", undo
+		})
+	}
+}
+
+// TestGates: what Slack asked to wait with isn't sent before its time, and nothing else waits for it.
+func TestGates(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	w.slack.IgnoreLeftovers()
+	for _, method := range []string{"chat.postMessage", "users.info"} {
+		w.slack.Limit(method, 1, 30)
+	}
+	api := slack.New(w.slack.Token(), slack.OptionAPIURL(w.slack.URL()), slack.OptionHTTPClient(&http.Client{Transport: bot.NewGates(http.DefaultTransport, clock.now)}))
+	calls := map[string]func() error{
+		"chat.postMessage " + w.support.ID: func() error {
+			_, _, err := api.PostMessageContext(t.Context(), w.support.ID, slack.MsgOptionText("x", false))
+			return err
+		},
+		"chat.postMessage " + w.random.ID: func() error {
+			_, _, err := api.PostMessageContext(t.Context(), w.random.ID, slack.MsgOptionText("x", false))
+			return err
+		},
+		"users.info": func() error {
+			_, err := api.GetUserInfoContext(t.Context(), w.ada.ID)
+			return err
+		},
+		"views.publish": func() error {
+			_, err := api.PublishViewContext(t.Context(), slack.PublishViewContextRequest{UserID: w.ada.ID, View: slack.HomeTabViewRequest{
+				Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}},
+			}})
+			return err
+		},
+	}
+	for n, want := range []struct {
+		call  string
+		later time.Duration // how much
+		wait  time.Duration // that is asked for
+		sent  bool
+	}{
+		{call: "chat.postMessage " + w.support.ID, sent: true},
+		{call: "chat.postMessage " + w.support.ID, wait: 30 * time.Second, sent: true},
+		{call: "chat.postMessage " + w.support.ID, wait: 30 * time.Second},
+		{call: "chat.postMessage " + w.random.ID, sent: true},
+		{call: "users.info", sent: true},
+		{call: "users.info", later: 10 * time.Second, wait: 30 * time.Second, sent: true},
+		{call: "chat.postMessage " + w.support.ID, wait: 20 * time.Second},
+		{call: "views.publish", sent: true},
+		{call: "chat.postMessage " + w.support.ID, later: 20 * time.Second, sent: true},
+		{call: "chat.postMessage " + w.support.ID, wait: 30 * time.Second, sent: true},
+		{call: "users.info", wait: 10 * time.Second},
+	} {
+		clock.pass(want.later)
+		before := len(w.slack.Calls())
+		err := calls[want.call]()
+		limit := &slack.RateLimitedError{}
+		if !errors.As(err, &limit) && err != nil {
+			t.Fatalf("%d: %s: %v", n, want.call, err)
+		}
+		if limit.RetryAfter.Round(time.Second) != want.wait {
+			t.Errorf("%d: %s: wait for %s, want %s", n, want.call, limit.RetryAfter, want.wait)
+		}
+		if sent := len(w.slack.Calls()) > before; sent != want.sent {
+			t.Errorf("%d: %s: sent: %v", n, want.call, sent)
+		}
+	}
+}
+
+// TestNoticesWaitForSlack: whom a change concerns is told once Slack takes it, if it is still so.
+func TestNoticesWaitForSlack(t *testing.T) {
+	t.Parallel()
+	limited := func(t *testing.T, clock *clock) (w *world, card *slacktest.Message) {
+		t.Helper()
+		w = newWorld(t, slacktest.Now(clock.now))
+		w.serve(clock.drive)
+		w.has("chat_1", "mem_grace")
+		card = w.shared("chat_1", "@grace")
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
+		w.acknowledged(w.ada.Press(card, "Take over"))
+		w.support.ExpectUpdate(card, "@ada")
+		w.until("Slack asks to wait", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 1 })
+		return w, card
+	}
+	t.Run("both who had it and who has it", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w, card := limited(t, clock)
+		word := w.ada.ExpectPrivate(w.support, "Back to Grace")
+		hers := w.grace.ExpectDM("You don't have", "@ada changed that")
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
+		w.acknowledged(w.ada.Press(word, "Back to Grace"))
+		w.support.ExpectUpdate(card, "@grace")
+		w.grace.DM().ExpectUpdate(hers, "@ada assigned it to you")
+		w.grace.ExpectDM("@ada assigned this conversation to you")
+		w.ada.ExpectPrivate(w.support, "Grace has it")
+		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
+	})
+	t.Run("not of what has changed meanwhile", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w, card := limited(t, clock)
+		word := w.ada.ExpectPrivate(w.support, "Back to Grace")
+		w.acknowledged(w.ada.Press(word, "Back to Grace"))
+		w.support.ExpectUpdate(card, "@grace")
+		w.ada.ExpectPrivate(w.support, "Grace has it")
+		w.grace.ExpectDM("@ada assigned it to you")
+		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
+	})
+}
