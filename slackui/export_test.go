@@ -30,3 +30,6 @@ func CommandWords() map[string]Verb {
 
 // Nearest is nearest.
 func Nearest(word string) string { return nearest(word) }
+
+// ValidChat is validChat.
+func ValidChat(id string) bool { return validChat(id) }

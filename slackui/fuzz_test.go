@@ -3,6 +3,7 @@ package slackui
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -54,6 +55,26 @@ func FuzzPlain(f *testing.F) {
 		harmless(t, got)
 		if cut, ok := strings.CutSuffix(got, "…"); got != tame(s) && (!ok || !strings.HasPrefix(tame(s), cut) || utf8.RuneCountInString(got) != n) {
 			t.Fatalf("plain(%q, %d) = %q, which isn't its beginning", s, n, got)
+		}
+	})
+}
+
+func FuzzLines(f *testing.F) {
+	for i, s := range seeds {
+		f.Add(s+"\n"+s, uint16(i*20))
+	}
+	f.Fuzz(func(t *testing.T, s string, most uint16) {
+		n := int(most%textLimit) + 1
+		got := lines(s, n)
+		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > n {
+			t.Fatalf("lines(%q, %d) = %q: %d characters", s, n, got, utf8.RuneCountInString(got))
+		}
+		for line := range strings.SplitSeq(got, "\n") {
+			harmless(t, line)
+		}
+		whole := lines(s, utf8.RuneCountInString(s)+1)
+		if cut, ok := strings.CutSuffix(got, "…"); got != whole && (!ok || !strings.HasPrefix(whole, cut) || utf8.RuneCountInString(got) != n) {
+			t.Fatalf("lines(%q, %d) = %q, which isn't its beginning", s, n, got)
 		}
 	})
 }
@@ -186,6 +207,16 @@ func FuzzParseInteraction(f *testing.F) {
 		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":null,"enterprise":{"id":"E"},"actions":[{"action_id":"take","value":"{\"v\":1,\"chat\":\"c\",\"seen\":\"\"}","action_ts":"1.5"}]}`,
 		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"actions":[{"action_id":"assign","value":"{\"v\":1,\"chat\":\"c\",\"seen\":\"\",\"to\":{\"u\":\"U1\"}}"}]}`,
 		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"actions":[{"action_id":"take","value":"x","action_ts":"99999999999999"}]}`,
+		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"view":{"id":"V","type":"modal"},"actions":[{"action_id":"turn:1","value":"{\"v\":1,\"page\":2,\"below\":1}"}]}`,
+		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"actions":[{"action_id":"undo","action_ts":"1.5","value":"{\"v\":1,\"chat\":\"c\",\"seen\":\"\",\"until\":9}"}]}`,
+		`{"type":"block_actions","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"actions":[{"action_id":"resolve","value":"{\"v\":1,\"chat\":\"c\",\"seen\":\"m\",\"list\":\"queue\",\"fixed\":true}"}]}`,
+		`{"type":"view_submission","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"view":{"callback_id":"assign_form","private_metadata":"{\"v\":1,\"chat\":\"c\",\"seen\":\"\"}",` +
+			`"state":{"values":{"who":{"who_pick":{"selected_option":{"value":"m:mem_1"}}},"note":{"note_text":{"value":"please"}}}}}}`,
+		`{"type":"view_submission","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"view":{"callback_id":"paste_form","private_metadata":"{\"v\":1}",` +
+			`"state":{"values":{"which":{"which_text":{"value":" chat_1 "}}}}}}`,
+		`{"type":"view_submission","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"view":{"callback_id":"assign_form","private_metadata":"{}","state":{"values":[]}}}`,
+		`{"type":"shortcut","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"callback_id":"take_one"}`,
+		`{"type":"message_action","trigger_id":"1","user":{"id":"U"},"team":{"id":"T"},"callback_id":"work_on","message":{"text":"see chat_1 and <https://useinvent.com/o/inbox/chat_2|it>","blocks":[{"text":{"text":"` + "`chat_3`" + `"}}]}}`,
 	} {
 		f.Add(s)
 	}
@@ -234,11 +265,18 @@ func sound(t *testing.T, i *Intent) {
 	if i.V != Version || i.Key == "" || i.Team == "" || i.User == "" {
 		t.Fatalf("incomplete: %+v", i)
 	}
-	if !slices.Contains([]Verb{Take, Assign, Release, Show, Refresh, Share, Leave, Tell, History, Route, Queue, Mine, Whoami, Link, Agree, Decline, Unlink, Links}, i.Verb) {
+	verbs := append(slices.Collect(maps.Values(clickable)), slices.Collect(maps.Values(CommandWords()))...)
+	if !slices.Contains(append(verbs, Tell, Paste, Pick, Which, Unfold, Home, Greet), i.Verb) {
 		t.Fatalf("an unknown verb: %+v", i)
 	}
-	if (i.Verb == Tell) != (i.Problem != "") || i.Verb.OfChat() != validChat(i.Chat) || (i.Verb == Assign || i.Verb == Link) != (i.To != nil) || i.Page < 0 {
+	if (i.Verb == Tell) != (i.Problem != "") || i.Verb != Tell && i.Verb.OfChat() != validChat(i.Chat) || i.Page < 0 || i.Below < 0 {
 		t.Fatalf("it can't be carried out: %+v", i)
+	}
+	if (i.Verb == Assign || i.Verb == Link) && i.To == nil || i.To != nil && i.Verb != Assign && i.Verb != Link && i.Verb != Undo && i.Verb != Tell {
+		t.Fatalf("%s for %+v: %+v", i.Verb, i.To, i)
+	}
+	if n := len(i.Chats); (i.Verb == Which) != (n > 1) || n > found {
+		t.Fatalf("%d conversations: %+v", n, i)
 	}
 	if i.Command == "" && i.Verb.Changes() && i.Seen == nil {
 		t.Fatalf("a click that saw nothing: %+v", i)
@@ -251,4 +289,72 @@ func sound(t *testing.T, i *Intent) {
 	if err := json.Unmarshal(text, &back); err != nil || !back.Sent.Equal(i.Sent) {
 		t.Fatalf("%s: %v", text, err)
 	}
+}
+
+// FuzzParseEvent: an event asks for what can be carried out, for nothing, or is refused.
+func FuzzParseEvent(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", "null", "[]", `{"type":"url_verification","challenge":"x"}`, `{"type":"event_callback","event":[]}`,
+		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":1772452800,"event":{"type":"app_home_opened","user":"U","tab":"home","view":{"hash":"1.a"}}}`,
+		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":99999999999999,"event":{"type":"app_home_opened","user":"U"}}`,
+		`{"type":"event_callback","enterprise_id":"E","event_id":"Ev1","event_time":-1,"event":{"type":"app_home_opened","user":"U","tab":"messages"}}`,
+		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":1,"event":{"type":"link_shared","user":"U","channel":"C","message_ts":"1.2",` +
+			`"links":[{"url":"https://useinvent.com/o/inbox/chat_1"},{"url":"https://useinvent.com/o/inbox/chat_1?x#y"},{"url":"https://example.com/"}]}}`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		e, err := fuzzURL.ParseEvent([]byte(body))
+		if err != nil {
+			if len(e.Intents) > 0 || e.Challenge != "" || !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%+v, %v", e, err)
+			}
+			return
+		}
+		keys := map[string]bool{}
+		for n := range e.Intents {
+			i := &e.Intents[n]
+			sound(t, i)
+			if keys[i.Key] || !i.Verb.Inner() || len(e.Intents) > linksUnfolded {
+				t.Fatalf("%d intents, among them %+v", len(e.Intents), i)
+			}
+			keys[i.Key] = true
+		}
+	})
+}
+
+// FuzzParseQuery: whatever is searched for, the answer is one that Slack takes.
+func FuzzParseQuery(f *testing.F) {
+	for _, s := range []string{
+		"", "{}", "null", `{"type":"block_suggestion","action_id":"other"}`,
+		`{"type":"block_suggestion","action_id":"who_pick","value":"Ada <","user":{"id":"U"},"team":{"id":"T"}}`,
+		`{"type":"block_suggestion","action_id":"who_pick","value":"","user":{"id":"U"},"team":null,"enterprise":{"id":"E"}}`,
+	} {
+		f.Add(s, "Ada", "ada@example.com", uint16(3))
+		f.Add(s, strings.Repeat("é\"", 200), "", uint16(500))
+	}
+	f.Fuzz(func(t *testing.T, payload, name, email string, people uint16) {
+		q, err := ParseQuery([]byte(url.Values{"payload": {payload}}.Encode()))
+		if err != nil || q == nil {
+			if q != nil || err != nil && !errors.Is(err, ErrMalformed) {
+				t.Fatalf("%+v, %v", q, err)
+			}
+			return
+		}
+		all := make([]Choice, people%1000)
+		for n := range all {
+			all[n] = Choice{Member: strings.Repeat("m", n), Name: name, Email: email, NotOnSlack: n%3 == 0}
+		}
+		answer := Whom(*q, "mm", all)
+		text, err := json.Marshal(answer)
+		if err != nil || answer.Options == nil || len(answer.Options) > optionLimit || len(compact(answer)) > 20_000 {
+			t.Fatalf("%d options in %d bytes, %v", len(answer.Options), len(text), err)
+		}
+		for _, o := range answer.Options {
+			if n := utf8.RuneCountInString(o.Text.Text); n < 1 || n > 75 || len(o.Value) > 75 || o.Description != nil && utf8.RuneCountInString(o.Description.Text) > 75 {
+				t.Fatalf("Slack wouldn't take %q, %q, %+v", o.Value, o.Text.Text, o.Description)
+			}
+			harmless(t, o.Text.Text)
+		}
+	})
 }
