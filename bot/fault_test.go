@@ -82,6 +82,7 @@ var faults = map[string][]fault{
 		{name: "token_revoked", sees: "words by the response_url that the app must be reinstalled", after: none, test: "TestSlackTokenRevoked"},
 		{name: "not_in_channel, channel_not_found, is_archived", sees: "the card by the response_url, marked as one that can't be redrawn", after: "one change, no card to redraw", run: noPlace},
 		{name: "message_not_found (somebody deleted a card)", sees: asAlways, after: "one change; the deleted card is forgotten", run: cardDeleted},
+		{name: "an expired trigger", sees: "that the window took too long; it opens at the next click", after: none + ", the card as it was", run: triggerExpires},
 		{name: "a spent response_url", sees: asAlways + ", by chat.update", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Error: "used_url"})},
 		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Hang: true, Times: 1})},
 	},
@@ -421,6 +422,34 @@ func hookFails(f slacktest.Fault) func(t *testing.T) {
 		w.wrote("chat_1 mem_ada", "chat_1 -")
 		w.slack.IgnoreLeftovers()
 	}
+}
+
+// triggerExpires lets more than three seconds pass between a click and Slack's hearing of the window that it asks for.
+func triggerExpires(t *testing.T) {
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	w.listed()
+	card := w.shared("chat_1", "Nobody")
+	w.slack.AllowComplaint("expired_trigger_id")
+	w.slack.AllowComplaint("exchanged_trigger_id")
+	w.slack.Fault(slacktest.Fault{Method: "views.open", Delay: time.Second, Times: 1})
+	clicked := make(chan *slacktest.Ack, 1)
+	go func() { clicked <- w.ada.Press(card, "Assign…") }()
+	eventually(t, "the window is on its way", func(context.Context) bool { return len(w.slack.CallsTo("views.open")) > 0 })
+	clock.pass(4 * time.Second)
+	w.acknowledged(<-clicked)
+	if calls := w.slack.CallsTo("views.open"); len(calls) != 1 || calls[0].Error != "expired_trigger_id" {
+		t.Errorf("views.open was called so: %+v", calls)
+	}
+	w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+	if w.ada.Modal() != nil {
+		t.Error("a window is open")
+	}
+	again := w.acknowledged(w.ada.Press(card, "Assign…"))
+	w.ada.ExpectModal("Assign a conversation")
+	w.acknowledged(again.Again()) // its trigger is exchanged by now, and nothing is said of that
+	w.wrote()
 }
 
 func twiceAtOnce(t *testing.T) {
