@@ -41,6 +41,7 @@ type Config struct {
 	Now          func() time.Time // nil: time.Now
 	Queue        int              // open jobs at most; 0: 10,000
 	Workers      int              // jobs at a time; 0: 128
+	Farewell     time.Duration    // for which Serve still answers once it is to stop, with 503 on /readyz; 0: it stops listening at once
 }
 
 // Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its
@@ -67,6 +68,7 @@ type Bot struct {
 	now          func() time.Time
 	queue        int
 	workers      int
+	farewell     time.Duration
 	hooks        *responses
 	metrics      *metrics
 	side         side
@@ -82,7 +84,7 @@ func New(c Config) (*Bot, error) {
 	b := &Bot{
 		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
-		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers,
+		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers, farewell: c.Farewell,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),
 	}
 	if b.log == nil {
@@ -114,8 +116,9 @@ func New(c Config) (*Bot, error) {
 	return b, nil
 }
 
-// Serve answers requests, on the listener and over Socket Mode, and carries out the jobs until ctx ends. Then it stops
-// listening, finishes what runs, gives back the rest, and returns nil; that takes about drain at most.
+// Serve answers requests, on the listener and over Socket Mode, and carries out the jobs until ctx ends. Then it is not ready any
+// more, so that nobody is sent here, stops listening after Config.Farewell, finishes what runs, gives back the rest, and returns nil;
+// that takes about drain more at most.
 func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) error {
 	server := &http.Server{
 		Handler: b.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
@@ -143,6 +146,7 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 	case err = <-failed:
 	case <-ctx.Done():
 		b.health.drain()
+		pauseFor(context.WithoutCancel(ctx), b.farewell)
 		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
 		if server.Shutdown(shutdown) != nil {

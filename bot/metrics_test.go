@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"inventbot/bot"
+	"inventbot/bot/slacktest"
 	"inventbot/cache"
 	"inventbot/invent/inventtest"
 )
@@ -23,9 +24,12 @@ func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	store := ownStore(t)
 	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
-	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503, Times: 1})
-	defer undo()
-	w.takes()
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503, Times: 1})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
+	card := w.takes()
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody")
+	w.support.ExpectUpdate(card, "Nobody")
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	// What Linus asked for waits for his being linked.
@@ -33,7 +37,16 @@ func TestMetrics(t *testing.T) {
 		d, err := store.Depth(ctx)
 		return err == nil && d == (cache.Depth{Open: 1, Waiting: 1})
 	})
-	body := get(t, address+"/metrics")
+	// And what Ada asks for is under way.
+	w.chat("chat_slow")
+	defer w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_slow", Hang: true})()
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_slow"))
+	defer w.slack.IgnoreLeftovers() // its card
+	body := ""
+	eventually(t, "it is of an age", func(context.Context) bool {
+		body = get(t, address+"/metrics")
+		return regexp.MustCompile(`(?m)^inventbot_queue_oldest_seconds (0\.[1-9]|[1-9])`).MatchString(body)
+	})
 	problems, err := promlint.New(strings.NewReader(body)).Lint()
 	if err != nil {
 		t.Fatal(err)
@@ -44,18 +57,22 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		`inventbot_requests_total\{route="commands",status="200"\} 2`,
-		`inventbot_acknowledgement_seconds_count\{route="commands"\} 2`,
+		`inventbot_requests_total\{route="commands",status="200"\} 4`,
+		`inventbot_acknowledgement_seconds_count\{route="commands"\} 4`,
 		`inventbot_action_seconds_count\{outcome="changed",verb="take"\} 1`,
 		`inventbot_refusals_total\{reason="not_linked"\} 1`,
 		`inventbot_retries_total [1-9]`,
-		`inventbot_queue_jobs 1`,
+		`inventbot_action_seconds_count\{outcome="changed",verb="release"\} 1`,
+		`inventbot_cards_redrawn_total 1`,
+		`inventbot_stale_cards_total 0`,
+		`inventbot_queue_jobs 2`,
 		`inventbot_queue_retry_jobs 1`,
-		`inventbot_queue_oldest_seconds 0`,
 		`inventbot_queue_limit_jobs 10000`,
 		`inventbot_redis_up 1`,
 		`inventbot_upstream_seconds_count\{call="assign",status="200",upstream="invent"\} \d+`,
 		`inventbot_upstream_seconds_count\{call="chat.postMessage",status="200",upstream="slack"\} \d+`,
+		`inventbot_upstream_seconds_count\{call="chat.postMessage",status="429",upstream="slack"\} \d+`,
+		`inventbot_upstream_seconds_count\{call="chat",status="503",upstream="invent"\} \d+`,
 		`inventbot_build_info\{goversion="go[^"]+",revision="[^"]+",version="[^"]+"\} 1`,
 	} {
 		if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(body) {
@@ -91,6 +108,25 @@ func TestNotReady(t *testing.T) {
 	})
 	r.start()
 	eventually(t, "it is ready with Redis alone", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
+}
+
+// TestFarewell: once it is to stop it says for a while that nobody should be sent here, and does what comes all the same.
+func TestFarewell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	address, stop := w.serve(func(c *bot.Config) { c.Farewell = 3 * time.Second })
+	eventually(t, "it is ready", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	eventually(t, "it says that it stops", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusServiceUnavailable })
+	w.takes()
+	<-stopped
+	if got := readyz(t.Context(), address); got != 0 {
+		t.Errorf("after its end: %d", got)
+	}
 }
 
 func readyz(ctx context.Context, address string) int {

@@ -24,8 +24,11 @@ import (
 	"inventbot/slackui"
 )
 
-// drain is how long what runs may take after SIGTERM.
-const drain = 20 * time.Second
+// After SIGTERM: for how long requests are still answered while /readyz says that none should come, and how long what runs may take then.
+const (
+	farewell = 2 * time.Second
+	drain    = 20 * time.Second
+)
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
 
@@ -114,6 +117,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
 		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests,
 		Handoffs: s.routes, HandoffSlack: s.slackToo, WaitReminder: s.reminder, Log: log,
+		Farewell: farewell,
 	})
 	if err != nil {
 		return fmt.Errorf("building the bot: %w", err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -267,6 +268,17 @@ func TestStopsOrderly(t *testing.T) {
 	w.invent.Until(t.Context(), func() bool { return asked(w, "PATCH") })
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
+	}
+	status := http.StatusOK // the first other one; 0 when nobody answers any more
+	for status == http.StatusOK {
+		status = 0
+		if resp, err := http.Get(p.address + "/readyz"); err == nil {
+			_ = resp.Body.Close()
+			status = resp.StatusCode
+		}
+	}
+	if status != http.StatusServiceUnavailable {
+		t.Errorf("told to stop, /readyz answers %d, want 503", status)
 	}
 	if err := <-p.ended; err != nil {
 		t.Errorf("ended with %v, want exit code 0: %s", err, p.output)
