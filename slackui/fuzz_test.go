@@ -296,6 +296,7 @@ func FuzzParseEvent(f *testing.F) {
 	for _, s := range []string{
 		"", "{}", "null", "[]", `{"type":"url_verification","challenge":"x"}`, `{"type":"event_callback","event":[]}`,
 		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":1772452800,"event":{"type":"app_home_opened","user":"U","tab":"home","view":{"hash":"1.a"}}}`,
+		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":99999999999999,"event":{"type":"app_home_opened","user":"U"}}`,
 		`{"type":"event_callback","enterprise_id":"E","event_id":"Ev1","event_time":-1,"event":{"type":"app_home_opened","user":"U","tab":"messages"}}`,
 		`{"type":"event_callback","team_id":"T","event_id":"Ev1","event_time":1,"event":{"type":"link_shared","user":"U","channel":"C","message_ts":"1.2",` +
 			`"links":[{"url":"https://useinvent.com/o/inbox/chat_1"},{"url":"https://useinvent.com/o/inbox/chat_1?x#y"},{"url":"https://example.com/"}]}}`,

@@ -278,7 +278,7 @@ func TestStopsOrderly(t *testing.T) {
 	status := http.StatusOK // the first other one; 0 when nobody answers any more
 	for status == http.StatusOK {
 		status = 0
-		if resp, err := http.Get(p.address + "/readyz"); err == nil { //nolint:noctx // it ends with the process
+		if resp, err := http.Get(p.address + "/readyz"); err == nil {
 			_ = resp.Body.Close()
 			status = resp.StatusCode
 		}

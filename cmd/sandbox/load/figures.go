@@ -143,13 +143,16 @@ func sustain(ctx context.Context, o options, _ int) ([]figure, error) {
 	return []figure{{"actions a second before the queue grows", fmt.Sprintf("%g%s", best, why), "2000", best > 2000}}, nil
 }
 
-// fillOwn fills the bot's own Redis with 10,000 cards and links, and leaves 1,000 jobs waiting in it.
+// fillOwn fills the bot's own Redis with 10,000 cards and links (measure makes sure of that), and leaves 1,000 jobs waiting in it.
 func fillOwn(ctx context.Context, o options, _ int) ([]figure, error) {
 	o.inProcess, o.people, o.chats, o.mix = true, 10_000, 10_000, weights{command: 1}
 	o.hanging, o.rate, o.duration = true, 500, 2*time.Second
 	r, err := measure(ctx, o, false)
 	if err != nil {
 		return nil, err
+	}
+	if r.sent < 1000 || r.waiting < 1000 || r.wrote > 0 {
+		return nil, fmt.Errorf("1,000 jobs should wait, but of %d actions that were sent %d were told \"busy\", %d wait, and %d changed something", r.sent, r.busy, r.waiting, r.wrote)
 	}
 	return []figure{{
 		"memory with 10,000 cards and links and 1,000 jobs waiting, no redis-server", mib(r.peak), "120 MiB", r.peak < 120<<20,

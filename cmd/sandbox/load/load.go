@@ -134,6 +134,7 @@ func parseMix(text string) (weights, error) {
 type result struct {
 	sent, acked, lost, busy int
 	wrote                   int
+	waiting                 int // with hanging: jobs not done when the last action was sent
 	ack, delivered          times
 	late                    times         // how late the sender itself was
 	drained                 time.Duration // from the last click to the last card
@@ -155,7 +156,7 @@ func (r result) print(w io.Writer, o options) {
 		name string
 		text string
 	}{
-		{"sent", fmt.Sprintf("%d, acknowledged %d, told \"busy\" %d, without a card %d, writes %d", r.sent, r.acked, r.busy, r.lost, r.wrote)},
+		{"sent", fmt.Sprintf("%d, acknowledged %d, told \"busy\" %d, without a card %d, writes %d, jobs left waiting %d", r.sent, r.acked, r.busy, r.lost, r.wrote, r.waiting)},
 		{"acknowledged", r.ack.String()},
 		{"card delivered", r.delivered.String()},
 		{"sender was late", r.late.String()},

@@ -142,6 +142,29 @@ func ready(ctx context.Context, address string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
+// waiting is how many jobs the bot says that are not done yet.
+func (p *program) waiting(ctx context.Context) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.address+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the metrics: %w", err)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the metrics: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if n, found := strings.CutPrefix(lines.Text(), "inventbot_queue_jobs "); found {
+			jobs, err := strconv.ParseFloat(n, 64)
+			if err != nil {
+				return 0, fmt.Errorf("reading the metrics: %w", err)
+			}
+			return int(jobs), nil
+		}
+	}
+	return 0, errors.New("the metrics don't tell how many jobs wait")
+}
+
 // stop ends the process: it is killed when it doesn't end by itself.
 func (p *program) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)

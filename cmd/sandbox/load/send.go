@@ -84,6 +84,11 @@ func measure(ctx context.Context, o options, bare bool) (r result, err error) {
 		r.redisCPU = store.cpu() - redisCPU
 	}
 	_, r.peak = bot.resident()
+	if o.hanging && !bare {
+		if r.waiting, err = bot.waiting(ctx); err != nil {
+			return r, err
+		}
+	}
 	c.count(&r, o.people, last)
 	r.slackCalls, r.inventCalls, r.wrote = int(s.slackCalls.Load()), int(s.inventCalls.Load()), int(s.wrote.Load())
 	return r, ctx.Err() //nolint:wrapcheck // the one who cancelled knows
@@ -164,12 +169,17 @@ func (c *crowd) close() {
 	}
 }
 
-// warmUp lets everybody act once, so that links, connections and the runtime are as they are after a while.
+// warmUp lets everybody act once, so that links, connections and the runtime are as they are after a while. Each change must
+// have reached Invent, and its card the one who asked.
 func (c *crowd) warmUp(ctx context.Context) error {
 	last := c.send(ctx, 0, c.o.people, max(100, float64(c.o.people)/40)) // 40 s at most
 	c.drain(ctx, last)
-	if n := int(c.landed.Load()); n < c.o.people && ctx.Err() == nil {
-		return fmt.Errorf("of %d actions to warm up only %d were carried out", c.o.people, n)
+	changes := c.o.people
+	if c.o.mix.click+c.o.mix.command == 0 {
+		changes = 0
+	}
+	if cards, writes := int(c.landed.Load()), int(c.sides.wrote.Load()); ctx.Err() == nil && (cards < c.o.people || writes != changes) {
+		return fmt.Errorf("after %d actions to warm up there are %d cards and %d changes", c.o.people, cards, writes)
 	}
 	return nil
 }
