@@ -35,6 +35,43 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckFindsABodysProperty(t *testing.T) {
+	t.Parallel()
+	with := func(body, components string) string {
+		return `{"openapi":"3.1.0","paths":{"x-note":"none","/chats/{id}/state/assign":{"summary":"s","patch":{"requestBody":` + body + `}}},"components":{` + components + `}}`
+	}
+	schema := func(s string) string { return `{"content":{"application/json; charset=utf-8":{"schema":` + s + `}}}` }
+	for name, tc := range map[string]struct {
+		document string
+		want     bool
+	}{
+		"in the schema itself":          {with(schema(`{"properties":{"member_id":{}}}`), ``), true},
+		"in one it refers to":           {with(schema(`{"$ref":"#/components/schemas/a~1b"}`), `"schemas":{"a/b":{"properties":{"member_id":true}}}`), true},
+		"in one it is made of":          {with(schema(`{"allOf":[true,{"anyOf":[{"oneOf":[{"properties":{"member_id":{}}}]}]}]}`), ``), true},
+		"in a body that is referred":    {with(`{"$ref":"#/components/requestBodies/b"}`, `"requestBodies":{"b":`+schema(`{"properties":{"member_id":{}}}`)+`}`), true},
+		"in a path that is referred":    {`{"openapi":"3.1.0","paths":{"/chats/{id}/state/assign":{"$ref":"#/components/pathItems/p"}},"components":{"pathItems":{"p":{"patch":{"requestBody":` + schema(`{"properties":{"member_id":{}}}`) + `}}}}}`, true},
+		"not in another property":       {with(schema(`{"properties":{"user_id":{"properties":{"member_id":{}}}}}`), ``), false},
+		"not in a body of another kind": {with(`{"content":{"text/plain":{"schema":{"properties":{"member_id":{}}}}}}`, ``), false},
+		"not in one that isn't there":   {with(schema(`{"$ref":"#/components/schemas/a"}`), ``), false},
+		"not in one of another file":    {with(schema(`{"$ref":"a.json"}`), `"schemas":{"a.json":{"properties":{"member_id":{}}}}`), false},
+		"not for ever":                  {with(schema(`{"$ref":"#/components/schemas/a"}`), `"schemas":{"a":{"allOf":[{"$ref":"#/components/schemas/a"}]}}`), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := inventtest.Start()
+			t.Cleanup(i.Close)
+			i.Fault(inventtest.Fault{Path: "/openapi.json", Body: []byte(tc.document), Status: 200})
+			k, err := invent.New(invent.Options{URL: i.URL(), Key: i.Key(), Org: "c"}).Check(t.Context())
+			if err != nil || !k.Has("assign") {
+				t.Fatalf("the route isn't found: %v", err)
+			}
+			if got := k.Has("assign", "member_id"); got != tc.want {
+				t.Errorf("Has is %t, want %t", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestCheckUnreadable(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]inventtest.Fault{
