@@ -39,7 +39,7 @@ type responses struct {
 func newResponses(host string) *responses {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
-	return &responses{client: &http.Client{Timeout: 5 * time.Second, Transport: timeResponses(transport), CheckRedirect: noRedirect}, host: host}
+	return &responses{client: &http.Client{Transport: timeResponses(transport), CheckRedirect: noRedirect}, host: host}
 }
 
 // allowed says whether an address is one of Slack's: a request that names another must not make the bot
@@ -68,6 +68,9 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	if err != nil {
 		return fmt.Errorf("encoding a message: %w", err)
 	}
+	// The client's own timeout would cost a goroutine for each call.
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return &slackError{doing: "answering a request", code: "no_response_url"}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -76,7 +77,10 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	if err != nil {
 		return answer{status: http.StatusUnauthorized}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	var text bytes.Buffer
+	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // what is claimed is believed for a usual request only
+	_, err = text.ReadFrom(http.MaxBytesReader(w, r.Body, bodyLimit))
+	body := text.Bytes()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return answer{status: http.StatusRequestEntityTooLarge, text: "the body is larger than 1 MiB"}
 	}

@@ -345,7 +345,8 @@ func readPayload(body []byte) (p payload, err error) {
 	if err != nil {
 		return p, fmt.Errorf("%w: not a form", ErrMalformed)
 	}
-	if err := json.Unmarshal([]byte(form.Get("payload")), &p); err != nil {
+	p.text = []byte(form.Get("payload"))
+	if err := json.Unmarshal(p.text, &p); err != nil {
 		return p, fmt.Errorf("%w: the payload isn't JSON of Slack's", ErrMalformed)
 	}
 	if p.Type == "" {

@@ -71,8 +71,7 @@ type payload struct {
 		IsEphemeral bool   `json:"is_ephemeral"`
 		UnfurlURL   string `json:"app_unfurl_url"` // of a card that a link unfolded to
 	} `json:"container"`
-	CallbackID string          `json:"callback_id"` // of a shortcut
-	Message    json.RawMessage `json:"message"`     // on which a shortcut was called
+	CallbackID string `json:"callback_id"` // of a shortcut
 	Actions    []struct {
 		ActionID string `json:"action_id"`
 		Value    string `json:"value"`
@@ -87,6 +86,17 @@ type payload struct {
 			Values json.RawMessage `json:"values"` // an empty list where Slack means an empty object
 		} `json:"state"`
 	} `json:"view"`
+
+	text []byte // all of it
+}
+
+// message answers the message on which a shortcut was called.
+func (p payload) message() json.RawMessage {
+	var m struct {
+		Message json.RawMessage `json:"message"`
+	}
+	_ = json.Unmarshal(p.text, &m) // it was read once already
+	return m.Message
 }
 
 // ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent

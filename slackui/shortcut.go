@@ -36,7 +36,7 @@ func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
 	case TakeShortcut:
 		i.Verb = Pick
 	case WorkShortcut:
-		i.Chats = t.mentioned(p.Message)
+		i.Chats = t.mentioned(p.message())
 		switch len(i.Chats) {
 		case 0:
 			i.Verb = Paste
