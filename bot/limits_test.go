@@ -377,6 +377,22 @@ func TestNoticesWaitForSlack(t *testing.T) {
 		w.ada.ExpectPrivate(w.support, "Grace has it")
 		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
 	})
+	t.Run("truly, though it changes in the very moment", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w, card := limited(t, clock)
+		word := w.ada.ExpectPrivate(w.support, "Back to Grace")
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: 2 * time.Second, Times: 1})
+		w.until("she is being told", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 2 })
+		w.acknowledged(w.ada.Press(word, "Back to Grace"))
+		w.support.ExpectUpdate(card, "@grace", "through @ada")
+		hers := w.grace.ExpectDM("You don't have")
+		w.grace.DM().ExpectUpdate(hers, "@ada assigned it to you")
+		w.acknowledged(w.ada.Press(card, "Refresh"))
+		w.support.ExpectUpdate(card, "@grace", "through @ada")
+		w.slack.IgnoreLeftovers() // the other card in which she reads it, and Ada's words
+		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
+	})
 	t.Run("not of what has changed meanwhile", func(t *testing.T) {
 		t.Parallel()
 		clock := newClock()

@@ -237,6 +237,11 @@ func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, 
 		}
 		fields = append(fields, viaField, text)
 	}
+	return keepCards(ctx, p, team, chat, fields, cards)
+}
+
+// keepCards keeps cards beside other fields of a conversation.
+func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields []any, cards []Card) error {
 	for _, card := range cards {
 		text, err := json.Marshal(card)
 		if err != nil {
@@ -249,6 +254,17 @@ func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, 
 	p.Expire(ctx, key, cardsLife)
 	p.ZAdd(ctx, cardedKey(team), redis.Z{Score: float64(time.Now().UnixMilli()), Member: chat})
 	p.Expire(ctx, cardedKey(team), cardsLife)
+	return nil
+}
+
+// AddCard keeps a card as Remember does, and leaves all else as it is known.
+func (c *Cache) AddCard(ctx context.Context, team, chat string, card Card) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { return keepCards(ctx, p, team, chat, nil, []Card{card}) })
+	if err != nil {
+		return fmt.Errorf("remembering a card: %w", err)
+	}
 	return nil
 }
 

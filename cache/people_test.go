@@ -188,6 +188,24 @@ func TestKnown(t *testing.T) {
 			same(t, cache.Known{Cards: []cache.Card{now}, Via: nobody}, known(t, c, "T1", "chat_1", "C1"))
 		})
 	})
+	t.Run("keeps a card that is added, and nothing else with it", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fill(t, c)
+			before := c.Raw().HGetAll(t.Context(), cache.CardsKey("T1", "chat_1")).Val()
+			was := known(t, c, "T1", "chat_1", "C1")
+			fine(t, c.AddCard(t.Context(), "T1", "chat_1", card(2)))
+			same(t, cache.Known{Cards: []cache.Card{card(2), card(1)}, Via: was.Via, Reach: was.Reach}, known(t, c, "T1", "chat_1", "C1"))
+			after := c.Raw().HGetAll(t.Context(), cache.CardsKey("T1", "chat_1")).Val()
+			delete(after, card(2).Channel+" "+card(2).TS)
+			if d := cmp.Diff(before, after); d != "" {
+				t.Errorf("all else, before -, after +:\n%s", d)
+			}
+			fine(t, c.AddCard(t.Context(), "T1", "chat_9", card(1)))
+			if ttl := c.Raw().TTL(t.Context(), cache.CardsKey("T1", "chat_9")).Val(); ttl <= 0 {
+				t.Errorf("it lives for %s", ttl)
+			}
+		})
+	})
 	t.Run("forgets what it is told to forget", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1), card(2), card(3)))
