@@ -130,12 +130,12 @@ func (b *Bot) hand(c *crew, t task) {
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	if !c.free() {
-		return c.queue.Submit(ctx, j, b.queue) //nolint:wrapcheck // the caller says what it means
+		return c.queue.Submit(ctx, j, b.queue)
 	}
 	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue)
 	if taken == nil {
 		<-c.slots
-		return admission, err //nolint:wrapcheck // as above
+		return admission, err
 	}
 	if taken.ID == j.ID {
 		b.begin(c, *taken, &w)

@@ -267,5 +267,5 @@ func (n *count) UnmarshalJSON(b []byte) error {
 	if f, err := strconv.ParseFloat(string(b), 64); err == nil {
 		*n = count(min(max(f, 0), math.MaxInt32))
 	}
-	return nil //nolint:nilerr // what is no number is 0
+	return nil
 }
