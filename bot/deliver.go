@@ -210,13 +210,18 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return err
 	}
 	b.passed(drawn, s.job)
-	home, opened, err := b.cache.Changed(ctx, s.team.ID, cache.Change{
+	change := cache.Change{
 		Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card,
 		Deed: cache.Deed{
 			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
 			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 		},
-	})
+	}
+	if s.work.kept && s.shown(card) {
+		change.Done = &s.job
+	}
+	home, opened, done, err := b.cache.Changed(ctx, s.team.ID, change)
+	s.work.ended = done
 	if err != nil {
 		b.log.Warn("a change can't be kept: its card won't be redrawn until it is clicked, and the history lacks it", "error", err, "ref", ref(s.job.ID))
 	}
@@ -229,19 +234,32 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return nil
 	}
 	back := b.back(ctx, s)
-	done := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
+	words := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
 	b.showListAnew(ctx, s, slackui.Changed(i, s.holder(ctx, b), s.mine, nil))
 	switch {
 	case i.Private && i.List == "":
-		b.replace(ctx, i, done) // the card is drawn; that the question is gone is a courtesy
+		b.replace(ctx, i, words) // the card is drawn; that the question is gone is a courtesy
 	case back != nil:
-		b.whisper(ctx, i, done)
+		b.whisper(ctx, i, words)
 	}
 	b.passed(remembered, s.job)
 	b.redrawOthers(ctx, s, card)
 	b.notify(ctx, s)
 	b.redrawOpened(ctx, i, home, opened)
 	return nil
+}
+
+// shown says whether nobody is to be shown or told anything any more, once the card is drawn: then the job may end with what is
+// kept of it. (A Home tab that isn't redrawn because the process dies in that moment is drawn when it is opened.)
+func (s *scene) shown(card *cache.Card) bool {
+	i, before := s.work.Intent, s.work.Before
+	for _, c := range s.known.Cards {
+		if card == nil || c.Channel != card.Channel || c.TS != card.TS {
+			return false
+		}
+	}
+	others := before != nil && !is(s.people[i.User], before) || s.chat.State.AssignedUser != nil && !s.mine
+	return !i.Private && i.List == "" && (i.Verb.Sets() || !others)
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.

@@ -49,6 +49,8 @@ type work struct {
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
+	kept   bool   // the job is one of Bot.cache
+	ended  bool   // the job was ended together with the last thing that it had to do
 }
 
 func (w *work) encode() json.RawMessage {
@@ -293,6 +295,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		return
 	}
 	b.passed(taken, j)
+	w.kept = q == b.cache
 	outcome, err := b.try(ctx, w, j)
 	if err != nil {
 		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
@@ -312,7 +315,9 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		}
 	}
 	b.record(*w, j, outcome, err)
-	b.end(ctx, q, j)
+	if !w.ended {
+		b.end(ctx, q, j)
+	}
 	b.passed(ended, j)
 }
 

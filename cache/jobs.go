@@ -268,13 +268,20 @@ return 1`)
 func (c *Cache) Done(ctx context.Context, j Job) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	err := doneScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laneKey(j.Lane), tellKey},
-		workers, c.consumer, j.entry, j.ID).Err()
-	if err != nil {
+	if err := doneScript.Run(ctx, c.rdb, doneKeys(j), c.doneArgs(j)...).Err(); err != nil {
 		return fmt.Errorf("ending a job: %w", err)
 	}
 	return nil
 }
+
+// done is Done as one of several commands. It fails where Redis doesn't have the script.
+func (c *Cache) done(ctx context.Context, p redis.Pipeliner, j Job) *redis.Cmd {
+	return doneScript.EvalSha(ctx, p, doneKeys(j), c.doneArgs(j)...)
+}
+
+func doneKeys(j Job) []string { return []string{readyKey, bodiesKey, laneKey(j.Lane), tellKey} }
+
+func (c *Cache) doneArgs(j Job) []any { return []any{workers, c.consumer, j.entry, j.ID} }
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
 // of its lane: those behind it go on waiting, and no worker is held.

@@ -187,11 +187,13 @@ type Change struct {
 	Via   Via    // zero: as it is
 	Card  *Card  // drawn for it; nil: none
 	Deed  Deed
+	Done  *Job // ended with it; nil: it isn't done yet
 }
 
 // Changed keeps a change in one round trip: the card and through whom as Remember does, the deed for 90 days, as one of
-// the newest 20,000 of the team. It answers what Home knows by then of the one who made it.
-func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened bool, err error) {
+// the newest 20,000 of the team. It answers what Home knows by then of the one who made it, and whether the job was ended as by
+// Done, for which there is no other sign: an error may come with it.
+func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened, ended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var cards []Card
@@ -199,20 +201,32 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 		cards = append(cards, *n.Card)
 	}
 	var home *redis.StringCmd
-	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		if err := remember(ctx, p, team, n.Chat, n.State, n.Via, cards); err != nil {
+	var done *redis.Cmd
+	cmds, _ := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		if err = remember(ctx, p, team, n.Chat, n.State, n.Via, cards); err != nil {
 			return err
 		}
-		if err := addDeed(ctx, p, team, n.Deed); err != nil {
+		if err = addDeed(ctx, p, team, n.Deed); err != nil {
 			return err
 		}
 		home = p.Get(ctx, homeKey(team, n.Deed.User))
+		if n.Done != nil {
+			done = c.done(ctx, p, *n.Done)
+		}
 		return nil
 	})
-	if err := unread("keeping a change", cmds, err); err != nil {
-		return Home{}, false, err
+	for _, cmd := range cmds {
+		if no := cmd.Err(); cmd != redis.Cmder(done) && no != nil && !errors.Is(no, redis.Nil) {
+			err = no
+		}
 	}
-	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, nil
+	if done != nil {
+		ended = done.Err() == nil
+	}
+	if err != nil {
+		return Home{}, false, ended, fmt.Errorf("keeping a change: %w", err)
+	}
+	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, ended, nil
 }
 
 // Remember keeps cards, the state that they show, and who assigned the conversation (unless via is zero), for 30 days.

@@ -35,7 +35,7 @@ func fill(t *testing.T, c *cache.Cache) {
 
 // addDeed keeps what a change of the deed's conversation leaves behind.
 func addDeed(ctx context.Context, c *cache.Cache, d cache.Deed) error {
-	_, _, err := c.Changed(ctx, "T1", cache.Change{Chat: d.Chat, State: "a state", Deed: d})
+	_, _, _, err := c.Changed(ctx, "T1", cache.Change{Chat: d.Chat, State: "a state", Deed: d})
 	return err
 }
 
@@ -258,6 +258,61 @@ func TestKnown(t *testing.T) {
 			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); err == nil {
 				t.Errorf("%+v without an error", k)
 			}
+		})
+	})
+}
+
+func TestChanged(t *testing.T) {
+	change := func(j *cache.Job) cache.Change {
+		c := card(1)
+		return cache.Change{Chat: "chat_1", State: "a state", Via: via, Card: &c, Deed: deed(1, "chat_1"), Done: j}
+	}
+	kept := func(t *testing.T, c *cache.Cache) {
+		t.Helper()
+		k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "")
+		fine(t, err)
+		deeds, err := c.Deeds(t.Context(), "T1", "chat_1")
+		fine(t, err)
+		if len(k.Cards) != 1 || k.Via != via || len(deeds) != 1 {
+			t.Errorf("%+v and %+v are kept", k, deeds)
+		}
+	}
+	t.Run("keeps card and deed, and answers what is known of the Home tab", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			want := cache.Home{Hash: "h", Page: 2}
+			if _, opened, ended, err := c.Changed(t.Context(), "T1", change(nil)); opened || ended || err != nil {
+				t.Fatalf("%t, %t and %v for a tab that nobody opened, and no job", opened, ended, err)
+			}
+			kept(t, c)
+			fine(t, c.SetHome(t.Context(), "T1", deed(1, "").User, want))
+			if h, opened, _, err := c.Changed(t.Context(), "T1", change(nil)); h != want || !opened || err != nil {
+				t.Errorf("%+v, %t and %v, want %+v", h, opened, err, want)
+			}
+		})
+	})
+	t.Run("ends the job with it", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"), job("b", "A"))
+			a := next(t, c, "a")
+			if _, _, ended, err := c.Changed(t.Context(), "T1", change(&a[0])); !ended || err != nil {
+				t.Fatalf("%t and %v, want it ended", ended, err)
+			}
+			kept(t, c)
+			open(t, c, 1)
+			next(t, c, "b")
+		})
+	})
+	t.Run("is kept also when the job can't be ended with it", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			a := next(t, c, "a")
+			fine(t, c.Raw().ScriptFlush(t.Context()).Err())
+			if _, _, ended, err := c.Changed(t.Context(), "T1", change(&a[0])); ended || err != nil {
+				t.Fatalf("%t and %v, want it kept and not ended", ended, err)
+			}
+			kept(t, c)
+			done(t, c, a...)
+			open(t, c, 0)
 		})
 	})
 }
