@@ -417,7 +417,7 @@ func TestEventsAreOnlyTriggers(t *testing.T) {
 
 func TestLargeInbox(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, slacktest.Patience(time.Minute)) // with the race detector on a busy machine it takes its time
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
 	for i := range 5000 {
 		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: i%2 == 0, Channel: "email"})

@@ -155,7 +155,7 @@ func TestAlertsAndDashboardNameWhatIsThere(t *testing.T) {
 	body := ""
 	eventually(t, "an action has ended", func(context.Context) bool {
 		body = get(t, address+"/metrics")
-		return strings.Contains(body, "inventbot_action_seconds_count")
+		return strings.Contains(body, "inventbot_action_seconds_count") && strings.Contains(body, "inventbot_refusals_total")
 	})
 	named := map[string]bool{}
 	for _, file := range []string{"../deploy/alerts.yml", "../deploy/dashboard.json"} {

@@ -57,10 +57,10 @@ func TestRefused(t *testing.T) {
 				w.invent.AddMember(m)
 			}
 			x := w.slack.AddUser(c.user)
-			w.serve()
 			if c.fault != nil {
-				w.invent.Fault(*c.fault)
+				w.invent.Fault(*c.fault) // before the list is read for the first time
 			}
+			w.serve()
 			w.acknowledged(x.Types(w.support, "/invent take chat_1"))
 			x.ExpectPrivate(w.support, append(c.says, "Nothing was changed")...)
 			w.acknowledged(x.Types(w.support, "/invent show chat_1"))

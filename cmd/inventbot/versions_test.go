@@ -62,6 +62,7 @@ func TestFaultTwoVersions(t *testing.T) {
 	t.Parallel()
 	binary := buildNewer(t)
 	w := newWorld(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // each version would redraw the other's cards, from time to time, as its own
 	w.settings["REDIS_URL"] = redis(t)
 	const each = 20
 	cardsBy := func(p *program, kind string, version int) (cards []*slacktest.Message) {
