@@ -252,14 +252,14 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 // shown says whether nobody is to be shown or told anything any more, once the card is drawn: then the job may end with what is
 // kept of it. (A Home tab that isn't redrawn because the process dies in that moment is drawn when it is opened.)
 func (s *scene) shown(card *cache.Card) bool {
-	i, before := s.work.Intent, s.work.Before
+	i := s.work.Intent
 	for _, c := range s.known.Cards {
 		if card == nil || c.Channel != card.Channel || c.TS != card.TS {
 			return false
 		}
 	}
-	others := before != nil && !is(s.people[i.User], before) || s.chat.State.AssignedUser != nil && !s.mine
-	return !i.Private && i.List == "" && (i.Verb.Sets() || !others)
+	took, gave := s.concerns()
+	return !i.Private && i.List == "" && (i.Verb.Sets() || !took && !gave)
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.

@@ -266,7 +266,7 @@ func redisRefuses(command ...any) func(t *testing.T) {
 	}
 }
 
-// redisCuts puts a proxy before Redis that ends the connection in the middle of the reply to the first job that is submitted.
+// redisCuts puts a proxy before Redis that ends the connection in the middle of the reply to a job that is submitted.
 func redisCuts(t *testing.T) {
 	n, w := newNode(t), newWorld(t)
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -274,7 +274,7 @@ func redisCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	var armed sync.Once
+	var armed atomic.Bool
 	cut := make(chan struct{})
 	go func() {
 		for {
@@ -296,13 +296,10 @@ func redisCuts(t *testing.T) {
 					if err != nil {
 						return
 					}
-					if bytes.Contains(reply[:n], []byte("accepted")) {
-						half := false
-						armed.Do(func() { half = true; close(cut) })
-						if half {
-							_, _ = conn.Write(reply[:n/2])
-							return
-						}
+					if bytes.Contains(reply[:n], []byte("accepted")) && armed.CompareAndSwap(true, false) {
+						close(cut)
+						_, _ = conn.Write(reply[:n/2])
+						return
 					}
 					if _, err := conn.Write(reply[:n]); err != nil {
 						return
@@ -317,10 +314,15 @@ func redisCuts(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	w.takes()
-	<-cut
+	card := w.takes()
 	emptied(t, store)
-	w.wrote("chat_1 mem_ada")
+	armed.Store(true)
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	<-cut
+	w.support.ExpectUpdate(card, "Nobody")
+	w.support.ExpectMessage("Nobody")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada", "chat_1 -")
 }
 
 func refusedBy(f inventtest.Fault, says ...string) func(t *testing.T) {

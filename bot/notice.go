@@ -17,13 +17,20 @@ const undoFor = 5 * time.Minute
 // back answers to what the change can be undone: one that took the conversation from somebody else or gave it to somebody
 // else; nil for any other, and for an undo.
 func (b *Bot) back(ctx context.Context, s *scene) *slackui.Back {
-	i, before := s.work.Intent, s.work.Before
-	took := before != nil && !is(s.people[i.User], before)
-	gave := s.chat.State.AssignedUser != nil && !s.mine
-	if i.Verb == slackui.Undo || !took && !gave {
+	before := s.work.Before
+	took, gave := s.concerns()
+	if s.work.Intent.Verb == slackui.Undo || !took && !gave {
 		return nil
 	}
 	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Mine: before != nil && !took, Until: b.now().Add(undoFor)}
+}
+
+// concerns says whether the change took the conversation from somebody else than the one who made it, and whether it gave it to
+// somebody else.
+func (s *scene) concerns() (took, gave bool) {
+	before := s.work.Before
+	took = before != nil && !is(s.people[s.work.Intent.User], before)
+	return took, s.chat.State.AssignedUser != nil && !s.mine
 }
 
 // keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it.

@@ -103,9 +103,8 @@ func (c *crew) free() bool {
 	}
 }
 
-// begin runs a job, for which a slot is taken. w is what it carries; nil: still to be decoded.
-func (b *Bot) begin(c *crew, j cache.Job, w *work) {
-	t := task{j, w}
+// begin runs a job, for which a slot is taken.
+func (b *Bot) begin(c *crew, t task) {
 	select {
 	case c.tasks <- t:
 	default:
@@ -139,11 +138,11 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 		<-c.slots
 		return admission, err
 	}
+	t := task{job: *taken}
 	if taken.ID == j.ID {
-		b.begin(c, *taken, &w)
-	} else {
-		b.begin(c, *taken, nil)
+		t.work = &w
 	}
+	b.begin(c, t)
 	return admission, nil
 }
 
@@ -171,7 +170,7 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 			<-c.slots
 		}
 		for _, j := range list {
-			b.begin(c, j, nil)
+			b.begin(c, task{job: j})
 		}
 		if err != nil {
 			b.log.Debug("the queue can't be read", "error", err)
@@ -258,7 +257,7 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 			b.log.Warn("jobs taken over from a process that stopped answering", "jobs", len(list))
 		}
 		for _, j := range list {
-			b.begin(c, j, nil)
+			b.begin(c, task{job: j})
 		}
 	}
 }

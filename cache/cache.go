@@ -46,6 +46,7 @@ type Cache struct {
 	now       func() time.Time
 	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
+	submits   atomic.Int64  // so far: what is sent twice is told from what was asked twice
 	stop      chan struct{} // ends the in-process clock
 	stopped   chan struct{}
 }

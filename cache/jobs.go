@@ -55,15 +55,22 @@ const (
 
 // submitScript reserves the request, stores the job and queues it, all or nothing. What comes
 // after its deadline (by Redis's own clock) is refused: its sender has given it up. A sender that
-// can run a job at once (ARGV[8]) takes the one that has waited longest, mostly its own.
+// can run a job at once (ARGV[8]) takes the one that has waited longest, mostly its own. One whose
+// answer was lost on the way sends the same once more (ARGV[9]), and is answered the same.
 var submitScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if now > tonumber(ARGV[5]) then return {'late', now} end
-if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then
-  return {redis.call('EXISTS', KEYS[1]) == 1 and 'repeated' or 'full', now}
+local once = redis.call('GET', KEYS[1])
+if once then
+  if string.sub(once, 1, #ARGV[9]) ~= ARGV[9] then return {'repeated', now} end
+  local entry = string.sub(once, #ARGV[9] + 1)
+  local taken = entry ~= '' and redis.call('XRANGE', KEYS[4], entry, entry)[1]
+  if not taken then return {'accepted', now} end
+  return {'accepted', now, entry, taken[2][2]}
 end
-if not redis.call('SET', KEYS[1], '1', 'NX', 'EX', ARGV[4]) then return {'repeated', now} end
+if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then return {'full', now} end
+redis.call('SET', KEYS[1], ARGV[9], 'EX', ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 if ARGV[6] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[6], ARGV[1]) end
 if redis.call('RPUSH', KEYS[3], ARGV[1]) > 1 then return {'accepted', now} end
@@ -72,12 +79,13 @@ if ARGV[8] == '' then return {'accepted', now} end
 local got = redis.pcall('XREADGROUP', 'GROUP', ARGV[7], ARGV[8], 'COUNT', 1, 'STREAMS', KEYS[4], '>')
 if not got or got.err then return {'accepted', now} end
 local entry = got[1][2][1]
+redis.call('APPEND', KEYS[1], entry[1])
 if entry[2][2] == ARGV[2] then return {'accepted', now, entry[1]} end
 return {'accepted', now, entry[1], entry[2][2]}`)
 
 // Submit stores the job and queues it in one atomic step and one round trip, within 250 ms.
 // At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
-// was given up is not done late (see submitScript), unless only the answer was lost: then the
+// was given up is not done late (see submitScript), unless only the answer was lost, twice: then the
 // caller may find the same job again through Next or Reap.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
 	a, _, err := c.submit(ctx, j, limit, "")
@@ -110,7 +118,8 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (
 	// Both clocks are read in whole milliseconds: two less, and what Redis meets after the deadline is late for sure.
 	answer, err := submitScript.Run(ctx, c.rdb,
 		[]string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey},
-		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load()-2, tell, workers, consumer).Slice()
+		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load()-2, tell, workers, consumer,
+		fmt.Sprintf("%s %d ", c.consumer, c.submits.Add(1))).Slice()
 	if err != nil {
 		return 0, nil, fmt.Errorf("submitting a job: %w", err)
 	}

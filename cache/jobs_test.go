@@ -108,6 +108,33 @@ func TestSubmitHere(t *testing.T) {
 			next(t, c, "a")
 		})
 	})
+	t.Run("hands out once more what was lost with its answer", func(t *testing.T) {
+		for name, first := range map[string][]cache.Job{"its own job": nil, "another": {job("b", "B")}} {
+			t.Run(name, func(t *testing.T) {
+				each(t, func(t *testing.T, c *cache.Cache) {
+					accept(t, c, first...)
+					w := newWire(t, c)
+					far := another(t, c, w.addr)
+					w.say.hold()
+					submitted := make(chan *cache.Job, 1)
+					go func() {
+						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10)
+						submitted <- taken
+					}()
+					w.heard(t, "accepted")
+					w.cut()
+					w.say.release()
+					taken, want := <-submitted, append(first, job("a", "A"))[0]
+					if taken == nil || taken.ID != want.ID {
+						t.Fatalf("handed out: %v, want %v", taken, want)
+					}
+					done(t, far, *taken)
+					here(t, c, cache.Repeated, 10, job("a", "A"))
+					open(t, c, len(first))
+				})
+			})
+		}
+	})
 	t.Run("leaves what a dead process was handed to others", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			dead := another(t, c, "")

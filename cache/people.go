@@ -191,8 +191,8 @@ type Change struct {
 }
 
 // Changed keeps a change in one round trip: the card and through whom as Remember does, the deed for 90 days, as one of
-// the newest 20,000 of the team. It answers what Home knows by then of the one who made it, and whether the job was ended as by
-// Done, for which there is no other sign: an error may come with it.
+// the newest 20,000 of the team. It answers what Home knows by then of the one who made it (opened: anything), and whether the
+// job was ended as by Done. With an error the job may have been ended all the same.
 func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened, ended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()

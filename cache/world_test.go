@@ -269,6 +269,8 @@ type wire struct {
 	addr     string
 	ask, say gate        // towards Redis, and back
 	answers  chan string // what Redis said, while it is held back
+	mu       sync.Mutex
+	conns    []net.Conn
 }
 
 // gate lets pass or holds.
@@ -308,6 +310,7 @@ func newWire(t testing.TB, c *cache.Cache) *wire {
 	t.Cleanup(func() {
 		cancel()
 		_ = l.Close()
+		w.cut()
 		all.Wait()
 	})
 	to := c.Raw().Options().Addr
@@ -322,11 +325,9 @@ func newWire(t testing.TB, c *cache.Cache) *wire {
 				_ = client.Close()
 				continue
 			}
-			all.Go(func() {
-				<-ctx.Done()
-				_ = client.Close()
-				_ = server.Close()
-			})
+			w.mu.Lock()
+			w.conns = append(w.conns, client, server)
+			w.mu.Unlock()
 			all.Go(func() { w.carry(ctx, client, server, &w.ask, nil) })
 			all.Go(func() { w.carry(ctx, server, client, &w.say, w.answers) })
 		}
@@ -353,6 +354,15 @@ func (w *wire) carry(ctx context.Context, from, to net.Conn, g *gate, heard chan
 			return
 		}
 		_, _ = to.Write(buf[:n]) // whoever asked may have given up
+	}
+}
+
+// cut ends all connections, and with them what is held back.
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, conn := range w.conns {
+		_ = conn.Close()
 	}
 }
 
