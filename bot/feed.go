@@ -545,7 +545,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 		return over, nil
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat, thread: n.TS}
-	if s.known, err = b.cache.Known(ctx, t.ID, i.Chat, i.Channel, ""); err != nil {
+	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel}); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	s.known.Handoff = h
@@ -648,7 +648,7 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 		return "", err
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat}
-	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, "", ""); err != nil {
+	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: chat.ID}); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	if len(s.known.Cards) == 0 {

@@ -93,7 +93,7 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 		return "", err
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat}
-	if s.known, err = b.cache.Known(ctx, t.ID, chat.ID, "", ""); err != nil {
+	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: chat.ID}); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	user := ""

@@ -133,7 +133,11 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 	if !c.free() {
 		return c.queue.Submit(ctx, j, b.queue)
 	}
-	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue)
+	var q cache.Question
+	if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
+		q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
+	}
+	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue, q)
 	if taken == nil {
 		<-c.slots
 		return admission, err

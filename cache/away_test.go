@@ -30,7 +30,7 @@ var calls = map[string]struct {
 		return err
 	}},
 	"SubmitHere": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10)
+		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10, cache.Question{Team: "T1"})
 		return err
 	}},
 	"Next": {cache.Patience + 50*time.Millisecond, func(ctx context.Context, c *cache.Cache) error {
@@ -69,7 +69,7 @@ var calls = map[string]struct {
 		return c.SetPerson(ctx, "T1", cache.Person{User: "U1"}, "mem_1")
 	}},
 	"Known": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Known(ctx, "T1", "chat_1", "C1", "U1")
+		_, err := c.Known(ctx, cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"})
 		return err
 	}},
 	"SetReach": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetReach(ctx, "T1", "C1", cache.Own) }},

@@ -297,7 +297,7 @@ func TestHandoff(t *testing.T) {
 	t.Run("that can't be read doesn't go with the cards as none", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, c.Raw().Set(t.Context(), cache.HandoffsKey("T1"), "no hash", time.Hour).Err())
-			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); err == nil { // who can read C1 is a miss before it
+			if k, err := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"}); err == nil { // who can read C1 is a miss before it
 				t.Errorf("%+v without an error", k)
 			}
 		})
@@ -306,7 +306,7 @@ func TestHandoff(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fillHandoffs(t, c)
 			for chat, want := range map[string]cache.Handoff{"chat_1": waits, "chat_2": waited, "chat_3": {}} {
-				if k, err := c.Known(t.Context(), "T1", chat, "C1", "U1"); err != nil || k.Handoff != want {
+				if k, err := c.Known(t.Context(), cache.Question{Team: "T1", Chat: chat, Channel: "C1", User: "U1"}); err != nil || k.Handoff != want {
 					t.Errorf("%s: %+v (%v), want %+v", chat, k.Handoff, err, want)
 				}
 			}

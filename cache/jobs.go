@@ -39,6 +39,8 @@ type Job struct {
 	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
 	// knows how far it came.
 	TakenOver bool `json:"-"`
+	// Known is what SubmitHere was asked to read for it; nil: it wasn't, or it couldn't.
+	Known *Known `json:"-"`
 
 	entry string // its place in the stream
 }
@@ -88,17 +90,17 @@ return {'accepted', now, entry[1], entry[2][2]}`)
 // was given up is not done late (see submitScript), unless only the answer was lost, twice: then the
 // caller may find the same job again through Next or Reap.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
-	a, _, err := c.submit(ctx, j, limit, "")
+	a, _, err := c.submit(ctx, j, limit, "", Question{})
 	return a, err
 }
 
 // SubmitHere is Submit for a caller who can run a job at once. It hands out one, as Next would, or nil: mostly the
-// very job, but one that has waited longer comes first.
-func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int) (Admission, *Job, error) {
-	return c.submit(ctx, j, limit, c.consumer)
+// very job, with what is Known of the question as of then, but one that has waited longer comes first.
+func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int, q Question) (Admission, *Job, error) {
+	return c.submit(ctx, j, limit, c.consumer, q)
 }
 
-func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (Admission, *Job, error) {
+func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q Question) (Admission, *Job, error) {
 	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -115,11 +117,29 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (
 	if !j.Tell.IsZero() {
 		tell = j.Tell.UnixMilli()
 	}
-	// Both clocks are read in whole milliseconds: two less, and what Redis meets after the deadline is late for sure.
-	answer, err := submitScript.Run(ctx, c.rdb,
-		[]string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey},
-		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli()+c.skew.Load()-2, tell, workers, consumer,
-		fmt.Sprintf("%s %d ", c.consumer, c.submits.Add(1))).Slice()
+	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey}
+	args := []any{
+		// Both clocks are read in whole milliseconds: two less, and what Redis meets after the deadline is late for sure.
+		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli() + c.skew.Load() - 2, tell, workers, consumer,
+		fmt.Sprintf("%s %d ", c.consumer, c.submits.Add(1)),
+	}
+	var submitted *redis.Cmd
+	var r reading
+	cmds, _ := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
+		submitted = submitScript.EvalSha(ctx, p, keys, args...)
+		if q.Team != "" {
+			r = q.read(ctx, p)
+		}
+		return nil
+	})
+	if redis.HasErrorPrefix(submitted.Err(), "NOSCRIPT") {
+		submitted = submitScript.Eval(ctx, c.rdb, keys, args...)
+	} else if q.Team != "" && unread("", cmds, redis.Nil) == nil {
+		if k := r.known(); len(k.Cards) <= cardsKept { // else Known has to forget some
+			j.Known = &k
+		}
+	}
+	answer, err := submitted.Slice()
 	if err != nil {
 		return 0, nil, fmt.Errorf("submitting a job: %w", err)
 	}

@@ -53,7 +53,7 @@ func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
 func TestSubmitHere(t *testing.T) {
 	here := func(t *testing.T, c *cache.Cache, want cache.Admission, limit int, j cache.Job, handed ...cache.Job) []cache.Job {
 		t.Helper()
-		got, taken, err := c.SubmitHere(t.Context(), j, limit)
+		got, taken, err := c.SubmitHere(t.Context(), j, limit, cache.Question{})
 		if err != nil || got != want {
 			t.Fatalf("%v and %v, want %v", got, err, want)
 		}
@@ -74,6 +74,40 @@ func TestSubmitHere(t *testing.T) {
 			open(t, c, 1)
 			done(t, c, a...)
 			open(t, c, 0)
+		})
+	})
+	t.Run("tells what is known, with the very job", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			asked := cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"}
+			told := func(id string, want *cache.Known) {
+				t.Helper()
+				_, j, err := c.SubmitHere(t.Context(), job(id, id), 10, asked)
+				if err != nil || j == nil {
+					t.Fatalf("%v and %v", j, err)
+				}
+				if d := cmp.Diff(want, j.Known); d != "" {
+					t.Errorf("%s: want -, got +:\n%s", id, d)
+				}
+				done(t, c, *j)
+			}
+			told("nothing", &cache.Known{})
+			fill(t, c)
+			k, err := c.Known(t.Context(), asked)
+			fine(t, err)
+			told("all", &k)
+			fine(t, c.Raw().ScriptFlush(t.Context()).Err())
+			told("without the script", nil)
+			for n := range cache.CardsKept + 1 {
+				fine(t, c.AddCard(t.Context(), "T1", "chat_1", card(n)))
+			}
+			told("more cards than are kept", nil)
+			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())
+			told("what can't be read", nil)
+			accept(t, c, job("older", "A"))
+			_, j, err := c.SubmitHere(t.Context(), job("younger", "B"), 10, asked)
+			if err != nil || j == nil || j.ID != "older" || j.Known != nil {
+				t.Errorf("%+v and %v, want the older job, of which nothing was asked", j, err)
+			}
 		})
 	})
 	t.Run("hands out what has waited longer first", func(t *testing.T) {
@@ -118,7 +152,7 @@ func TestSubmitHere(t *testing.T) {
 					w.say.hold()
 					submitted := make(chan *cache.Job, 1)
 					go func() {
-						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10)
+						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10, cache.Question{})
 						submitted <- taken
 					}()
 					w.heard(t, "accepted")
@@ -780,8 +814,17 @@ func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
 			{"Tick", func() { tick(t, c, noon) }},
 			{"Next", func() { held = next(t, c, "a") }},
 			{"Link", func() { _, _, err := c.Link(t.Context(), "T1", "U1"); fine(t, err) }},
-			{"Known", func() { _, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); fine(t, err) }},
+			{"Known", func() {
+				_, err := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"})
+				fine(t, err)
+			}},
 			{"Remember", func() { fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1))) }},
+			{"Done", func() { done(t, c, held...) }},
+			{"SubmitHere", func() {
+				_, j, err := c.SubmitHere(t.Context(), job("b", "B"), 10, cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"})
+				fine(t, err)
+				held = []cache.Job{*j}
+			}},
 			{"Done", func() { done(t, c, held...) }},
 		} {
 			before := counter.n.Load()

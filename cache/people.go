@@ -124,33 +124,53 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 	return c.set(ctx, values, personLife)
 }
 
+// Question names what one round trip is to tell of: a conversation, the channel where it is asked for, and the Slack user who asks;
+// "" for what isn't asked. Without a team nothing is.
+type Question struct{ Team, Chat, Channel, User string }
+
 // Known finds the cards of a conversation, newest first, through whom it was assigned last, who can
-// read the channel, and which member the user is ("": nobody asks). Of more than 50 cards the oldest are forgotten.
-func (c *Cache) Known(ctx context.Context, team, chat, channel, user string) (Known, error) {
+// read the channel, and which member the user is. Of more than 50 cards the oldest are forgotten.
+func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	var cards *redis.MapStringStringCmd
-	var reach, handoff, link *redis.StringCmd
+	var r reading
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		cards = p.HGetAll(ctx, cardsKey(team, chat))
-		reach = p.Get(ctx, reachKey(team, channel))
-		handoff = p.HGet(ctx, handoffsKey(team), chat)
-		if user != "" {
-			link = p.Get(ctx, linkKey(team, user))
-		}
+		r = q.read(ctx, p)
 		return nil
 	})
 	if err := unread("reading cards", cmds, err); err != nil {
 		return Known{}, err
 	}
-	fields := cards.Val()
-	k := Known{Reach: Reach(reach.Val())}
-	_ = json.Unmarshal([]byte(handoff.Val()), &k.Handoff) // a miss, or broken: it doesn't wait, as far as is known
+	k := r.known()
+	if len(k.Cards) > cardsKept {
+		old := k.Cards[cardsKept:]
+		k.Cards = k.Cards[:cardsKept]
+		return k, c.Forget(ctx, q.Team, q.Chat, old...)
+	}
+	return k, nil
+}
+
+// reading are the commands whose answers make a Known.
+type reading struct {
+	cards                *redis.MapStringStringCmd
+	reach, handoff, link *redis.StringCmd
+}
+
+func (q Question) read(ctx context.Context, p redis.Pipeliner) reading {
+	return reading{
+		p.HGetAll(ctx, cardsKey(q.Team, q.Chat)), p.Get(ctx, reachKey(q.Team, q.Channel)),
+		p.HGet(ctx, handoffsKey(q.Team), q.Chat), p.Get(ctx, linkKey(q.Team, q.User)),
+	}
+}
+
+// known makes sense of the answers: a miss, or what is broken, is what isn't known.
+func (r reading) known() Known {
+	fields := r.cards.Val()
+	k := Known{Reach: Reach(r.reach.Val())}
+	_ = json.Unmarshal([]byte(r.handoff.Val()), &k.Handoff)
 	_ = json.Unmarshal([]byte(fields[viaField]), &k.Via)
-	if user != "" {
-		if l := (Link{}); json.Unmarshal([]byte(link.Val()), &l) == nil {
-			k.Link = &l
-		}
+	if l := (Link{}); json.Unmarshal([]byte(r.link.Val()), &l) == nil {
+		k.Link = &l
 	}
 	for field, text := range fields {
 		var card Card
@@ -160,12 +180,7 @@ func (c *Cache) Known(ctx context.Context, team, chat, channel, user string) (Kn
 		}
 	}
 	slices.SortFunc(k.Cards, func(a, b Card) int { return strings.Compare(b.TS, a.TS) })
-	if len(k.Cards) > cardsKept {
-		old := k.Cards[cardsKept:]
-		k.Cards = k.Cards[:cardsKept]
-		return k, c.Forget(ctx, team, chat, old...)
-	}
-	return k, nil
+	return k
 }
 
 func (card Card) field() string { return card.Channel + " " + card.TS }

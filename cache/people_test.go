@@ -154,7 +154,7 @@ func TestPerson(t *testing.T) {
 func TestKnown(t *testing.T) {
 	known := func(t *testing.T, c *cache.Cache, team, chat, channel string) cache.Known {
 		t.Helper()
-		k, err := c.Known(t.Context(), team, chat, channel, "")
+		k, err := c.Known(t.Context(), cache.Question{Team: team, Chat: chat, Channel: channel})
 		fine(t, err)
 		return k
 	}
@@ -255,7 +255,7 @@ func TestKnown(t *testing.T) {
 	t.Run("says that it doesn't know what it can't read", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())
-			if k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "U1"); err == nil {
+			if k, err := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"}); err == nil {
 				t.Errorf("%+v without an error", k)
 			}
 		})
@@ -269,7 +269,7 @@ func TestChanged(t *testing.T) {
 	}
 	kept := func(t *testing.T, c *cache.Cache) {
 		t.Helper()
-		k, err := c.Known(t.Context(), "T1", "chat_1", "C1", "")
+		k, err := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1"})
 		fine(t, err)
 		deeds, err := c.Deeds(t.Context(), "T1", "chat_1")
 		fine(t, err)
