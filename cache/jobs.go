@@ -72,18 +72,20 @@ if once then
   return {'accepted', now, entry, taken[2][2]}
 end
 if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[3]) then return {'full', now} end
-redis.call('SET', KEYS[1], ARGV[9], 'EX', ARGV[4])
+local function accepted(entry, text)
+  redis.call('SET', KEYS[1], ARGV[9] .. (entry or ''), 'EX', ARGV[4])
+  return {'accepted', now, entry, text}
+end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 if ARGV[6] ~= '0' then redis.call('ZADD', KEYS[5], ARGV[6], ARGV[1]) end
-if redis.call('RPUSH', KEYS[3], ARGV[1]) > 1 then return {'accepted', now} end
+if redis.call('RPUSH', KEYS[3], ARGV[1]) > 1 then return accepted() end
 redis.call('XADD', KEYS[4], '*', 'job', ARGV[2])
-if ARGV[8] == '' then return {'accepted', now} end
+if ARGV[8] == '' then return accepted() end
 local got = redis.pcall('XREADGROUP', 'GROUP', ARGV[7], ARGV[8], 'COUNT', 1, 'STREAMS', KEYS[4], '>')
-if not got or got.err then return {'accepted', now} end
+if not got or got.err then return accepted() end
 local entry = got[1][2][1]
-redis.call('APPEND', KEYS[1], entry[1])
-if entry[2][2] == ARGV[2] then return {'accepted', now, entry[1]} end
-return {'accepted', now, entry[1], entry[2][2]}`)
+if entry[2][2] == ARGV[2] then return accepted(entry[1]) end
+return accepted(entry[1], entry[2][2])`)
 
 // Submit stores the job and queues it in one atomic step and one round trip, within 250 ms.
 // At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
