@@ -1,6 +1,7 @@
 // Package load sends the real inventbot clicks at a fixed rate and measures what comes back: `sandbox load`. The bot
 // runs as a process of its own, beside a redis-server, a pretended Slack and a pretended Invent. For ratios
-// the same clicks go to a "bare" handler too (bare.go), which keeps none of the bot's promises.
+// the same clicks go to a "bare" handler too (bare.go), which keeps none of the bot's promises, and, where Node has it, to one made
+// with Slack's own framework Bolt (bolt.js).
 //
 // The loop is open: a click is sent when its time has come, however slow the answers are, and every time counts from
 // that moment, not from when the sender got round to it. All of it stays on this machine and ends by itself.
@@ -45,6 +46,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	flags.IntVar(&o.chats, "chats", 10_000, "how many conversations there are")
 	flags.StringVar(&o.binary, "bin", "", "the inventbot to measure; empty: built from this source")
 	bare := flags.Bool("bare", false, "measure the bare handler instead of the bot")
+	flags.StringVar(&o.bolt, "bolt", "", "measure Bolt: with -figures beside the bot, else instead of it. The `directory` is one where \"npm install @slack/bolt redis\" was run; node is on the PATH")
 	figures := flags.Bool("figures", false, "measure all figures that have a limit and print them as a table; takes some minutes")
 	runs := flags.Int("runs", 3, "with -figures: how often each is measured; the median counts")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -53,9 +55,16 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 		return 2
 	}
 	var err error
-	if o.mix, err = parseMix(*mix); err != nil || flags.NArg() > 0 || o.rate <= 0 || o.rate > 20_000 ||
-		o.duration <= 0 || o.duration > 10*time.Minute || o.people < 1 || o.chats < 1 || *runs < 1 || *bare && o.mix != (weights{1, 0, 0}) {
-		_, _ = fmt.Fprintln(stdout, "sandbox load: at most 20,000 actions a second for at most 10 minutes; the bare handler knows clicks only", err)
+	o.mix, err = parseMix(*mix)
+	switch {
+	case err != nil:
+	case flags.NArg() > 0, o.rate <= 0, o.rate > 20_000, o.duration <= 0, o.duration > 10*time.Minute, o.people < 1, o.chats < 1, *runs < 1:
+		err = errors.New("at most 20,000 actions a second for at most 10 minutes, and nothing behind the flags")
+	case (*bare || o.bolt != "") && (o.mix != (weights{click: 1}) || o.inProcess), *bare && o.bolt != "":
+		err = errors.New("the bare handler and Bolt, one at a time, know clicks only and want a redis-server")
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(stdout, "sandbox load:", err)
 		return 2
 	}
 	if o.dir, err = os.MkdirTemp("", "inventbot-load"); err != nil {
@@ -73,7 +82,13 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 			good, err = measureAll(ctx, o, *runs, stdout)
 		default:
 			var r result
-			if r, err = measure(ctx, o, *bare); err == nil {
+			whom := theBot
+			if *bare {
+				whom = theBare
+			} else if o.bolt != "" {
+				whom = theBolt
+			}
+			if r, err = measure(ctx, o, whom); err == nil {
 				r.print(stdout, o)
 				good = r.lost == 0 || o.hanging
 			}
@@ -98,7 +113,9 @@ type options struct {
 	inProcess bool
 	people    int
 	chats     int
+	warm      int // actions before it is measured; everybody acts once at least
 	binary    string
+	bolt      string // where Node finds Bolt; empty: Bolt isn't measured
 	dir       string
 }
 

@@ -2,7 +2,9 @@ package load
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,15 +72,36 @@ func startRedis(ctx context.Context, dir string) (*program, error) {
 	return nil, errors.New("redis-server doesn't answer")
 }
 
-// startBot starts the inventbot, or the bare handler, with settings that lead to the pretended sides, and waits until it is ready.
-func startBot(ctx context.Context, o options, s *sides, redis *program, bare bool) (*program, error) {
+// subject is what is measured.
+type subject int
+
+const (
+	theBot subject = iota
+	theBare
+	theBolt
+)
+
+//go:embed bolt.js
+var boltSource []byte
+
+// startBot starts the inventbot, or what it is compared with, with settings that lead to the pretended sides, and waits until it
+// is ready.
+func startBot(ctx context.Context, o options, s *sides, redis *program, whom subject) (*program, error) {
 	p := &program{cmd: exec.CommandContext(ctx, o.binary)} //nolint:gosec // what the caller wants measured
-	if bare {
+	switch whom {
+	case theBare:
 		self, err := os.Executable()
 		if err != nil {
 			return nil, fmt.Errorf("finding myself: %w", err)
 		}
 		p.cmd = exec.CommandContext(ctx, self, "load") //nolint:gosec // ourselves
+	case theBolt:
+		source := filepath.Join(o.dir, "bolt.js")
+		if err := os.WriteFile(source, boltSource, 0o600); err != nil {
+			return nil, fmt.Errorf("writing Bolt's program: %w", err)
+		}
+		p.cmd = exec.CommandContext(ctx, "node", source) //nolint:gosec // our own
+	case theBot:
 	}
 	p.cmd.Env = []string{
 		"ADDR=127.0.0.1:0", "SLACK_SIGNING_SECRET=" + secret, "SLACK_BOT_TOKEN=xoxb-load", "SLACK_API_URL=" + s.slack + slackPath,
@@ -88,13 +111,23 @@ func startBot(ctx context.Context, o options, s *sides, redis *program, bare boo
 	if redis != nil {
 		p.cmd.Env = append(p.cmd.Env, "REDIS_URL=redis://"+redis.address)
 	}
-	if bare {
+	switch whom {
+	case theBare:
 		p.cmd.Env = append(p.cmd.Env, bareMark+"=1")
+	case theBolt:
+		modules, err := filepath.Abs(filepath.Join(o.bolt, "node_modules"))
+		if err != nil {
+			return nil, fmt.Errorf("finding Bolt: %w", err)
+		}
+		p.cmd.Env = append(p.cmd.Env, "NODE_PATH="+modules, "NODE_ENV=production")
+	case theBot:
 	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting the bot: %w", err)
 	}
+	var wrong bytes.Buffer
+	p.cmd.Stderr = &wrong
 	begun := time.Now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the bot: %w", err)
@@ -115,7 +148,7 @@ func startBot(ctx context.Context, o options, s *sides, redis *program, bare boo
 	addr, ok := <-listening
 	if !ok {
 		p.stop()
-		return nil, errors.New("the bot ended before it listened")
+		return nil, fmt.Errorf("%s ended before it listened: %.1000s", p.cmd, &wrong)
 	}
 	p.address = "http://" + addr
 	for time.Since(begun) < startIn {

@@ -33,7 +33,8 @@ const (
 )
 
 // measure starts everything, warms up, sends what the options ask for, and ends everything.
-func measure(ctx context.Context, o options, bare bool) (r result, err error) {
+func measure(ctx context.Context, o options, whom subject) (r result, err error) {
+	o.warm = max(o.warm, o.people)
 	s, err := startSides(ctx, o)
 	if err != nil {
 		return r, err
@@ -49,7 +50,7 @@ func measure(ctx context.Context, o options, bare bool) (r result, err error) {
 			return r, err
 		}
 	}
-	bot, err := startBot(ctx, o, s, store, bare)
+	bot, err := startBot(ctx, o, s, store, whom)
 	if err != nil {
 		return r, err
 	}
@@ -75,7 +76,7 @@ func measure(ctx context.Context, o options, bare bool) (r result, err error) {
 	if store != nil {
 		redisCPU = store.cpu()
 	}
-	last := c.send(ctx, o.people, total, o.rate)
+	last := c.send(ctx, o.warm, total, o.rate)
 	if !o.hanging {
 		c.drain(ctx, last)
 	}
@@ -84,12 +85,12 @@ func measure(ctx context.Context, o options, bare bool) (r result, err error) {
 		r.redisCPU = store.cpu() - redisCPU
 	}
 	_, r.peak = bot.resident()
-	if o.hanging && !bare {
+	if o.hanging && whom == theBot {
 		if r.waiting, err = bot.waiting(ctx); err != nil {
 			return r, err
 		}
 	}
-	c.count(&r, o.people, last)
+	c.count(&r, o.warm, last)
 	r.slackCalls, r.inventCalls, r.wrote = int(s.slackCalls.Load()), int(s.inventCalls.Load()), int(s.wrote.Load())
 	return r, ctx.Err() //nolint:wrapcheck // the one who cancelled knows
 }
@@ -136,7 +137,7 @@ func newCrowd(o options, s *sides, bot string, total int) (*crowd, error) {
 	c := &crowd{
 		o: o, sides: s, bot: bot, idle: make(chan *connection, 1024), payloads: map[string]string{},
 		random: rand.New(rand.NewPCG(o.seed, 0)), //nolint:gosec // it must be repeatable
-		held:   make([]bool, o.chats), actions: make([]action, o.people+total), posts: make([]atomic.Int64, o.chats),
+		held:   make([]bool, o.chats), actions: make([]action, o.warm+total), posts: make([]atomic.Int64, o.chats),
 	}
 	for _, verb := range []string{"take", "release"} {
 		var err error
@@ -169,17 +170,17 @@ func (c *crowd) close() {
 	}
 }
 
-// warmUp lets everybody act once, so that links, connections and the runtime are as they are after a while. Each change must
-// have reached Invent, and its card the one who asked.
+// warmUp lets everybody act once at least, so that links, connections and the runtime are as they are after a while. Each change
+// must have reached Invent, and its card the one who asked.
 func (c *crowd) warmUp(ctx context.Context) error {
-	last := c.send(ctx, 0, c.o.people, max(100, float64(c.o.people)/40)) // 40 s at most
+	last := c.send(ctx, 0, c.o.warm, max(100, float64(c.o.warm)/15))
 	c.drain(ctx, last)
-	changes := c.o.people
+	changes := c.o.warm
 	if c.o.mix.click+c.o.mix.command == 0 {
 		changes = 0
 	}
-	if cards, writes := int(c.landed.Load()), int(c.sides.wrote.Load()); ctx.Err() == nil && (cards < c.o.people || writes != changes) {
-		return fmt.Errorf("after %d actions to warm up there are %d cards and %d changes", c.o.people, cards, writes)
+	if cards, writes := int(c.landed.Load()), int(c.sides.wrote.Load()); ctx.Err() == nil && (cards < c.o.warm || writes != changes) {
+		return fmt.Errorf("after %d actions to warm up there are %d cards and %d changes", c.o.warm, cards, writes)
 	}
 	return nil
 }
@@ -335,8 +336,8 @@ func (c *crowd) count(r *result, first int, last time.Time) {
 func (c *crowd) make(n int) request {
 	chat := n % c.o.chats
 	verb, roll := "take", c.random.Float64()*(c.o.mix.click+c.o.mix.command+c.o.mix.show)
-	if n < c.o.people {
-		roll = 0 // to warm up
+	if n < c.o.warm {
+		roll = 0
 		if c.o.mix.click == 0 {
 			roll = c.o.mix.click + c.o.mix.command/2
 		}
