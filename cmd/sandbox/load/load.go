@@ -72,26 +72,27 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(o.dir) }()
-	if o.binary == "" {
+	whom := theBot
+	switch {
+	case *figures: // all of them
+	case *bare:
+		whom = theBare
+	case o.bolt != "":
+		whom = theBolt
+	}
+	if o.binary == "" && whom == theBot {
 		o.binary, err = build(ctx, o.dir)
 	}
 	good := true
-	if err == nil {
-		switch {
-		case *figures:
-			good, err = measureAll(ctx, o, *runs, stdout)
-		default:
-			var r result
-			whom := theBot
-			if *bare {
-				whom = theBare
-			} else if o.bolt != "" {
-				whom = theBolt
-			}
-			if r, err = measure(ctx, o, whom); err == nil {
-				r.print(stdout, o)
-				good = r.lost == 0 || o.hanging
-			}
+	switch {
+	case err != nil:
+	case *figures:
+		good, err = measureAll(ctx, o, *runs, stdout)
+	default:
+		var r result
+		if r, err = measure(ctx, o, whom); err == nil {
+			r.print(stdout, o)
+			good = r.lost == 0 || o.hanging
 		}
 	}
 	if err != nil {
