@@ -189,14 +189,9 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	w.Before = holder
 	state, err := s.team.Invent.Assign(ctx, i.Chat, id)
-	if err != nil {
-		if invent.MayHaveHappened(err) {
-			w.Wrote = unsettled
-		}
+	if b.noteWrite(s, err); err != nil {
 		return "", err
 	}
-	w.Wrote = written
-	b.passed(wrote, s.job)
 	s.chat.State = state
 	s.team.inbox.changed(s.chat, b.now())
 	b.note(ctx, s)
@@ -205,6 +200,17 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		b.remember(ctx, s, nil) // the next try and the feed must know through whom it was
 	}
 	return changed, err
+}
+
+// noteWrite notes in the job how far it came with its write, which ended like that.
+func (b *Bot) noteWrite(s *scene, err error) {
+	switch {
+	case err == nil:
+		s.work.Wrote = written
+		b.passed(wrote, s.job)
+	case invent.MayHaveHappened(err):
+		s.work.Wrote = unsettled
+	}
 }
 
 // so says whether what is wanted is so already.

@@ -214,14 +214,14 @@ func ownStore(t *testing.T) *cache.Cache {
 }
 
 func redisHangs(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t)
-	store := r.open()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	eventually(t, "Redis is used", func(ctx context.Context) bool { return store.Ping(ctx) == nil })
-	if err := r.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := n.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	wake := time.AfterFunc(2*time.Second, func() { _ = r.cmd.Process.Signal(syscall.SIGCONT) })
+	wake := time.AfterFunc(2*time.Second, func() { _ = n.cmd.Process.Signal(syscall.SIGCONT) })
 	defer wake.Stop()
 	a := w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	if a.Took > time.Second {
@@ -233,14 +233,14 @@ func redisHangs(t *testing.T) {
 }
 
 func redisRestarts(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t)
-	store := r.open()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	undo := w.invent.Fault(hangOn("PATCH"))
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
-	r.kill()
-	r.start()
+	n.kill()
+	n.start()
 	undo()
 	w.support.ExpectMessage("@ada")
 	emptied(t, store)
@@ -574,10 +574,10 @@ func triggerExpires(t *testing.T) {
 }
 
 func twiceAtOnce(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t)
-	store := r.open()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
 	first, _ := w.serve(func(c *bot.Config) { c.Cache = store })
-	second, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	second, _ := w.serve(func(c *bot.Config) { c.Cache = n.open() })
 	body := commandBody("take chat_1")
 	headers := signed(w.slack.Secret(), body, time.Now())
 	var sending sync.WaitGroup
@@ -674,8 +674,8 @@ func slowLoris(t *testing.T) {
 
 // manyConnections needs a process of its own on the other side: one process may not have so many files open.
 func manyConnections(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t)
-	c := startChild(t, w, r.url(), "")
+	n, w := newNode(t), newWorld(t)
+	c := startChild(t, w, n.url(), "")
 	address := strings.TrimPrefix(c.address, "http://")
 	for n := range 10_000 {
 		conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", address)
@@ -712,21 +712,21 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // killedAtEachStep lets one process after the other die, each at another step of its own action; the last one does what is left.
 func killedAtEachStep(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t, slacktest.Patience(45*time.Second))
-	store := r.open()
-	for n, step := range bot.Steps {
-		chat := w.chat(fmt.Sprintf("chat_k%d", n))
-		c := startChild(t, w, r.url(), step)
+	n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+	store := n.open()
+	for k, step := range bot.Steps {
+		chat := w.chat(fmt.Sprintf("chat_k%d", k))
+		c := startChild(t, w, n.url(), step)
 		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
 		c.dies(t)
 	}
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	for n := range bot.Steps {
-		w.support.ExpectMessage(fmt.Sprintf("chat_k%d", n), "@ada")
+	for k := range bot.Steps {
+		w.support.ExpectMessage(fmt.Sprintf("chat_k%d", k), "@ada")
 	}
 	emptied(t, store)
-	for n, step := range bot.Steps {
-		chat, writes, posts := fmt.Sprintf("chat_k%d", n), 0, 0
+	for k, step := range bot.Steps {
+		chat, writes, posts := fmt.Sprintf("chat_k%d", k), 0, 0
 		for _, write := range w.invent.Writes() {
 			if write.Chat == chat {
 				writes++
@@ -745,9 +745,9 @@ func killedAtEachStep(t *testing.T) {
 }
 
 func stoppedInABurst(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t, slacktest.Patience(30*time.Second))
-	store := r.open()
-	_, stop := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	n, w := newNode(t), newWorld(t, slacktest.Patience(30*time.Second))
+	store := n.open()
+	_, stop := w.serve(func(c *bot.Config) { c.Cache = n.open() })
 	var want []string
 	for n := range 40 {
 		want = append(want, w.chat(fmt.Sprintf("chat_%d", n+10)))
@@ -967,8 +967,8 @@ func asked(w *world, path string) bool {
 
 // newerVersion has the test itself be the process of the newer version.
 func newerVersion(t *testing.T) {
-	r, w := newRealRedis(t), newWorld(t)
-	older, newer := r.open(), r.open()
+	n, w := newNode(t), newWorld(t)
+	older, newer := n.open(), n.open()
 	_, stop := w.serve(func(c *bot.Config) { c.Cache = older })
 	body, err := json.Marshal(map[string]any{"intent": map[string]any{"v": slackui.Version + 1, "key": "new.1", "verb": "sing", "team": "T0SANDBOX", "user": "UADA", "notes": []int{1}}})
 	if err != nil {

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
@@ -324,7 +322,7 @@ func TestSweep(t *testing.T) {
 // pages, in any order. Each handoff is announced once all the same. (A leader that is killed: TestLeaderKilled of cmd/inventbot.)
 func TestTwoLeaders(t *testing.T) {
 	t.Parallel()
-	r := newRealRedis(t)
+	n := newNode(t)
 	w := newWorld(t, slacktest.Patience(40*time.Second))
 	for i := range 600 {
 		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: true, Channel: "email"})
@@ -339,17 +337,15 @@ func TestTwoLeaders(t *testing.T) {
 	})
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
 	handoffs := func(c *bot.Config) {
-		c.Cache = r.open()
+		c.Cache = n.open()
 		c.Handoffs = bot.ToChannels([]string{w.support.ID})
 	}
 	w.serve(handoffs)
 	w.listed()
 	w.asks("chat_x3")
 	w.support.ExpectMessage("chat_x3")
-	raw := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + r.port})
-	defer func() { _ = raw.Close() }()
-	if n, err := raw.Del(t.Context(), "inventbot:{"+w.slack.TeamID()+"}:leader").Result(); n != 1 || err != nil {
-		t.Fatalf("%d leads were lost, want one: %v", n, err)
+	if lost, err := n.client.Del(t.Context(), "inventbot:{"+w.slack.TeamID()+"}:leader").Result(); lost != 1 || err != nil {
+		t.Fatalf("%d leads were lost, want one: %v", lost, err)
 	}
 	w.serve(handoffs)
 	for _, id := range []string{"chat_x7", "chat_x333", "chat_x500"} {

@@ -87,17 +87,17 @@ func TestMetrics(t *testing.T) {
 // TestNotReady: one side that is away is no reason to send nobody here, both are.
 func TestNotReady(t *testing.T) {
 	t.Parallel()
-	r, w := newRealRedis(t), newWorld(t)
-	first := r.open()
+	n, w := newNode(t), newWorld(t)
+	first := n.open()
 	address, stop := w.serve(func(c *bot.Config) { c.Cache = first })
 	eventually(t, "it is ready", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
-	r.kill()
+	n.kill()
 	if got := readyz(t.Context(), address); got != http.StatusOK {
 		t.Errorf("without Redis: %d, want 200", got)
 	}
 	stop()
 	w.invent.Fault(inventtest.Fault{Status: 503})
-	store, err := cache.Open(r.url())
+	store, err := cache.Open(n.url())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestNotReady(t *testing.T) {
 	eventually(t, "it isn't ready without Redis and Invent", func(ctx context.Context) bool {
 		return readyz(ctx, address) == http.StatusServiceUnavailable
 	})
-	r.start()
+	n.start()
 	eventually(t, "it is ready with Redis alone", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
 }
 

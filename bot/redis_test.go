@@ -18,10 +18,10 @@ import (
 // what a person saw counts: all saw nobody.
 func TestRaceOnTwoProcesses(t *testing.T) {
 	t.Parallel()
-	r := newRealRedis(t)
+	n := newNode(t)
 	w := newWorld(t)
-	first, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
-	second, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	first, _ := w.serve(func(c *bot.Config) { c.Cache = n.open() })
+	second, _ := w.serve(func(c *bot.Config) { c.Cache = n.open() })
 
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	private := w.ada.ExpectPrivate(w.support, "Nobody")
@@ -71,13 +71,13 @@ func TestRaceOnTwoProcesses(t *testing.T) {
 
 func TestRedisAway(t *testing.T) {
 	t.Parallel()
-	r := newRealRedis(t)
+	n := newNode(t)
 	w := newWorld(t)
-	address, _ := w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = n.open() })
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	card := w.support.ExpectMessage("@ada")
 
-	r.kill()
+	n.kill()
 	ack := w.acknowledged(w.ada.Press(card, "Release"))
 	if ack.Took > time.Second {
 		t.Errorf("the acknowledgement took %s without Redis", ack.Took)
@@ -86,7 +86,7 @@ func TestRedisAway(t *testing.T) {
 	w.acknowledged(w.grace.Press(card.Now(), "Take"))
 	w.support.ExpectUpdate(card, "@grace")
 
-	r.start()
+	n.start()
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	w.ada.ExpectPrivate(w.support, "@grace")
 	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace")
@@ -131,9 +131,9 @@ func TestFullQueue(t *testing.T) {
 // TestStop: what runs is finished, and the rest is done by the process that comes next.
 func TestStop(t *testing.T) {
 	t.Parallel()
-	r := newRealRedis(t)
+	n := newNode(t)
 	w := newWorld(t)
-	_, stop := w.serve(func(c *bot.Config) { c.Cache, c.Workers = r.open(), 1 })
+	_, stop := w.serve(func(c *bot.Config) { c.Cache, c.Workers = n.open(), 1 })
 	w.chat("chat_2")
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
@@ -146,7 +146,7 @@ func TestStop(t *testing.T) {
 	}()
 	undo()
 	<-stopped
-	w.serve(func(c *bot.Config) { c.Cache = r.open() })
+	w.serve(func(c *bot.Config) { c.Cache = n.open() })
 	w.support.ExpectMessage("chat_1", "@ada")
 	w.support.ExpectMessage("chat_2", "@ada")
 	if n := len(w.invent.Writes()); n != 2 {

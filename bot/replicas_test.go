@@ -14,15 +14,17 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"inventbot/bot"
+	"inventbot/bot/slacktest"
 	"inventbot/cache"
 	"inventbot/invent/inventtest"
 )
 
-// node is a redis-server of the test's own.
+// node is a redis-server of the test's own, with AOF.
 type node struct {
 	t       *testing.T
 	address string
 	port    string
+	args    []string
 	cmd     *exec.Cmd
 	client  *redis.Client
 }
@@ -35,19 +37,28 @@ func newNode(t *testing.T, settings ...string) *node {
 	}
 	port := freePort(t)
 	n := &node{t: t, address: "127.0.0.1:" + port, port: port}
-	args := []string{"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "", "--loglevel", "warning"}
-	n.cmd = exec.Command("redis-server", append(settings, args...)...)
-	n.cmd.Stderr = os.Stderr
-	if err := n.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	n.args = append([]string{
+		"--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning",
+	}, settings...)
 	n.client = redis.NewClient(&redis.Options{Addr: n.address})
 	t.Cleanup(func() {
 		_ = n.client.Close()
 		n.kill()
 	})
-	eventually(t, "redis-server answers", func(ctx context.Context) bool { return n.client.Ping(ctx).Err() == nil })
+	n.start()
 	return n
+}
+
+// start is for one that was killed: what it confirmed is there again.
+func (n *node) start() {
+	n.t.Helper()
+	n.cmd = exec.Command("redis-server", n.args...)
+	n.cmd.Stderr = os.Stderr
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	eventually(n.t, "redis-server answers", func(ctx context.Context) bool { return n.client.Ping(ctx).Err() == nil })
 }
 
 func (n *node) kill() {
@@ -193,7 +204,7 @@ func (n *node) busPort(t *testing.T) string {
 // sentinel starts a master, its replica and a Sentinel that watches them, and answers them and their URL.
 func sentinel(t *testing.T) (master *node, url string) {
 	t.Helper()
-	master = newNode(t, "--appendonly", "yes", "--appendfsync", "always")
+	master = newNode(t)
 	replica := newNode(t, "--replicaof", "127.0.0.1 "+master.port, "--repl-diskless-sync-delay", "0")
 	eventually(t, "the replica follows", func(ctx context.Context) bool {
 		info, err := replica.client.Info(ctx, "replication").Result()
@@ -239,7 +250,7 @@ func TestBehindASentinel(t *testing.T) {
 func TestFaultFailover(t *testing.T) {
 	t.Parallel()
 	master, url := sentinel(t)
-	w := newWorld(t)
+	w := newWorld(t, slacktest.Patience(45*time.Second)) // a job that was held meanwhile may have to be taken over
 	store, err := cache.Open(url)
 	if err != nil {
 		t.Fatal(err)

@@ -45,14 +45,9 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	}
 	w.Before = state.AssignedUser
 	chat, err := s.team.Invent.SetState(ctx, i.Chat, change)
-	if err != nil {
-		if invent.MayHaveHappened(err) {
-			w.Wrote = unsettled
-		}
+	if b.noteWrite(s, err); err != nil {
 		return "", err
 	}
-	w.Wrote = written
-	b.passed(wrote, s.job)
 	s.chat.State = chat.State
 	s.team.inbox.changed(s.chat, b.now())
 	return changed, b.showChange(ctx, s)

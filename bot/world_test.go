@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -222,75 +220,6 @@ func (b *buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.String()
-}
-
-// realRedis starts a redis-server of its own, with AOF, and answers its URL and what ends and restarts it.
-type realRedis struct {
-	t    *testing.T
-	dir  string
-	port string
-	cmd  *exec.Cmd
-}
-
-func newRealRedis(t *testing.T) *realRedis {
-	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is not on the PATH")
-	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
-	r := &realRedis{t: t, dir: t.TempDir(), port: port}
-	r.start()
-	t.Cleanup(r.kill)
-	return r
-}
-
-func (r *realRedis) url() string { return "redis://127.0.0.1:" + r.port }
-
-func (r *realRedis) start() {
-	r.t.Helper()
-	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", r.port, "--dir", r.dir,
-		"--save", "", "--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning")
-	r.cmd.Stderr = os.Stderr
-	if err := r.cmd.Start(); err != nil {
-		r.t.Fatal(err)
-	}
-	store, err := cache.Open(r.url())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
-	deadline := time.Now().Add(10 * time.Second)
-	for store.Ping(r.t.Context()) != nil {
-		if time.Now().After(deadline) {
-			r.t.Fatal("redis-server doesn't answer")
-		}
-		wait, cancel := context.WithTimeout(r.t.Context(), 20*time.Millisecond)
-		<-wait.Done()
-		cancel()
-	}
-}
-
-func (r *realRedis) kill() {
-	if r.cmd != nil {
-		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
-		r.cmd = nil
-	}
-}
-
-func (r *realRedis) open() *cache.Cache {
-	r.t.Helper()
-	store, err := cache.Open(r.url())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = store.Close() })
-	return store
 }
 
 // clock is the bot's clock, moved by hand: it goes as the real one and can be put forward.

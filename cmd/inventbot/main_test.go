@@ -127,8 +127,8 @@ func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	return w
 }
 
-// redis starts a redis-server that keeps what it confirmed, and answers its URL.
-func redis(t *testing.T) string {
+// redisPort is a free port of the loopback for a redis-server, without which the test is skipped.
+func redisPort(t *testing.T) string {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Skip("redis-server is not on the PATH")
@@ -139,6 +139,13 @@ func redis(t *testing.T) string {
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close()
+	return port
+}
+
+// redis starts a redis-server that keeps what it confirmed, and answers its URL.
+func redis(t *testing.T) string {
+	t.Helper()
+	port := redisPort(t)
 	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--loglevel", "warning")
 	if err := cmd.Start(); err != nil {

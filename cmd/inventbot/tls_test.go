@@ -95,15 +95,7 @@ func writePEM(t *testing.T, file, kind string, der []byte) {
 // tlsRedis starts a redis-server on 127.0.0.1 that speaks nothing but TLS, with a certificate for a host, and answers its URL.
 func tlsRedis(t *testing.T, a issuer, host string) string {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is not on the PATH")
-	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	port := redisPort(t)
 	certFile, keyFile := a.issue(t, host)
 	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", "0", "--tls-port", port, "--tls-auth-clients", "no",
 		"--tls-cert-file", certFile, "--tls-key-file", keyFile, "--dir", t.TempDir(), "--save", "", "--appendonly", "yes")
