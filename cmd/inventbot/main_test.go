@@ -60,7 +60,7 @@ func start(t *testing.T, settings map[string]string) *program {
 func startProgram(t *testing.T, file string, settings map[string]string) *program {
 	t.Helper()
 	p := &program{cmd: exec.Command(file), output: &output{}, ended: make(chan error, 1)}
-	p.cmd.Env = []string{"INVENTBOT_TEST_MAIN=1", "ADDR=127.0.0.1:0"}
+	p.cmd.Env = []string{"INVENTBOT_TEST_MAIN=1", "ADDR=127.0.0.1:0", "LOG_LEVEL=debug"}
 	for k, v := range settings {
 		p.cmd.Env = append(p.cmd.Env, k+"="+v)
 	}
@@ -87,7 +87,10 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 		_, _ = io.Copy(io.Discard, out)
 		p.ended <- p.cmd.Wait()
 	}()
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		keepsSecrets(t, p.output.String(), settings)
+	})
 	select {
 	case addr := <-listening:
 		p.address = "http://" + addr
@@ -97,6 +100,22 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 		t.Fatal("inventbot doesn't listen")
 	}
 	return p
+}
+
+// keepsSecrets wants nothing in what a program printed that must not be there. Each program that was started is asked at the end.
+func keepsSecrets(t *testing.T, printed string, settings map[string]string) {
+	t.Helper()
+	secrets := map[string]string{"an e-mail": "@example.com", "a customer's name": "Jane Doe", "a response_url": "/response/"}
+	for _, name := range []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "INVENT_API_KEY"} {
+		if value := settings[name]; value != "" {
+			secrets[name] = value
+		}
+	}
+	for what, secret := range secrets {
+		if i := strings.Index(strings.ToLower(printed), strings.ToLower(secret)); i >= 0 {
+			t.Errorf("the program printed %s: …%s…", what, printed[max(0, i-200):min(len(printed), i+100)])
+		}
+	}
 }
 
 // world is what a real inventbot is put into.
