@@ -158,7 +158,8 @@ type result struct {
 	drained                 time.Duration // from the last click to the last card
 	cpu                     time.Duration // of the bot, while it was loaded
 	redisCPU                time.Duration
-	idle, peak              int64 // bytes resident
+	stolen                  float64 // of all processors' time meanwhile: what the host took for others
+	idle, peak              int64   // bytes resident
 	start                   time.Duration
 	slackCalls, inventCalls int
 }
@@ -180,6 +181,7 @@ func (r result) print(w io.Writer, o options) {
 		{"sender was late", r.late.String()},
 		{"last card", ms(r.drained) + " after the last click"},
 		{"CPU", fmt.Sprintf("%.2f s for 10,000 actions, and %.2f s of Redis's", r.perTenThousand(r.cpu).Seconds(), r.perTenThousand(r.redisCPU).Seconds())},
+		{"taken by host", fmt.Sprintf("%.1f %% of the processors' time", 100*r.stolen)},
 		{"calls", fmt.Sprintf("%.2f to Invent and %.2f to Slack for an action", float64(r.inventCalls)/float64(max(r.sent, 1)), float64(r.slackCalls)/float64(max(r.sent, 1)))},
 		{"memory", fmt.Sprintf("%s after start, %s at most", mib(r.idle), mib(r.peak))},
 		{"start to ready", ms(r.start)},

@@ -76,11 +76,14 @@ func measure(ctx context.Context, o options, whom subject) (r result, err error)
 	if store != nil {
 		redisCPU = store.cpu()
 	}
+	all, stolen := processors()
 	last := c.send(ctx, o.warm, total, o.rate)
 	if !o.hanging {
 		c.drain(ctx, last)
 	}
 	r.cpu = bot.cpu() - cpu
+	allThen, stolenThen := processors()
+	r.stolen = float64(stolenThen-stolen) / float64(max(allThen-all, 1))
 	if store != nil {
 		r.redisCPU = store.cpu() - redisCPU
 	}
