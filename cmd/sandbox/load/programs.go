@@ -88,6 +88,7 @@ var boltSource []byte
 // is ready.
 func startBot(ctx context.Context, o options, s *sides, redis *program, whom subject) (*program, error) {
 	p := &program{cmd: exec.CommandContext(ctx, o.binary)} //nolint:gosec // what the caller wants measured
+	var more []string
 	switch whom {
 	case theBare:
 		self, err := os.Executable()
@@ -95,32 +96,27 @@ func startBot(ctx context.Context, o options, s *sides, redis *program, whom sub
 			return nil, fmt.Errorf("finding myself: %w", err)
 		}
 		p.cmd = exec.CommandContext(ctx, self, "load") //nolint:gosec // ourselves
+		more = []string{bareMark + "=1"}
 	case theBolt:
 		source := filepath.Join(o.dir, "bolt.js")
 		if err := os.WriteFile(source, boltSource, 0o600); err != nil {
 			return nil, fmt.Errorf("writing Bolt's program: %w", err)
 		}
-		p.cmd = exec.CommandContext(ctx, "node", source) //nolint:gosec // our own
-	case theBot:
-	}
-	p.cmd.Env = []string{
-		"ADDR=127.0.0.1:0", "SLACK_SIGNING_SECRET=" + secret, "SLACK_BOT_TOKEN=xoxb-load", "SLACK_API_URL=" + s.slack + slackPath,
-		"INVENT_API_KEY=load", "INVENT_API_URL=" + s.invent, "INVENT_RATE=0",
-		"GOGC=" + os.Getenv("GOGC"), "GOMEMLIMIT=" + os.Getenv("GOMEMLIMIT"), "GODEBUG=" + os.Getenv("GODEBUG"),
-	}
-	if redis != nil {
-		p.cmd.Env = append(p.cmd.Env, "REDIS_URL=redis://"+redis.address)
-	}
-	switch whom {
-	case theBare:
-		p.cmd.Env = append(p.cmd.Env, bareMark+"=1")
-	case theBolt:
 		modules, err := filepath.Abs(filepath.Join(o.bolt, "node_modules"))
 		if err != nil {
 			return nil, fmt.Errorf("finding Bolt: %w", err)
 		}
-		p.cmd.Env = append(p.cmd.Env, "NODE_PATH="+modules, "NODE_ENV=production")
+		p.cmd = exec.CommandContext(ctx, "node", source) //nolint:gosec // our own
+		more = []string{"NODE_PATH=" + modules, "NODE_ENV=production"}
 	case theBot:
+	}
+	p.cmd.Env = append([]string{
+		"ADDR=127.0.0.1:0", "SLACK_SIGNING_SECRET=" + secret, "SLACK_BOT_TOKEN=xoxb-load", "SLACK_API_URL=" + s.slack + slackPath,
+		"INVENT_API_KEY=load", "INVENT_API_URL=" + s.invent, "INVENT_RATE=0",
+		"GOGC=" + os.Getenv("GOGC"), "GOMEMLIMIT=" + os.Getenv("GOMEMLIMIT"), "GODEBUG=" + os.Getenv("GODEBUG"),
+	}, more...)
+	if redis != nil {
+		p.cmd.Env = append(p.cmd.Env, "REDIS_URL=redis://"+redis.address)
 	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
