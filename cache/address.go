@@ -106,24 +106,34 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
 	c := &Cache{consumer: rand.Text(), now: time.Now, patience: patience}
-	b := &breaker{}
 	switch {
 	case o.IsClusterMode:
 		c.rdb = redis.NewClusterClient(o.Cluster())
-		c.rdb.AddHook(guard{b})
+		c.cluster = true
 	case o.MasterName != "":
 		c.rdb = redis.NewFailoverClient(o.Failover())
-		c.rdb.AddHook(guard{b})
 	default:
-		simple := o.Simple()
-		simple.Limiter = b
-		c.rdb = redis.NewClient(simple)
+		c.rdb = redis.NewClient(o.Simple())
 	}
+	c.rdb.AddHook(guard{&breaker{}})
 	return c
 }
 
-// guard asks the breaker where go-redis has no place for a Limiter.
+// guard asks the breaker before each call. (A Limiter of go-redis would do so for a single node alone, and would take a caller whose
+// time was up before for a Redis that doesn't answer.)
 type guard struct{ b *breaker }
+
+func (g guard) call(ctx context.Context, next func() error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("a call to Redis: %w", err)
+	}
+	if err := g.b.allow(); err != nil {
+		return err
+	}
+	err := next()
+	g.b.report(err)
+	return err
+}
 
 // DialHook implements redis.Hook.
 func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -131,12 +141,11 @@ func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if err := g.b.Allow(); err != nil {
+		called := false
+		err := g.call(ctx, func() error { called = true; return next(ctx, cmd) })
+		if !called {
 			cmd.SetErr(err)
-			return err
 		}
-		err := next(ctx, cmd)
-		g.b.ReportResult(err)
 		return err
 	}
 }
@@ -144,15 +153,13 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := g.b.Allow()
-		if err != nil {
+		called := false
+		err := g.call(ctx, func() error { called = true; return next(ctx, cmds) })
+		if !called {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
 			}
-			return fmt.Errorf("a pipeline: %w", err)
 		}
-		err = next(ctx, cmds)
-		g.b.ReportResult(err)
 		return err
 	}
 }

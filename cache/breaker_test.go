@@ -20,7 +20,7 @@ func TestBreaker(t *testing.T) {
 	// allowed counts how many of 20 calls may ask.
 	allowed := func(b *breaker) (n int) {
 		for range 20 {
-			if b.Allow() == nil {
+			if b.allow() == nil {
 				n++
 			}
 		}
@@ -29,27 +29,32 @@ func TestBreaker(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *breaker){
 		"lets all pass while Redis answers": func(t *testing.T, b *breaker) {
 			for _, err := range []error{nil, errBroken, nil, redis.Nil, errBroken, fmt.Errorf("x: %w", redis.Nil), errBroken} {
-				b.ReportResult(err)
+				b.report(err)
 			}
 			if n := allowed(b); n != 20 {
 				t.Errorf("%d of 20, want all", n)
 			}
 		},
-		"counts no call that its caller gave up, and none that it refused": func(t *testing.T, b *breaker) {
+		"counts no call that its caller gave up, and none whose time was up before": func(t *testing.T, b *breaker) {
+			late, cancel := context.WithTimeout(t.Context(), 0)
+			defer cancel()
 			for range 5 {
-				b.ReportResult(context.Canceled)
-				b.ReportResult(errAway)
+				b.report(context.Canceled)
+				err := guard{b}.call(late, func() error { t.Error("Redis was asked"); return nil })
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("it says %v", err)
+				}
 			}
 			if n := allowed(b); n != 20 {
 				t.Errorf("%d of 20, want all", n)
 			}
 		},
 		"refuses all after two failures in a row": func(t *testing.T, b *breaker) {
-			b.ReportResult(errBroken)
+			b.report(errBroken)
 			if n := allowed(b); n != 20 {
 				t.Errorf("%d of 20 after one, want all", n)
 			}
-			b.ReportResult(context.DeadlineExceeded)
+			b.report(context.DeadlineExceeded)
 			if n := allowed(b); n != 0 {
 				t.Errorf("%d of 20 after two, want none", n)
 			}
@@ -59,30 +64,30 @@ func TestBreaker(t *testing.T) {
 			}
 		},
 		"says why it refuses": func(t *testing.T, b *breaker) {
-			b.ReportResult(context.DeadlineExceeded)
-			b.ReportResult(errBroken)
-			if err := b.Allow(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), errBroken.Error()) {
+			b.report(context.DeadlineExceeded)
+			b.report(errBroken)
+			if err := b.allow(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), errBroken.Error()) {
 				t.Errorf("it says %v, want %v and %v", err, errAway, errBroken)
 			}
 		},
 		"lets a few find out in each pause whether it is back": func(t *testing.T, b *breaker) {
-			b.ReportResult(errBroken)
-			b.ReportResult(errBroken)
+			b.report(errBroken)
+			b.report(errBroken)
 			for range 3 {
 				<-time.After(pause)
 				if n := allowed(b); n == 0 || n > probes {
 					t.Errorf("%d of 20, want 1 to %d", n, probes)
 				}
-				b.ReportResult(errBroken)
+				b.report(errBroken)
 				if n := allowed(b); n != 0 {
 					t.Errorf("%d of 20 after another failure, want none", n)
 				}
 			}
 			<-time.After(pause)
-			if b.Allow() != nil {
+			if b.allow() != nil {
 				t.Fatal("nobody may find out")
 			}
-			b.ReportResult(nil)
+			b.report(nil)
 			if n := allowed(b); n != 20 {
 				t.Errorf("%d of 20 when it is back, want all", n)
 			}

@@ -41,6 +41,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 type Cache struct {
 	rdb       redis.UniversalClient
 	patience  time.Duration        // of one call
+	cluster   bool                 // the commands of one pipeline may be carried out in any order
 	consumer  string               // this process in the consumer group
 	mini      *miniredis.Miniredis // nil for a real Redis
 	now       func() time.Time
@@ -165,11 +166,11 @@ type breaker struct {
 const (
 	tolerated = 2
 	pause     = 500 * time.Millisecond
-	probes    = 8 // one call may need several: go-redis asks for the making of its connection too
+	probes    = 8
 )
 
-// Allow says whether Redis may be asked now. It implements redis.Limiter.
-func (b *breaker) Allow() error {
+// allow says whether Redis may be asked now.
+func (b *breaker) allow() error {
 	if b.failures.Load() < tolerated {
 		return nil
 	}
@@ -186,13 +187,13 @@ func (b *breaker) Allow() error {
 	return nil
 }
 
-// ReportResult hears how a call ended. It implements redis.Limiter.
-func (b *breaker) ReportResult(err error) {
+// report hears how a call ended.
+func (b *breaker) report(err error) {
 	if err == nil || errors.Is(err, redis.Nil) || answered(err) {
 		b.failures.Store(0)
 		return
 	}
-	if errors.Is(err, errAway) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) {
 		return
 	}
 	why := err.Error()

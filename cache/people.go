@@ -34,7 +34,8 @@ type Link struct {
 
 // Person says who an Invent member is on Slack. User is empty when Slack said that there is nobody.
 type Person struct {
-	User string `json:"user"`
+	User   string `json:"user"`
+	Barred bool   `json:"barred,omitempty"` // there is an account, but it may not act: a guest's, a stranger's, without a confirmed e-mail
 }
 
 // Card is a message of the bot's own that shows a conversation and can be redrawn.
@@ -225,7 +226,7 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 			return err
 		}
 		home = p.Get(ctx, homeKey(team, n.Deed.User))
-		if n.Done != nil {
+		if n.Done != nil && !c.cluster { // else the next job of the lane might not see what is kept here
 			done = c.done(ctx, p, *n.Done)
 		}
 		return nil
