@@ -95,7 +95,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		i.Problem = slackui.KnownNow
 		return said, b.say(ctx, i, slackui.Cannot(i))
 	case slackui.Queue, slackui.Mine:
-		return b.list(ctx, t, i, i.Verb, me, "")
+		return b.list(ctx, t, i, i.Verb, me, j.At, "")
 	}
 	if !t.has("chat") || i.Verb.Changes() && !i.Verb.Sets() && !t.has("assign") {
 		return "", refuse(slackui.NotOffered)
@@ -187,8 +187,13 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if target != nil {
 		id = &target.Member
 	}
+	inTime, cancel, err := b.inTime(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
 	w.Before = holder
-	state, err := s.team.Invent.Assign(ctx, i.Chat, id)
+	state, err := s.team.Invent.Assign(inTime, i.Chat, id)
 	if b.noteWrite(s, err); err != nil {
 		return "", err
 	}
@@ -197,7 +202,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	b.note(ctx, s)
 	err = b.showChange(ctx, s)
 	if err != nil {
-		b.remember(ctx, s, nil) // the next try and the feed must know through whom it was
+		b.remember(context.WithoutCancel(ctx), s, nil) // the next try and the feed must know through whom it was
 	}
 	return changed, err
 }
@@ -239,7 +244,7 @@ func unseen(i slackui.Intent, state invent.ChatState, me cache.Link) bool {
 // words could not be delivered yet.
 func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	// The try's own time may be up; these words have theirs.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
 	i := w.Intent
 	var outcome string
@@ -248,11 +253,9 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	switch {
 	case i.Verb.Inner():
 		return "failed", nil // nobody waits for words
-	case errors.As(err, &no):
+	case errors.As(err, &no) && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(i.Verb, no.reason, no.about, held)
-	case f == "":
-		return "undelivered", nil // Slack takes neither cards nor words
 	default:
 		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
@@ -265,7 +268,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	return outcome, err
 }
 
-// failure sorts an error by the words it needs; "" for one that words can't reach.
+// failure sorts an error by the words it needs.
 func failure(w *work, err error) slackui.Failure {
 	var e *invent.Error
 	var s *slackError
@@ -273,13 +276,14 @@ func failure(w *work, err error) slackui.Failure {
 	case errors.Is(err, errKills) || errors.Is(err, errPanicked) && w.Wrote != untouched:
 		return slackui.Crashed
 	case w.Wrote == written:
-		return "" // done in Invent; Slack took no card for two minutes
+		return slackui.Unplaced
+	case w.Wrote == unsettled: // whatever came after it
+		return slackui.Unsettled
 	case errors.Is(err, errStore):
 		return slackui.BotFailed
+	case errors.As(err, &s) && s.retry:
+		return slackui.SlackSilent
 	case temporary(err) || errors.Is(err, errTooLate):
-		if w.Wrote == unsettled {
-			return slackui.Unsettled
-		}
 		return slackui.NoAnswer
 	case errors.Is(err, errStopped):
 		return slackui.Stopped
@@ -292,7 +296,7 @@ func failure(w *work, err error) slackui.Failure {
 	case slackDead(err):
 		return slackui.SlackRefused
 	case errors.As(err, &s):
-		return ""
+		return slackui.SlackForbids
 	}
 	return slackui.BotFailed
 }

@@ -75,6 +75,7 @@ type Bot struct {
 	metrics      *metrics
 	side         side
 	settled      settled
+	answered     answered
 	health       health
 	steps        func(step, cache.Job) // what a test wants done at each step; nil
 	useSpare     func()                // wakes the spare's loops
@@ -215,11 +216,23 @@ func (s *side) try(task func()) bool {
 	default:
 		return false
 	}
+	s.start(task)
+	return true
+}
+
+// run runs the task once there is a slot for it.
+func (s *side) run(task func()) {
+	s.slots <- struct{}{}
+	s.start(task)
+}
+
+func (s *side) start(task func()) {
 	s.tasks.Go(func() {
 		defer func() { <-s.slots }()
 		task()
 	})
-	return true
 }
+
+func (s *side) free() int { return cap(s.slots) - len(s.slots) }
 
 func (s *side) wait() { s.tasks.Wait() }

@@ -91,29 +91,35 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	return nil
 }
 
-// say tells the person something privately: by the request's response_url, or where that is spent, past the
-// channel's members.
+// say tells the person something privately: by the request's response_url, or where that is spent or dead without it.
 func (b *Bot) say(ctx context.Context, i slackui.Intent, m slackui.Message) error {
 	return b.sayBy(ctx, i, hook{Message: m})
 }
 
 func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
 	err := b.hooks.send(ctx, i.ResponseURL, h)
-	if err == nil || temporary(err) {
-		return err
+	if err == nil {
+		return nil
 	}
 	t, teamErr := b.teams(ctx, i.Team, i.Enterprise)
 	if teamErr != nil {
 		return err
 	}
-	if i.Channel == "" {
-		return b.dm(ctx, t, i.User, h.Message)
+	if past := b.sayPast(ctx, t, i, h.Message); past == nil || !temporary(err) {
+		return past
 	}
-	_, ephemeralErr := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(h.Message)...)
-	if ephemeralErr != nil {
-		return wrapSlack("telling somebody privately", ephemeralErr)
+	return err
+}
+
+// sayPast tells somebody something without a response_url: in the channel, or in a direct message where the bot is no member of it.
+func (b *Bot) sayPast(ctx context.Context, t *Team, i slackui.Intent, m slackui.Message) error {
+	if i.Channel != "" {
+		_, err := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(m)...)
+		if err = wrapSlack("telling somebody privately", err); err == nil || temporary(err) {
+			return err
+		}
 	}
-	return nil
+	return b.dm(ctx, t, i.User, m)
 }
 
 // whisper is say for words that nobody waits for: whether they arrive changes nothing about the outcome.
@@ -234,6 +240,9 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return nil
 	}
 	back := b.back(ctx, s)
+	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
+		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
+	}
 	words := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
 	b.showListAnew(ctx, s, slackui.Changed(i, s.holder(ctx, b), s.mine, nil))
 	switch {
@@ -267,7 +276,7 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) 
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
 	case slackui.Queue, slackui.Mine:
-		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], done.Text)
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At, done.Text)
 	case slackui.Pick:
 		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
 	}
@@ -321,14 +330,16 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 		place.Shows = digest(m)
 		return &place, nil
 	}
-	if temporary(err) {
-		return nil, err
-	}
 	drawn, updateErr := b.update(ctx, s, place)
-	if updateErr != nil && !temporary(updateErr) {
-		return b.post(ctx, s) // the clicked card is beyond reach; the outcome must be seen all the same
+	switch {
+	case updateErr == nil:
+		return drawn, nil
+	case temporary(err):
+		return nil, err
+	case temporary(updateErr):
+		return nil, updateErr
 	}
-	return drawn, updateErr
+	return b.post(ctx, s) // the clicked card is beyond reach; the outcome must be seen all the same
 }
 
 // post puts a new card into the channel, unless an earlier try of the same job has. Where the bot is no member it
@@ -556,17 +567,22 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
 	h := s.holder(ctx, b)
-	if i.List == slackui.Pick {
+	if i.List == slackui.Pick { // a window has no place for the question: it comes as a message
 		b.showListAnew(ctx, s, slackui.Late(i, *h, s.chat.State, b.now()))
-		return nil
 	}
 	b.redrawHome(ctx, s.team, i)
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
 }
 
-// showAlready says that it is so already; a card that showed something else is redrawn.
+// showAlready says that it is so already; a card that showed something else is redrawn. Clicks that were made before it was said need
+// no words of their own.
 func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	i := s.work.Intent
+	asked := i.User + " " + string(i.Verb) + " " + i.Chat
+	onCard := i.Clicked != nil && !i.Private
+	if onCard && b.answered.since(asked, s.job.At) {
+		return nil
+	}
 	h := s.holder(ctx, b)
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
@@ -575,7 +591,35 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 		b.showListAnew(ctx, s, slackui.Already(h, s.mine))
 		return nil
 	}
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
+	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
+	if err == nil && onCard {
+		b.answered.note(asked, b.now())
+	}
+	return err
+}
+
+// answered remembers when somebody's clicks were last answered by "already", so that a hundred at once get no hundred answers.
+type answered struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+const answeredMost = 1000
+
+func (a *answered) note(what string, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at == nil || len(a.at) >= answeredMost {
+		a.at = map[string]time.Time{}
+	}
+	a.at[what] = at
+}
+
+// since says whether it was answered after the click.
+func (a *answered) since(what string, clicked time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.at[what].After(clicked)
 }
 
 // showPrivately shows the card to the one who asks; a private message that was clicked makes room for it.

@@ -62,11 +62,13 @@ var faults = map[string][]fault{
 	},
 	"Invent": {
 		{name: "400 to the change", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 400}, "Invent refused this change", "ref ")},
-		{name: "401", sees: "that the app's key is refused; admins hear it once", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 401}, "refuses this app's API key")},
-		{name: "403", sees: "that the app's key is refused; admins hear it once", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 403}, "refuses this app's API key")},
+		{name: "401", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(401)},
+		{name: "403", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(403)},
 		{name: "404", sees: "that there is no such conversation", after: none, run: refusedBy(inventtest.Fault{Path: "/chats/chat_1", Status: 404}, "knows no conversation", "chat_1")},
 		{name: "409", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 409}, "Invent refused this change")},
 		{name: "JSON of another shape", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Body: []byte(`{"id":5}`)}, "Invent refused this change", "ref ")},
+		{name: "JSON of another shape to the change", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Body: []byte(`{"id":5}`), Times: 1})},
+		{name: "JSON of another shape to the change, and then no answer", sees: "that it couldn't be found out whether the change was made", after: "one change, no card until one is clicked", run: leftUnsettled},
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Huge: 50 << 20}, "Invent refused this change", "ref ")},
 		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1})},
 		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, Times: 1})},
@@ -90,7 +92,10 @@ var faults = map[string][]fault{
 		{name: "message_not_found (somebody deleted a card)", sees: asAlways, after: "one change; the deleted card is forgotten", run: cardDeleted},
 		{name: "an expired trigger", sees: "that the window took too long; it opens at the next click", after: none + ", the card as it was", run: triggerExpires},
 		{name: "a spent response_url", sees: asAlways + ", by chat.update", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Error: "used_url"})},
-		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late", after: once, run: hookFails(slacktest.Fault{Method: "response_url", Hang: true, Times: 1})},
+		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late, by chat.update; private words by chat.postEphemeral", after: once, run: hookDead},
+		{name: "neither a card nor private words are taken where it was asked for", sees: "in a direct message that it was changed", after: "one change, no card", run: nowhereToShow},
+		{name: "500 to all that could show the change, for three minutes", sees: asAlways + ", when Slack is back", after: once, run: shownLate},
+		{name: "429 for longer than two minutes before the change", sees: "after 2 min that Slack asked to wait and nothing was changed, with *Try again*", after: none, run: heldUpTooLong},
 	},
 	"Requests": {
 		{name: "the same request at two replicas at once", sees: asAlways, after: once, run: twiceAtOnce},
@@ -344,6 +349,98 @@ func mends(f inventtest.Fault) func(t *testing.T) {
 		w.takes()
 		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
 	}
+}
+
+// keyRefused lets Invent refuse the key, first for the change alone.
+func keyRefused(status int) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := newWorld(t)
+		boss, store := w.boss(), ownStore(t)
+		undo := w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: status})
+		serve := func() { w.serve(func(c *bot.Config) { c.Cache = store }) }
+		serve()
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.ada.ExpectPrivate(w.support, "refuses this app's API key")
+		undo()
+		w.invent.Fault(inventtest.Fault{Status: status})
+		serve()
+		boss.ExpectDM("Invent refuses this app's API key")
+		serve() // a third process
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.ada.ExpectPrivate(w.support, "refuses this app's API key")
+		w.wrote()
+	}
+}
+
+// leftUnsettled takes away Invent once a change was made whose answer can't be read.
+func leftUnsettled(t *testing.T) {
+	w, clock := newWorld(t), newClock()
+	w.serve(clock.drive)
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: true, Body: []byte(`{"id":5}`), Times: 1})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	eventually(t, "the change is made", func(context.Context) bool { return len(w.writes()) == 1 })
+	w.invent.Fault(inventtest.Fault{Status: 503})
+	clock.pass(3 * time.Minute)
+	w.ada.ExpectPrivate(w.support, "couldn't find out whether the change was made", "ref ")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// hookDead lets response_urls lead nowhere for good.
+func hookDead(t *testing.T) {
+	w := newWorld(t, slacktest.Patience(45*time.Second))
+	w.serve()
+	card := w.takes()
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Hang: true})
+	w.acknowledged(w.ada.Press(card, "Release"))
+	w.support.ExpectUpdate(card, "Nobody")
+	w.acknowledged(w.grace.Types(w.support, "/invent whoami"))
+	w.grace.ExpectPrivate(w.support, "You are *Grace*")
+	w.wrote("chat_1 mem_ada", "chat_1 -")
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// nowhereToShow takes a conversation where the bot is no member, with a response_url that is spent.
+func nowhereToShow(t *testing.T) {
+	w := newWorld(t)
+	w.serve()
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+	w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
+	w.ada.ExpectDM("It was changed in Invent", "Invite me")
+	w.wrote("chat_1 mem_ada")
+}
+
+// shownLate lets all of Slack fail after the change for longer than anybody would wait for a change.
+func shownLate(t *testing.T) {
+	w, clock := newWorld(t, slacktest.Patience(30*time.Second)), newClock()
+	w.serve(clock.drive)
+	card := w.shared("chat_1", "Nobody")
+	undo := w.slack.Fault(slacktest.Fault{Method: "*", Status: 500})
+	hook := w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+	w.acknowledged(w.ada.Press(card, "Take"))
+	eventually(t, "the change is made", func(context.Context) bool { return len(w.writes()) == 1 })
+	clock.pass(3 * time.Minute)
+	tried := len(w.slack.CallsTo("response_url"))
+	eventually(t, "it is tried again", func(context.Context) bool { return len(w.slack.CallsTo("response_url")) > tried })
+	undo()
+	hook()
+	clock.pass(time.Minute)
+	w.support.ExpectUpdate(card, "@ada")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// heldUpTooLong lets Slack put off the question who somebody is for longer than anybody wants a conversation.
+func heldUpTooLong(t *testing.T) {
+	w, clock := newWorld(t), newClock()
+	w.serve(clock.drive)
+	w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 429, RetryAfter: 300})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	word := w.ada.ExpectPrivate(w.support, "Slack", "asked me to wait", "nothing was changed")
+	if word.Button("Try again") == nil {
+		t.Error("nothing is offered")
+	}
+	w.wrote()
 }
 
 // limitedTwice lets each of two processes meet one 429, and then sends them more work.

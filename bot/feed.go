@@ -661,8 +661,8 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 }
 
 // list shows the conversations that wait, or those that the person has.
-func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, done string) (string, error) {
-	items, waiting, _, err := b.items(ctx, t, me)
+func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, asked time.Time, done string) (string, error) {
+	items, waiting, _, err := b.items(ctx, t, me, asked)
 	if err != nil {
 		return "", err
 	}

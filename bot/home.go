@@ -14,12 +14,13 @@ import (
 	"inventbot/slackui"
 )
 
-// items sorts the inbox for a member: theirs, those that wait, and who has how many.
-func (b *Bot) items(ctx context.Context, t *Team, me cache.Link) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
+// items sorts the inbox for a member: theirs, those that wait, and who has how many. asked is when somebody wanted to know: a try
+// that comes later doesn't want a newer list.
+func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
 	if !t.has("inbox") {
 		return nil, nil, nil, refuse(slackui.NotOffered)
 	}
-	chats, err := b.conversations(ctx, t, b.now().Add(-listAlone))
+	chats, err := b.conversations(ctx, t, asked.Add(-listAlone))
 	if invent.NotFound(err) {
 		err = refuse(slackui.NotOffered)
 	}
@@ -72,7 +73,7 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 		view, outcome, err = slackui.HomeStranger(no.reason), string(no.reason), nil
 	} else if err == nil {
 		w.member = me.Member
-		view, err = b.homeOf(ctx, t, i, me)
+		view, err = b.homeOf(ctx, t, i, me, asked)
 	}
 	if err != nil {
 		return "", err
@@ -96,10 +97,10 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 	return "", wrapSlack("publishing a Home tab", err)
 }
 
-func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (slack.HomeTabViewRequest, error) {
+func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {
 	tab := slackui.HomeTab{Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
 	var err error
-	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me)
+	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked)
 	if no := (*refusal)(nil); errors.As(err, &no) {
 		tab.Listed = false
 	} else if err != nil {
@@ -173,7 +174,7 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 	var waiting []slackui.Item
 	if err == nil {
 		w.member = me.Member
-		_, waiting, _, err = b.items(ctx, t, me)
+		_, waiting, _, err = b.items(ctx, t, me, asked)
 	}
 	view, outcome := slackui.PickOf(waiting, i.Page, done), shown
 	no := (*refusal)(nil)

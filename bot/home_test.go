@@ -68,6 +68,26 @@ func TestHomeLate(t *testing.T) {
 	w.slack.IgnoreLeftovers() // where her answer goes, and what Grace is told
 }
 
+// TestHomeSlow: also where there is no response_url, somebody whose click takes long is told.
+func TestHomeSlow(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t)
+	w.serve(clock.drive)
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over")
+	home := w.ada.ExpectHome("Waiting for a human: 1")
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 503})
+	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
+	clock.pass(6 * time.Second)
+	w.ada.ExpectDM("Still on it")
+	undo()
+	w.ada.ExpectHome("My conversations: 1")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // where her answer goes
+}
+
 // TestHomeOfMany stays within Slack's limits, which the pretended Slack checks, and turns the pages of both lists.
 func TestHomeOfMany(t *testing.T) {
 	t.Parallel()
@@ -207,8 +227,12 @@ func TestTakeAConversation(t *testing.T) {
 		w.has("chat_1", "mem_grace")
 		w.acknowledged(w.ada.Clicks(modal.Button("Take")))
 		w.ada.ExpectModal("Grace has had it", "Nothing was changed")
-		w.slack.IgnoreLeftovers() // Grace is told what was done in the dashboard
-		w.wrote()
+		late := w.ada.ExpectDM("Grace has had it", "Leave it")
+		w.acknowledged(w.ada.Press(late, "Take over"))
+		w.ada.DM().ExpectUpdate(late, "Jane Doe", "@ada")
+		w.ada.ExpectPrivate(w.ada.DM(), "it is yours", "Back to Grace")
+		w.slack.IgnoreLeftovers() // Grace is told what was done in the dashboard, and by whom it was taken
+		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("opens whatever Invent does", func(t *testing.T) {
 		t.Parallel()

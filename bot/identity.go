@@ -48,7 +48,7 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 	}
 	fresh, err := b.lookUp(ctx, t, user, asked)
 	if err != nil {
-		if link != nil && temporary(err) {
+		if link != nil && temporary(err) && !errors.Is(err, errStore) { // else Slack and Invent have answered
 			return *link, nil
 		}
 		if no := (*refusal)(nil); link != nil && errors.As(err, &no) {
@@ -78,8 +78,8 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	if no == nil {
 		return linkOf(m, b.now()), nil
 	}
-	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.Mends() {
-		return cache.Link{}, no
+	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.Mends() || why.reason == slackui.Inactive {
+		return cache.Link{}, no // also an equal e-mail of a member who isn't active wins
 	}
 	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
 	if err != nil {
@@ -229,13 +229,17 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 	if !found && u.Email != "" {
 		person, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
 		switch {
-		case err == nil && !person.Deleted && !person.IsBot:
+		case err == nil && b.full(t, accountOf(person)) == nil && person.IsEmailConfirmed:
 			p.User = person.ID
-		case err == nil || slackSays(err, "users_not_found"):
+		case err == nil:
+			p.Barred = !person.Deleted && !person.IsBot
+		case slackSays(err, "users_not_found"):
 		default:
 			b.log.Debug("Slack can't say who has an e-mail: as the list of its users was", "error", wrapSlack("looking up an e-mail", err))
 			users, _ := t.users.kept()
-			h.User = users.byEmail[strings.ToLower(u.Email)]
+			if a := users.accounts[users.byEmail[strings.ToLower(u.Email)]]; b.full(t, a) == nil && a.confirmed {
+				h.User = a.id
+			}
 			return h
 		}
 		found = true
@@ -243,7 +247,7 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 			b.log.Debug("a person can't be kept", "error", err)
 		}
 	}
-	h.User, h.NotOnSlack = p.User, found && p.User == ""
+	h.User, h.NotOnSlack = p.User, found && p.User == "" && !p.Barred
 	return h
 }
 

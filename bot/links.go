@@ -16,7 +16,10 @@ import (
 )
 
 // resumeEvery is how often it is looked whether somebody who was refused is linked now.
-const resumeEvery = time.Minute
+const (
+	resumeEvery = time.Minute
+	resumeUntil = 2 * time.Hour // longer than a refused request is kept
+)
 
 const (
 	waiting = "waiting" // for a link
@@ -79,7 +82,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
 		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
 	}
-	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.Mends() {
+	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.Mends() || no.reason == slackui.Inactive {
 		return invent.Member{}, about(err, user)
 	}
 	m, err := b.named(ctx, t, to, asked)
@@ -102,7 +105,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	switch {
 	case err == nil && other.ID != user && b.full(t, accountOf(other)) == nil:
 		return m, &refusal{reason: slackui.MemberTaken, about: other.ID}
-	case err == nil || slackSays(err, "users_not_found"):
+	case err == nil || slackSays(err, "users_not_found", "missing_scope"): // without the scope nobody is linked by e-mail
 		return m, nil
 	}
 	return m, wrapSlack("looking up an e-mail", err)
@@ -201,7 +204,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	if !dropped {
+	if !dropped && link.By == "" { // else an earlier try has dropped it, and no more
 		reason := slackui.NoLink
 		if fresh, err := b.lookUp(ctx, t, user, time.Time{}); err == nil && fresh.By == "" {
 			reason = slackui.SameEmail
@@ -300,19 +303,19 @@ func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
 		return false
 	}
 	text, _ := json.Marshal(i) // of strings and times: it can't fail
-	first, err := b.cache.Hold(ctx, t.ID, i.User, text, b.now())
-	if err != nil {
+	kept, err := b.cache.Hold(ctx, t.ID, i.User, text, b.now())
+	if err != nil || !kept {
 		b.debug("a refused request can't be kept", err)
 		return false
 	}
-	if !first {
-		return true // it is looked after already
-	}
-	resume := slackui.Intent{
+	if b.accept(ctx, slackui.Intent{
 		V: slackui.Version, Verb: slackui.Resume, Key: i.Key + ":resume", Team: i.Team, Enterprise: i.Enterprise,
 		User: i.User, Channel: i.Channel, Sent: b.now(),
+	}) {
+		return true
 	}
-	return b.accept(ctx, resume)
+	b.debug("a refused request can't be dropped", b.cache.Release(ctx, t.ID, i.User, text))
+	return false
 }
 
 // waitError gives a job back until something may have changed.
@@ -327,12 +330,12 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	if !held {
+	if len(held) == 0 {
 		return said, nil
 	}
 	_, err = b.member(ctx, t, w.Intent.User, b.now())
 	if no := (*refusal)(nil); errors.As(err, &no) {
-		return "", &waitError{after: resumeEvery, until: 2 * time.Hour}
+		return "", &waitError{after: resumeEvery, until: resumeUntil}
 	}
 	if err != nil {
 		return "", err
@@ -342,18 +345,22 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 }
 
 // resumeHeld carries out what the person was refused for want of a link. It is compared with what they saw then,
-// like any other request.
+// like any other request. What dies in the middle of this is done by the next one: each is accepted once.
 func (b *Bot) resumeHeld(ctx context.Context, t *Team, user string) {
-	text, err := b.cache.Release(ctx, t.ID, user)
-	var i slackui.Intent
-	if err != nil || text == nil || json.Unmarshal(text, &i) != nil {
-		b.debug("a kept request can't be read", err)
-		return
-	}
-	i.Key += ":resumed"
-	b.whisper(ctx, i, slackui.Resumed())
-	if !b.accept(ctx, i) {
-		b.whisper(ctx, i, slackui.Busy())
+	held, err := b.cache.Held(ctx, t.ID, user)
+	b.debug("kept requests can't be read", err)
+	for _, text := range held {
+		var i slackui.Intent
+		if json.Unmarshal(text, &i) != nil {
+			continue // Hold kept no such thing
+		}
+		i.Key += ":resumed"
+		words := slackui.Resumed()
+		if !b.accept(ctx, i) {
+			words = slackui.Busy()
+		}
+		b.debug("a kept request can't be dropped", b.cache.Release(ctx, t.ID, user, text))
+		b.whisper(ctx, i, words)
 	}
 }
 

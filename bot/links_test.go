@@ -185,6 +185,94 @@ func TestLinkedByMailLater(t *testing.T) {
 			w.wrote("chat_1 mem_linus")
 		})
 	}
+	t.Run("all that was promised", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.chat("chat_2")
+		for _, chat := range []string{"chat_1", "chat_2"} {
+			w.acknowledged(w.linus.Types(w.support, "/invent take "+chat))
+			w.linus.ExpectPrivate(w.support, "aren't linked", "I'll carry this out by myself")
+		}
+		w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
+		w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+		w.support.ExpectMessage("@linus")
+		w.support.ExpectMessage("@linus")
+		w.wroteInAnyOrder("chat_1 mem_linus", "chat_2 mem_linus")
+		w.slack.IgnoreLeftovers() // what he reads meanwhile
+	})
+}
+
+// TestLinkWithoutAnEmailScope: where Slack shows no e-mails, an admin's link is what is left.
+func TestLinkWithoutAnEmailScope(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	w.serve()
+	w.slack.Fault(slacktest.Fault{Method: "users.lookupByEmail", Error: "missing_scope"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.linus.DM().ExpectUpdate(question, "You are linked")
+	boss.ExpectDM("@linus agreed")
+}
+
+// TestSlackForbids: what Slack refuses for good is said, too.
+func TestSlackForbids(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	w.serve()
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Error: "messages_tab_disabled"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "Slack refused something that this needs", "doctor", "ref ")
+}
+
+// TestInactiveMailWins: an equal e-mail wins over an admin's link also when its member isn't active.
+func TestInactiveMailWins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	store := ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.invent.SetMember("mem_ada", func(m *invent.Member) { m.Status = "INACTIVE" })
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.acknowledged(boss.Types(w.support, "/invent link @ada mem_penguin"))
+	boss.ExpectPrivate(w.support, "isn't active")
+	if err := store.SetHandLink(t.Context(), w.slack.TeamID(), "UADA", cache.HandLink{Member: "mem_penguin", By: "UBOSS", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "isn't active")
+	w.wrote()
+}
+
+// TestHolderWhoMayNotAct: an assignee whose e-mail in Slack belongs to somebody the bot would refuse is named, but not told, and not
+// said to be missing.
+func TestHolderWhoMayNotAct(t *testing.T) {
+	t.Parallel()
+	for name, u := range map[string]slacktest.User{
+		"a guest":               {Guest: true},
+		"an unconfirmed e-mail": {EmailUnconfirmed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			u.ID, u.Name, u.Email = "UZED", "zed", "zed@example.com"
+			w.slack.AddUser(u)
+			w.invent.AddMember(invent.Member{ID: "mem_zed", UserID: "usr_zed", Name: "Zed", Email: "zed@example.com"})
+			w.serve()
+			w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 zed@example.com"))
+			card := w.support.ExpectMessage("Zed")
+			if text := card.Shows(); strings.Contains(text, "not on Slack") || strings.Contains(text, "@zed") {
+				t.Errorf("the card says %q", text)
+			}
+			w.ada.ExpectPrivate(w.support, "Zed has it")
+		})
+	}
 }
 
 // TestLinkIsNoticed: what changes in Slack or Invent is noticed within an hour, and a yes is used as it is till then.

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"inventbot/invent"
 )
 
 // metrics is what the bot counts. Labels are few and bounded: never a person, a conversation or a team.
@@ -18,6 +20,7 @@ type metrics struct {
 	actions  *prometheus.HistogramVec
 	refusals *prometheus.CounterVec
 	retried  prometheus.Counter
+	limited  *prometheus.CounterVec
 	repeated prometheus.Counter
 	spared   prometheus.Counter
 	redrawn  prometheus.Counter
@@ -45,14 +48,20 @@ func newMetrics() *metrics {
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "inventbot", Name: "refusals_total", Help: "Actions refused, by reason.",
 		}, []string{"reason"}),
-		retried:  counter("retries_total", "Tries that will be repeated."),
+		retried: counter("retries_total", "Tries that will be repeated."),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "inventbot", Name: "limited_tries_total", Help: "Tries put off by a limit of Slack's or Invent's, our own for Invent included.",
+		}, []string{"upstream"}),
 		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
 		spared:   counter("in_process_requests_total", "Requests carried out in this process alone because Redis didn't answer."),
 		redrawn:  counter("cards_redrawn_total", "Cards redrawn because their conversation changed."),
 		setAside: counter("set_aside_jobs_total", "Jobs that panicked at each try, or that their processes died of, and were set aside."),
 		stale:    counter("stale_cards_total", "Conversations whose cards the hourly sweep found stale."),
 	}
-	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.repeated, m.spared, m.redrawn, m.stale, m.setAside,
+	for _, upstream := range []string{"invent", "slack"} {
+		m.limited.WithLabelValues(upstream) // it is there before it counts
+	}
+	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.limited, m.repeated, m.spared, m.redrawn, m.stale, m.setAside,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -68,6 +77,17 @@ func (m *metrics) acknowledged(route string, status int, took time.Duration) {
 
 func (m *metrics) acted(verb, outcome string, took time.Duration) {
 	m.actions.WithLabelValues(verb, outcome).Observe(took.Seconds())
+}
+
+// retry counts a try that ended with an error and will be repeated.
+func (m *metrics) retry(why error) {
+	m.retried.Inc()
+	if _, limited := invent.RateLimited(why); limited {
+		m.limited.WithLabelValues("invent").Inc()
+	}
+	if slackSays(why, "ratelimited", "rate_limited") {
+		m.limited.WithLabelValues("slack").Inc()
+	}
 }
 
 func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }

@@ -62,6 +62,7 @@ func TestMetrics(t *testing.T) {
 		`inventbot_action_seconds_count\{outcome="changed",verb="take"\} 1`,
 		`inventbot_refusals_total\{reason="not_linked"\} 1`,
 		`inventbot_retries_total [1-9]`,
+		`inventbot_limited_tries_total\{upstream="slack"\} [1-9]\d*`,
 		`inventbot_action_seconds_count\{outcome="changed",verb="release"\} 1`,
 		`inventbot_cards_redrawn_total 1`,
 		`inventbot_stale_cards_total 0`,

@@ -391,6 +391,9 @@ func TestUndo(t *testing.T) {
 		w.ada.ExpectPrivate(w.support, "nobody has it now")
 		w.support.ExpectUpdate(card, "Nobody")
 		w.grace.ExpectDM("@grace, you don't have this conversation any more: @ada changed that")
+		if n := len(w.slack.Messages(w.support.ID, w.joan.ID)); n != 1 {
+			t.Errorf("%d messages stand in the channel, want the card alone", n)
+		}
 		w.slack.IgnoreLeftovers() // her card, redrawn
 		w.wrote("chat_1 mem_grace", "chat_1 -")
 	})

@@ -179,6 +179,8 @@ func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Mess
 func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string) {
 	i := s.work.Intent
 	if c := s.sentTo(h.User); note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+		defer cancel()
 		b.whisper(ctx, i, slackui.NoteReturned(h, note))
 		return
 	}

@@ -218,11 +218,12 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	case i.Chat == "":
 		j.Lane = home + "//" + i.User
 	}
-	if i.ResponseURL != "" && i.Verb != slackui.Leave {
+	if i.Verb != slackui.Leave && (i.ResponseURL != "" || i.Verb.Changes()) {
 		j.Tell = now.Add(patience)
 	}
 	w := work{Intent: i}
 	j.Body = w.encode()
+	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
 		// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.

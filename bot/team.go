@@ -121,7 +121,8 @@ type listing[T any] struct {
 }
 
 // since answers the list as it was at the given moment or later. Any number of callers at a time cost one
-// fetch, or two when some of them asked after it began.
+// fetch, or two when some of them asked after it began. Who has no more time leaves; the fetch, with its own deadline, goes on for
+// the others, and for the next try.
 func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() time.Time, fetch func(context.Context) (T, error)) (T, error) {
 	for {
 		l.mu.Lock()
@@ -130,8 +131,7 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 		if !at.IsZero() && !at.Before(oldest) {
 			return list, nil
 		}
-		_, err, _ := l.flight.Do("", func() (any, error) {
-			// The one who asks for all others must not take his own deadline with him.
+		fetched := l.flight.DoChan("", func() (any, error) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 			defer cancel()
 			begun := now()
@@ -144,11 +144,13 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 			l.list, l.at = list, begun
 			return nil, nil
 		})
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return list, err //nolint:wrapcheck // fetch says what it was doing
+		select {
+		case f := <-fetched:
+			if f.Err != nil {
+				return list, f.Err //nolint:wrapcheck // fetch says what it was doing
+			}
+		case <-ctx.Done():
+			return list, fmt.Errorf("waiting for a list: %w", ctx.Err())
 		}
 	}
 }

@@ -151,6 +151,14 @@ func TestWorkOnThisConversation(t *testing.T) {
 		w.acknowledged(w.ada.Submits(modal, map[string]any{"which_text": " " + link + "chat_1 "}))
 		w.ada.ExpectPrivate(w.support, "Jane Doe", "Share here")
 	})
+	t.Run("a word that only looks like an id", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		m := w.grace.Says(w.support, "order_12345 is late")
+		w.acknowledged(w.ada.MessageShortcut("work_on", m))
+		w.ada.ExpectPrivate(w.support, "I found no conversation of yours", "Paste an id")
+	})
 	t.Run("by somebody nobody knows", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -29,6 +29,7 @@ const (
 	panics     = 4                // retries of a job that panics, or kills its process
 	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
+	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; with attempt shorter than cache.TakeOver
 	handIdle   = time.Second
 )
 
@@ -154,7 +155,7 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 // work is the context of the jobs themselves.
 func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	q := c.queue
-	if err := q.Warm(ctx); err != nil {
+	if err := q.Warm(ctx); err != nil && ctx.Err() == nil {
 		b.log.Warn("Redis doesn't answer yet", "error", err)
 	}
 	c.work = work
@@ -236,15 +237,17 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		overdue, err := q.Tick(work, b.now())
+		b.settled.endAll(work, q)
+		overdue, err := q.Tick(work, b.now(), b.side.free())
 		if err != nil {
 			b.log.Debug("due jobs can't be found", "error", err)
 			continue
 		}
 		for _, j := range overdue {
-			b.side.try(func() { b.tellSlow(work, j) })
+			if !b.settled.has(j.ID) {
+				b.side.run(func() { b.tellSlow(work, j) })
+			}
 		}
-		b.settled.endAll(work, q)
 		if time.Since(reaped) < reapEvery {
 			continue
 		}
@@ -330,12 +333,18 @@ func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
 	switch {
 	case errors.As(err, &wait):
 		w.Until = j.At.Add(wait.until)
-	case w.Intent.Verb.Inner() && temporary(err):
-		w.Until = j.At.Add(innerUntil)
-	case slackSays(err, "ratelimited", "rate_limited"):
-		w.Until = j.At.Add(tellUntil) // a crowd waits for its turn; that is no failure
+	case w.Wrote == unsettled && invent.MayHaveHappened(err): // the next try reads what became of it
 	case errors.Is(err, errPanicked) && j.Tries >= panics, !temporary(err) && !errors.Is(err, errPanicked):
 		return time.Time{}
+	case w.Wrote == written:
+		return j.At.Add(tellUntil) // what is left is to show it
+	case w.Intent.Verb.Inner() && temporary(err):
+		w.Until = j.At.Add(innerUntil)
+		if w.Intent.Verb == slackui.Resume {
+			w.Until = j.At.Add(resumeUntil)
+		}
+	case !w.Intent.Verb.Changes() && slackSays(err, "ratelimited", "rate_limited"):
+		w.Until = j.At.Add(tellUntil) // a crowd waits for its turn; that is no failure
 	}
 	return later(j.At.Add(giveUp), w.Until)
 }
@@ -353,7 +362,7 @@ func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, w
 	if due.After(until) {
 		return false
 	}
-	b.metrics.retried.Inc()
+	b.metrics.retry(why)
 	j.Tries++
 	j.Body = w.encode()
 	b.giveBack(ctx, q, j, due)
@@ -374,23 +383,29 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 			err = errPanicked
 		}
 	}()
-	left := later(j.At.Add(giveUp), w.Until).Sub(b.now())
-	tooLate := left <= 0 && w.Wrote != written
+	tooLate := w.Wrote != written && !b.now().Before(later(j.At.Add(giveUp), w.Until))
 	switch {
 	case j.Dead > panics, tooLate && j.Dead > 1:
 		return "", errKills
 	case tooLate:
 		return "", errTooLate
 	}
-	if w.Wrote == written {
-		left = attempt
-	}
-	ctx, cancel := context.WithTimeout(ctx, min(attempt, left))
+	ctx, cancel := context.WithTimeout(ctx, attempt)
 	defer cancel()
 	return b.act(ctx, w, j)
 }
 
 var errTooLate = errors.New("two minutes have passed")
+
+// inTime is for a write to Invent: nobody wants it when the time of its request is up. What was written in time is shown all the same.
+func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc, error) {
+	left := s.job.At.Add(giveUp).Sub(b.now())
+	if left <= 0 {
+		return nil, nil, errTooLate
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	return ctx, cancel, nil
+}
 
 // leaveToNewer gives back a job that a newer version wrote; when none comes, its person is told.
 func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
@@ -448,9 +463,7 @@ func (b *Bot) tellStopped() {
 		for _, j := range left {
 			var w work
 			if json.Unmarshal(j.Body, &w) == nil {
-				b.side.slots <- struct{}{}
-				b.side.tasks.Go(func() {
-					defer func() { <-b.side.slots }()
+				b.side.run(func() {
 					outcome, _ := b.fail(ctx, &w, errStopped)
 					b.record(w, j, outcome, nil)
 				})

@@ -44,7 +44,7 @@ var calls = map[string]struct {
 	"Done":  {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Done(ctx, job("a", "A").Held("1-1")) }},
 	"Later": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Later(ctx, job("a", "A").Held("1-1"), noon) }},
 	"Tick": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Tick(ctx, noon)
+		_, err := c.Tick(ctx, noon, 100)
 		return err
 	}},
 	"Open": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
@@ -106,8 +106,7 @@ var calls = map[string]struct {
 		return err
 	}},
 	"Release": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Release(ctx, "T1", "U1")
-		return err
+		return c.Release(ctx, "T1", "U1", json.RawMessage(`{}`))
 	}},
 	"Tried": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Tried(ctx, "T1")

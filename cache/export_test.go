@@ -12,6 +12,7 @@ const (
 	Group     = workers
 	CardsKept = cardsKept
 	TriedKept = triedKept
+	HeldKept  = heldKept
 
 	LeaderLife   = leaderLife
 	HandoffsLife = handoffsLife

@@ -127,16 +127,18 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q
 	}
 	var submitted *redis.Cmd
 	var r reading
+	// In a cluster it might be read before the job was handed out, by another node.
+	asks := q.Team != "" && !c.cluster
 	cmds, _ := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
 		submitted = submitScript.EvalSha(ctx, p, keys, args...)
-		if q.Team != "" {
+		if asks {
 			r = q.read(ctx, p)
 		}
 		return nil
 	})
 	if redis.HasErrorPrefix(submitted.Err(), "NOSCRIPT") {
 		submitted = submitScript.Eval(ctx, c.rdb, keys, args...)
-	} else if q.Team != "" && unread("", cmds, redis.Nil) == nil {
+	} else if asks && unread("", cmds, redis.Nil) == nil {
 		if k := r.known(); len(k.Cards) <= cardsKept { // else Known has to forget some
 			j.Known = &k
 		}
@@ -349,7 +351,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT
   if body then redis.call('XADD', KEYS[1], '*', 'job', body) end
 end
 local overdue = {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
   redis.call('ZREM', KEYS[4], id)
   local body = redis.call('HGET', KEYS[2], id)
   if body then overdue[#overdue + 1] = body end
@@ -357,11 +359,11 @@ end
 return overdue`)
 
 // Tick makes the jobs ready whose time has come, and answers those open ones whose Tell has
-// passed. Each is answered once, by whichever process asks first; they stay open.
-func (c *Cache) Tick(ctx context.Context, now time.Time) (overdue []Job, err error) {
+// passed, at most n at a time. Each is answered once, by whichever process asks first; they stay open.
+func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli()).StringSlice()
+	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n).StringSlice()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("looking for due jobs: %w", err)
 	}

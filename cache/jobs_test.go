@@ -614,7 +614,7 @@ func TestTick(t *testing.T) {
 			a := next(t, c, "a")[0]
 			a.Tries, a.Body = 1, json.RawMessage(`"another body"`)
 			later(t, c, a, noon.Add(time.Hour))
-			jobs, err := c.Tick(t.Context(), noon.Add(time.Minute))
+			jobs, err := c.Tick(t.Context(), noon.Add(time.Minute), 100)
 			if err != nil || len(jobs) != 1 || jobs[0].Tries != 1 || string(jobs[0].Body) != `"another body"` {
 				t.Errorf("%+v and %v", jobs, err)
 			}
@@ -639,7 +639,7 @@ func TestTick(t *testing.T) {
 				other := another(t, c, "")
 				all.Go(func() {
 					for {
-						jobs, err := other.Tick(t.Context(), noon)
+						jobs, err := other.Tick(t.Context(), noon, 100)
 						if err != nil {
 							t.Error(err)
 						}
@@ -890,7 +890,7 @@ func TestTwoProcessesDoEachJobOnceAndInOrder(t *testing.T) {
 					for _, j := range jobs {
 						work(mine, j)
 					}
-					_, _ = mine.Tick(ctx, noon)
+					_, _ = mine.Tick(ctx, noon, 100)
 				}
 			})
 		}

@@ -14,6 +14,7 @@ import (
 const (
 	offerLife   = 7 * 24 * time.Hour
 	heldLife    = time.Hour
+	heldKept    = 5 // of one person
 	triedLife   = 30 * 24 * time.Hour
 	triedKept   = 1000
 	historyLife = 90 * 24 * time.Hour
@@ -122,15 +123,16 @@ func (c *Cache) DropOffer(ctx context.Context, team, user string) error {
 	return c.del(ctx, offerKey(team, user))
 }
 
-// Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says
-// whether nothing was kept before.
-func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (first bool, err error) {
+// Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says whether it is
+// kept: heldKept requests of one person are, the oldest ones.
+func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (kept bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	var before *redis.IntCmd
+	var count *redis.IntCmd
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		before = p.Exists(ctx, heldKey(team, user))
-		p.Set(ctx, heldKey(team, user), []byte(intent), heldLife)
+		count = p.RPush(ctx, heldKey(team, user), []byte(intent))
+		p.LTrim(ctx, heldKey(team, user), 0, heldKept-1)
+		p.Expire(ctx, heldKey(team, user), heldLife)
 		p.ZAdd(ctx, triedKey(team), redis.Z{Score: float64(at.Unix()), Member: user})
 		p.ZRemRangeByRank(ctx, triedKey(team), 0, -triedKept-1)
 		p.Expire(ctx, triedKey(team), triedLife)
@@ -139,32 +141,32 @@ func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMess
 	if err != nil {
 		return false, fmt.Errorf("keeping a refused request: %w", err)
 	}
-	return before.Val() == 0, nil
+	return count.Val() <= heldKept, nil
 }
 
-// Held says whether Hold keeps something of the user's.
-func (c *Cache) Held(ctx context.Context, team, user string) (bool, error) {
+// Held answers what Hold keeps of the user's, the oldest first.
+func (c *Cache) Held(ctx context.Context, team, user string) ([]json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	n, err := c.rdb.Exists(ctx, heldKey(team, user)).Result()
+	list, err := c.rdb.LRange(ctx, heldKey(team, user), 0, -1).Result()
 	if err != nil {
-		return false, fmt.Errorf("looking for a refused request: %w", err)
+		return nil, fmt.Errorf("looking for refused requests: %w", err)
 	}
-	return n > 0, nil
+	var held []json.RawMessage
+	for _, text := range list {
+		held = append(held, json.RawMessage(text))
+	}
+	return held, nil
 }
 
-// Release hands out what Hold kept, once.
-func (c *Cache) Release(ctx context.Context, team, user string) (intent json.RawMessage, err error) {
+// Release drops one of those that Held answered.
+func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	text, err := c.rdb.GetDel(ctx, heldKey(team, user)).Bytes()
-	if errors.Is(err, redis.Nil) {
-		return nil, nil
+	if err := c.rdb.LRem(ctx, heldKey(team, user), 1, []byte(intent)).Err(); err != nil {
+		return fmt.Errorf("dropping a refused request: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading a refused request: %w", err)
-	}
-	return text, nil
+	return nil
 }
 
 // Tried answers who tried without a member in the last 30 days, and when last.

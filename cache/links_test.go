@@ -3,8 +3,6 @@ package cache_test
 import (
 	"encoding/json"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -93,56 +91,40 @@ func TestOffer(t *testing.T) {
 }
 
 func TestWhatIsHeldForWantOfALink(t *testing.T) {
-	t.Run("is the last request, handed out once", func(t *testing.T) {
+	t.Run("is answered until it is dropped", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
-			hold := func(text string, want bool) {
+			held := func(want ...string) {
 				t.Helper()
-				if first, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(text), noon); first != want || err != nil {
-					t.Errorf("first %v and %v, want %v", first, err, want)
+				got, err := c.Held(t.Context(), "T1", "U1")
+				fine(t, err)
+				var texts []string
+				for _, text := range got {
+					texts = append(texts, string(text))
+				}
+				if d := cmp.Diff(want, texts, cmpopts.EquateEmpty()); d != "" {
+					t.Errorf("want -, got +:\n%s", d)
 				}
 			}
-			held := func(want bool) {
-				t.Helper()
-				if got, err := c.Held(t.Context(), "T1", "U1"); got != want || err != nil {
-					t.Errorf("held %v and %v, want %v", got, err, want)
+			held()
+			var all []string
+			for n := range cache.HeldKept + 2 {
+				text := fmt.Sprintf(`{"v":%d}`, n)
+				if kept, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(text), noon); kept != (n < cache.HeldKept) || err != nil {
+					t.Errorf("the request %d is kept: %v, %v", n, kept, err)
+				}
+				if n < cache.HeldKept {
+					all = append(all, text)
 				}
 			}
-			release := func(want string) {
-				t.Helper()
-				if got, err := c.Release(t.Context(), "T1", "U1"); string(got) != want || err != nil {
-					t.Errorf("got %q and %v, want %q", got, err, want)
-				}
+			held(all...)
+			for range 2 {
+				fine(t, c.Release(t.Context(), "T1", "U1", json.RawMessage(all[1])))
 			}
-			held(false)
-			release("")
-			hold(`{"v":1}`, true)
-			hold(`{"v":2}`, false)
-			held(true)
-			release(`{"v":2}`)
-			release("")
-			held(false)
-			hold(`{"v":3}`, true)
-		})
-	})
-	t.Run("is handed out to one of many", func(t *testing.T) {
-		each(t, func(t *testing.T, c *cache.Cache) {
-			fill(t, c)
-			var all sync.WaitGroup
-			var got atomic.Int64
-			for range 10 {
-				all.Go(func() {
-					text, err := c.Release(t.Context(), "T1", "U1")
-					if err != nil {
-						t.Error(err)
-					}
-					if len(text) > 0 {
-						got.Add(1)
-					}
-				})
-			}
-			all.Wait()
-			if got.Load() != 1 {
-				t.Errorf("handed out %d times, want once", got.Load())
+			fine(t, c.Release(t.Context(), "T2", "U1", json.RawMessage(all[0])))
+			held(append(all[:1:1], all[2:]...)...)
+			kept, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(`{"v":9}`), noon)
+			if fine(t, err); !kept {
+				t.Error("there was room for one, and it wasn't kept")
 			}
 		})
 	})

@@ -206,7 +206,7 @@ func reap(t testing.TB, c *cache.Cache, n int, ids ...string) []cache.Job {
 // tick wants exactly these to be overdue.
 func tick(t testing.TB, c *cache.Cache, now time.Time, ids ...string) {
 	t.Helper()
-	jobs, err := c.Tick(t.Context(), now)
+	jobs, err := c.Tick(t.Context(), now, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ var (
 	}
 	failures = []slackui.Failure{
 		slackui.NoAnswer, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
-		slackui.SlackRefused, slackui.NewerVersion, slackui.BotFailed, slackui.Crashed, slackui.MemberNotFound, "of_tomorrow",
+		slackui.SlackRefused, slackui.SlackForbids, slackui.SlackSilent, slackui.Unplaced, slackui.NewerVersion, slackui.BotFailed, slackui.Crashed, slackui.MemberNotFound, "of_tomorrow",
 	}
 	changes = []slackui.Verb{slackui.Take, slackui.Assign, slackui.Release}
 )

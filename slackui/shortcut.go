@@ -36,14 +36,14 @@ func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
 	case TakeShortcut:
 		i.Verb = Pick
 	case WorkShortcut:
-		i.Chats = t.mentioned(p.message())
-		switch len(i.Chats) {
-		case 0:
+		ids, linked := t.mentioned(p.message())
+		switch {
+		case len(ids) == 0:
 			i.Verb = Paste
-		case 1:
-			i.Verb, i.Chat, i.Chats = Show, i.Chats[0], nil
+		case len(ids) == 1 && linked:
+			i.Verb, i.Chat = Show, ids[0]
 		default:
-			i.Verb = Which
+			i.Verb, i.Chats = Which, ids
 		}
 	default:
 		return nil, nil
@@ -59,13 +59,12 @@ var (
 	letter   = regexp.MustCompile(`\pL`)
 )
 
-// mentioned finds the conversations that a message may speak of: by the dashboard's links, or else by what looks like an id. Ids
-// are opaque, so only Invent can tell which of these are some.
-func (t ChatURL) mentioned(message json.RawMessage) []string {
+// mentioned finds the conversations that a message may speak of: by the dashboard's links (linked), or else by what looks like an id.
+// Ids are opaque, so only Invent can tell which of these are some.
+func (t ChatURL) mentioned(message json.RawMessage) (ids []string, linked bool) {
 	var all any
 	_ = json.Unmarshal(message, &all) // a message that can't be read speaks of nothing
 	texts := speech(all, nil)
-	var ids []string
 	add := func(id string) {
 		if validChat(id) && !slices.Contains(ids, id) && len(ids) < found {
 			ids = append(ids, id)
@@ -79,7 +78,7 @@ func (t ChatURL) mentioned(message json.RawMessage) []string {
 		}
 	}
 	if len(ids) > 0 {
-		return ids
+		return ids, true
 	}
 	for _, text := range texts {
 		for _, m := range codeSpan.FindAllStringSubmatch(text, -1) {
@@ -92,7 +91,7 @@ func (t ChatURL) mentioned(message json.RawMessage) []string {
 			}
 		}
 	}
-	return ids
+	return ids, false
 }
 
 // speech collects what a message says and where its links lead.

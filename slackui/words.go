@@ -950,6 +950,9 @@ const (
 	KeyRefused     Failure = "key_refused"     // Invent doesn't take the bot's key
 	RefusedByAPI   Failure = "refused_by_api"  // Invent said no to this very request
 	SlackRefused   Failure = "slack_refused"   // Slack doesn't take the bot's token
+	SlackForbids   Failure = "slack_forbids"   // Slack said no to something that this needs
+	SlackSilent    Failure = "slack_silent"    // two minutes passed without an answer of Slack's, nothing was changed
+	Unplaced       Failure = "unplaced"        // it was changed, but Slack took no card
 	NewerVersion   Failure = "newer_version"   // a newer process wrote it, and none came
 	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
 	Crashed        Failure = "crashed"         // our own fault, and it may have been changed
@@ -968,7 +971,13 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent didn't answer for two minutes, so nothing was changed."
 		row = i.again()
 	case Unsettled:
-		words = "Invent didn't answer for two minutes, and I couldn't find out whether the change was made. Look before you try again."
+		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Look before you try again."
+		row = i.look()
+	case SlackSilent:
+		words = "For two minutes Slack didn't answer, or asked me to wait, so nothing was changed."
+		row = i.again()
+	case Unplaced:
+		words = "It was changed in Invent, but Slack takes no card of it here. Invite me to this channel for cards."
 		row = i.look()
 	case Stopped:
 		words = "This app was restarted before your request was done. Look before you try again."
@@ -979,6 +988,8 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent refuses this app's API key, so nothing was changed. Ask whoever runs this app to set a valid key."
 	case SlackRefused:
 		words = "Slack refuses this app's token, so I can't tell who you are. Nothing was changed. Ask whoever runs this app to reinstall it."
+	case SlackForbids:
+		words = "Slack refused something that this needs, so nothing was changed. Ask whoever runs this app to run its doctor: it says what is missing."
 	case RefusedByAPI:
 		words = "Invent refused this change, so nothing was changed. Try it in the dashboard."
 	case MemberNotFound:
