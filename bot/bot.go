@@ -41,6 +41,8 @@ type Config struct {
 	Now          func() time.Time // nil: time.Now
 	Queue        int              // open jobs at most; 0: 10,000
 	Workers      int              // jobs at a time; 0: 128
+	Version      string           // of the program, for the metrics; "": unknown
+	Commit       string           // that it was built from, likewise
 	Farewell     time.Duration    // for which Serve still answers once it is to stop, with 503 on /readyz; 0: it stops listening at once
 }
 
@@ -102,7 +104,7 @@ func New(c Config) (*Bot, error) {
 	if b.workers == 0 {
 		b.workers = 128
 	}
-	b.metrics.registry.MustRegister(newQueueGauges(b), buildInfo(), upstreams)
+	b.metrics.registry.MustRegister(newQueueGauges(b), buildInfo(c.Version, c.Commit), upstreams)
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)

@@ -112,12 +112,13 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 		socket = api
 		log.Info("Socket Mode: the bot connects to Slack, and /slack/ is closed")
 	}
+	of := built()
 	b, err := bot.New(bot.Config{
 		Secrets: s.secrets, Socket: socket, Teams: team.Only, Probe: team, Cache: store,
 		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
 		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests,
 		Handoffs: s.routes, HandoffSlack: s.slackToo, WaitReminder: s.reminder, Log: log,
-		Farewell: farewell,
+		Version: of.version, Commit: of.commit, Farewell: farewell,
 	})
 	if err != nil {
 		return fmt.Errorf("building the bot: %w", err)

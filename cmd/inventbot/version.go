@@ -11,24 +11,33 @@ import (
 // stamp of the build says the same.
 var version, commit, date string
 
-// printVersion answers `inventbot version`: version, commit, date of the commit, and what it was built with.
-func printVersion(w io.Writer) int {
-	v, c, d := version, commit, date
-	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
-		v = info.Main.Version
+// build is what a program was built from; "" is what nobody said.
+type build struct{ version, commit, date string }
+
+// built says it of this program, for `inventbot version` and the metrics alike.
+func built() build {
+	b := build{version, commit, date}
+	if info, ok := debug.ReadBuildInfo(); ok && b.version == "" {
+		b.version = info.Main.Version
 		for _, s := range info.Settings {
 			switch {
 			case s.Key == "vcs.revision":
-				c = s.Value
+				b.commit = s.Value
 			case s.Key == "vcs.time":
-				d = s.Value
+				b.date = s.Value
 			case s.Key == "vcs.modified" && s.Value == "true":
-				c += " (changed)"
+				b.commit += " (changed)"
 			}
 		}
 	}
+	return b
+}
+
+// printVersion answers `inventbot version`: version, commit, date of the commit, and what it was built with.
+func printVersion(w io.Writer) int {
+	b := built()
 	_, _ = fmt.Fprintf(w, "inventbot %s, commit %s of %s, %s %s/%s\n",
-		known(v), known(c), known(d), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		known(b.version), known(b.commit), known(b.date), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return 0
 }
 

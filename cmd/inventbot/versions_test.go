@@ -22,9 +22,6 @@ import (
 // buildNewer builds the program with the version of intents and buttons one higher, and answers where it is.
 func buildNewer(t *testing.T) string {
 	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("go is not on the PATH")
-	}
 	source, err := filepath.Abs("../../slackui/intent.go")
 	if err != nil {
 		t.Fatal(err)
@@ -50,10 +47,38 @@ func buildNewer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	write(overlay, replaced)
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-overlay", overlay, "-o", program, ".").CombinedOutput(); err != nil {
+	compile(t, program, "-overlay", overlay)
+	return program
+}
+
+// compile builds the program without Go's own stamp, as images and releases are built.
+func compile(t *testing.T, program string, flags ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("go is not on the PATH")
+	}
+	args := append([]string{"build", "-buildvcs=false", "-o", program}, flags...)
+	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
 		t.Fatalf("building: %v: %s", err, out)
 	}
-	return program
+}
+
+// TestBuildInfo: the metrics say the same of a release as `inventbot version`, and that is what it was built with.
+func TestBuildInfo(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "inventbot")
+	compile(t, program, "-ldflags", "-X main.version=v1.2.3 -X main.commit=0123abc -X main.date=2026-01-02")
+	said, err := exec.Command(program, "version").Output()
+	if err != nil || !strings.HasPrefix(string(said), "inventbot v1.2.3, commit 0123abc of 2026-01-02, ") {
+		t.Errorf("version says %q, %v", said, err)
+	}
+	w := newWorld(t)
+	metrics := startProgram(t, program, w.settings).get(t, "/metrics")
+	if want := `revision="0123abc",version="v1.2.3"} 1`; !strings.Contains(metrics, want) {
+		_, info, _ := strings.Cut(metrics, "\ninventbot_build_info")
+		info, _, _ = strings.Cut(info, "\n")
+		t.Errorf("the metrics say %s, want %s", info, want)
+	}
 }
 
 // TestFaultTwoVersions is a rolling deployment: while both versions take clicks the older one reads jobs of the newer one, which
