@@ -74,6 +74,8 @@ func (w *world) run(t *testing.T, args ...string) (stdout []byte, code int) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
+	keepsSecrets(t, "stdout", string(out), w.settings)
+	keepsSecrets(t, "stderr", errs.String(), w.settings)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return out, exit.ExitCode()
 	}

@@ -34,14 +34,22 @@ func TestMain(m *testing.M) {
 type program struct {
 	cmd     *exec.Cmd
 	address string
-	output  *output
-	ended   chan error
+	output  *output       // stdout, which is the log
+	errors  *output       // stderr
+	ended   chan error    // how, once
+	gone    chan struct{} // closed then
 }
 
 // output keeps what the program prints.
 type output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(text)
 }
 
 func (o *output) String() string {
@@ -59,7 +67,7 @@ func start(t *testing.T, settings map[string]string) *program {
 // startProgram does the same with another one.
 func startProgram(t *testing.T, file string, settings map[string]string) *program {
 	t.Helper()
-	p := &program{cmd: exec.Command(file), output: &output{}, ended: make(chan error, 1)}
+	p := &program{cmd: exec.Command(file), output: &output{}, errors: &output{}, ended: make(chan error, 1), gone: make(chan struct{})}
 	p.cmd.Env = []string{"INVENTBOT_TEST_MAIN=1", "ADDR=127.0.0.1:0", "LOG_LEVEL=debug"}
 	for k, v := range settings {
 		p.cmd.Env = append(p.cmd.Env, k+"="+v)
@@ -68,7 +76,7 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd.Stderr = os.Stderr
+	p.cmd.Stderr = io.MultiWriter(os.Stderr, p.errors)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +84,7 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			p.output.mu.Lock()
-			p.output.b.Write(append(lines.Bytes(), '\n'))
-			p.output.mu.Unlock()
+			_, _ = p.output.Write(append(lines.Bytes(), '\n'))
 			var line struct{ Msg, Addr string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "listening" {
 				listening <- line.Addr
@@ -86,10 +92,15 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 		}
 		_, _ = io.Copy(io.Discard, out)
 		p.ended <- p.cmd.Wait()
+		close(p.gone)
 	}()
 	t.Cleanup(func() {
+		metrics := p.lastMetrics()
 		_ = p.cmd.Process.Kill()
-		keepsSecrets(t, p.output.String(), settings)
+		<-p.gone
+		keepsSecrets(t, "stdout", p.output.String(), settings)
+		keepsSecrets(t, "stderr", p.errors.String(), settings)
+		keepsSecrets(t, "/metrics", metrics, settings)
 	})
 	select {
 	case addr := <-listening:
@@ -102,8 +113,20 @@ func startProgram(t *testing.T, file string, settings map[string]string) *progra
 	return p
 }
 
-// keepsSecrets wants nothing in what a program printed that must not be there. Each program that was started is asked at the end.
-func keepsSecrets(t *testing.T, printed string, settings map[string]string) {
+// lastMetrics is what /metrics answers before the program is killed; nothing, if it has ended or doesn't answer.
+func (p *program) lastMetrics() string {
+	client := http.Client{Timeout: 2 * time.Second}
+	resp, err := client.Get(p.address + "/metrics")
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, _ := io.ReadAll(resp.Body)
+	return string(body)
+}
+
+// keepsSecrets wants nothing in what a program said in one place that must not be there. Each program that was started is asked at the end.
+func keepsSecrets(t *testing.T, place, said string, settings map[string]string) {
 	t.Helper()
 	secrets := map[string]string{"an e-mail": "@example.com", "a customer's name": "Jane Doe", "a response_url": "/response/"}
 	for _, name := range []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "INVENT_API_KEY"} {
@@ -112,8 +135,8 @@ func keepsSecrets(t *testing.T, printed string, settings map[string]string) {
 		}
 	}
 	for what, secret := range secrets {
-		if i := strings.Index(strings.ToLower(printed), strings.ToLower(secret)); i >= 0 {
-			t.Errorf("the program printed %s: …%s…", what, printed[max(0, i-200):min(len(printed), i+100)])
+		if i := strings.Index(strings.ToLower(said), strings.ToLower(secret)); i >= 0 {
+			t.Errorf("%s holds %s: …%s…", place, what, said[max(0, i-200):min(len(said), i+100)])
 		}
 	}
 }
