@@ -924,10 +924,11 @@ func TestPanicOnceWritten(t *testing.T) {
 	}
 	store := ownStore(t)
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "mem_ada" }) // somebody whom the job knows by name
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
 	w.ada.ExpectPrivate(w.support, "may have been made", "ref ")
 	emptied(t, store)
-	w.wrote("chat_1 mem_ada")
+	w.wrote("chat_1 -")
 	setAside(t, store, 0)
 	w.slack.IgnoreLeftovers() // a card of each try, and "Still on it"
 }
@@ -972,15 +973,18 @@ func killsEachTime(t *testing.T) {
 	w.slack.IgnoreLeftovers() // "Still on it"
 }
 
-// setAside wants one job to be set aside, which so many processes have died of, and nothing by which somebody could be answered.
+// setAside wants one job to be set aside, which so many processes have died of, and nothing by which somebody could be answered or
+// that tells who somebody is.
 func setAside(t *testing.T, store *cache.Cache, dead int) {
 	t.Helper()
 	aside, err := store.Aside(t.Context())
 	if err != nil || len(aside) != 1 || aside[0].Dead != dead {
 		t.Fatalf("set aside: %v, %v, want one that %d processes died of", aside, err, dead)
 	}
-	if bytes.Contains(aside[0].Body, []byte("http")) {
-		t.Errorf("what is set aside holds a response_url: %s", aside[0].Body)
+	for what, word := range map[string]string{"a response_url": "http", "an e-mail": "@", "a name": `"name"`} {
+		if bytes.Contains(aside[0].Body, []byte(word)) {
+			t.Errorf("what is set aside holds %s: %s", what, aside[0].Body)
+		}
 	}
 }
 
