@@ -147,7 +147,7 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 		select {
 		case f := <-fetched:
 			if f.Err != nil {
-				return list, f.Err //nolint:wrapcheck // fetch says what it was doing
+				return list, f.Err
 			}
 		case <-ctx.Done():
 			return list, fmt.Errorf("waiting for a list: %w", ctx.Err())
