@@ -815,7 +815,7 @@ func ChannelTrouble(channel, code string) Message {
 	case "is_archived":
 		help = "Unarchive it, or name another channel in the setting."
 	}
-	return *say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say nothing more until it works again.",
+	return *say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
 		channel, escape(code, nameLimit), help))
 }
 
@@ -935,7 +935,7 @@ func notPosted(why string) string {
 // LockedOut tells admins that the bot can't work, once, by the side that still does.
 func LockedOut() Message {
 	return *say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
-		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say nothing more about it until it works again.")
+		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say it again in a week if it still doesn't work.")
 }
 
 // Failure is why an action could not be done, whoever asks.
