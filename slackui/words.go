@@ -129,7 +129,7 @@ const (
 	wordTeamMore         = "and %d others"
 	wordMeTitle          = "You"
 	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after `/invent show`."
-	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you or takes one from you."
+	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you, or takes one from you in Slack."
 	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
 	wordHush             = "Turn notices off"
 	labelHush            = "Turn notices off: no direct message when a conversation becomes mine"
