@@ -445,9 +445,12 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	return nil
 }
 
-// waits says whether a conversation is a handoff to be announced. One that comes from Slack itself could loop.
-func (f *feed) waits(c invent.Chat) bool {
-	return slackui.Waiting(c.State) && (f.handoffSlack || c.State.IntegrationID != "slack_bot")
+// waits says whether a conversation is a handoff to be announced.
+func (b *Bot) waits(c invent.Chat) bool { return slackui.Waiting(c.State) && !b.leftOut(c) }
+
+// leftOut says whether a conversation's waiting is announced nowhere: one that comes from Slack itself could loop.
+func (b *Bot) leftOut(c invent.Chat) bool {
+	return c.State.IntegrationID == "slack_bot" && !b.handoffSlack
 }
 
 func announced(h cache.Handoff, n cache.Notice) bool {
@@ -684,28 +687,39 @@ func longest(a, b slackui.Item) int {
 	return 1
 }
 
-// route says which rule takes a conversation and why, and what became of its announcement.
+// route says which rule takes a conversation and why, and what became of its announcement in each of the rule's channels.
 func (b *Bot) route(ctx context.Context, s *scene) (string, error) {
-	i := s.work.Intent
-	if len(b.routes.Rules) == 0 {
-		return said, b.say(ctx, i, slackui.RouteTold(slackui.Told{}))
-	}
-	told := slackui.Told{Waits: waitsSince(s)}
+	told := slackui.Told{Waiting: slackui.Waiting(s.chat.State), Waits: waitsSince(s)}
 	if rules := b.routes.take(s.chat); len(rules) > 0 {
-		r := rules[0]
-		h, n, err := b.cache.Handoff(ctx, s.team.ID, s.chat.ID, r.Channel)
-		if err != nil {
-			return "", errors.Join(errStore, err)
-		}
-		told.Rule, told.Why, told.Channel, told.Bundled, told.Not = r.Name, r.why(), r.Channel, h.Bundled, n.Why
-		if n.TS != "" && n.Why == "" {
-			told.Posted = n.At
-		}
-		if told.Not == "" && told.Posted.IsZero() && r.quiet(b.now()) {
-			told.Not = "quiet"
+		told.Rule, told.Why, told.LeftOut = rules[0].Name, rules[0].why(), b.leftOut(s.chat)
+		for _, r := range rules {
+			fate, err := b.fate(ctx, s, r)
+			if err != nil {
+				return "", err
+			}
+			told.Fates = append(told.Fates, fate)
 		}
 	}
-	return said, b.say(ctx, i, slackui.RouteTold(told))
+	return said, b.say(ctx, s.work.Intent, slackui.RouteTold(told))
+}
+
+// fate finds out what became of a conversation's announcement in the channel of a rule.
+func (b *Bot) fate(ctx context.Context, s *scene, r Rule) (slackui.Fate, error) {
+	h, n, err := b.cache.Handoff(ctx, s.team.ID, s.chat.ID, r.Channel)
+	if err != nil {
+		return slackui.Fate{}, errors.Join(errStore, err)
+	}
+	fate := slackui.Fate{Channel: r.Channel, Not: n.Why}
+	fate.Bundled = h.Bundled
+	if n.TS != "" && n.Why == "" {
+		fate.Posted = n.At
+	}
+	if !slackui.Waiting(s.chat.State) && fate.Not == "quiet" {
+		fate.Not = "" // it doesn't come afterwards
+	} else if fate == (slackui.Fate{Channel: r.Channel}) && r.quiet(b.now()) && b.waits(s.chat) {
+		fate.Not = "quiet"
+	}
+	return fate, nil
 }
 
 // waitsSince answers since when the conversation waits; the zero time when it doesn't, or nobody knows.

@@ -423,3 +423,41 @@ func TestLargeInbox(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
 }
+
+// TestRouteTellsOfWaiting: whether a conversation waits doesn't depend on whether and where that is announced.
+func TestRouteTellsOfWaiting(t *testing.T) {
+	t.Parallel()
+	t.Run("that_is_announced_nowhere", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.listed()
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It waits for a human since")
+		w.has("chat_1", "mem_ada")
+		w.ada.ExpectDM("This conversation is yours")
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It doesn't wait for a human now.")
+	})
+	t.Run("that_came_from_Slack", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.announcing()
+		w.invent.AddChat(inventtest.Chat{ID: "chat_slack", Channel: "slack_bot", State: invent.Open})
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_slack"))
+		if m := w.ada.ExpectPrivate(w.support, "announced nowhere", "HANDOFF_SLACK", "It waits for a human."); strings.Contains(m.Text, "takes this conversation to") {
+			t.Errorf("it is announced in a channel, too: %q", m.Text)
+		}
+	})
+	t.Run("that_is_announced_in_several_channels", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		boss := w.boss()
+		w.announcing(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID, w.random.ID}) })
+		w.asks("chat_1")
+		w.support.ExpectMessage("chat_1")
+		boss.ExpectDM("#random")
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was announced last on", "In #random it wasn't announced: the app isn't in the channel")
+	})
+}

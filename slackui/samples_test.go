@@ -174,6 +174,19 @@ func (n names) items() (items []slackui.Item) {
 	return items
 }
 
+// told is what became of an announcement in as many channels as there are fates.
+func (n names) told(change func(*slackui.Told), fates ...slackui.Fate) slackui.Told {
+	t := slackui.Told{Rule: n.holder, Why: n.assistant, Waiting: true, Waits: noon}
+	for k, f := range fates {
+		f.Channel = fmt.Sprintf("C0SUPPORT%d", k)
+		t.Fates = append(t.Fates, f)
+	}
+	if change != nil {
+		change(&t)
+	}
+	return t
+}
+
 // note is a hand-over note, as long as the name of a customer allows, or as long as can be.
 func (n names) note() string {
 	return strings.Repeat(n.customer+"\n", 1+slackui.NoteLimit/20)
@@ -263,16 +276,22 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"mine_none":             slackui.Items(slackui.Mine, nil, 3, ""),
 		"mine_first":            slackui.Items(slackui.Mine, n.items(), 0, ""),
 		"route_none":            slackui.RouteTold(slackui.Told{}),
-		"route_waits":           slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon}),
-		"route_posted":          slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Posted: noon}),
-		"route_bundled":         slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Posted: noon, Bundled: true}),
+		"route_none_waits":      slackui.RouteTold(slackui.Told{Waiting: true, Waits: noon}),
+		"route_left_out":        slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut, t.Waits = true, time.Time{} }, slackui.Fate{})),
+		"route_left_out_since":  slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut = true }, slackui.Fate{Posted: noon})),
+		"route_waits":           slackui.RouteTold(n.told(nil, slackui.Fate{})),
+		"route_waits_no_more":   slackui.RouteTold(n.told(func(t *slackui.Told) { t.Waiting = false }, slackui.Fate{Posted: noon})),
+		"route_posted":          slackui.RouteTold(n.told(nil, slackui.Fate{Posted: noon})),
+		"route_bundled":         slackui.RouteTold(n.told(nil, slackui.Fate{Posted: noon, Bundled: true})),
+		"route_several":         slackui.RouteTold(n.told(nil, slackui.Fate{Posted: noon}, slackui.Fate{Not: "is_archived"}, slackui.Fate{})),
+		"route_many":            slackui.RouteTold(n.told(nil, slices.Repeat([]slackui.Fate{{Not: n.assistant}}, 40)...)),
 		"deeds_none":            slackui.Deeds(n.chat, nil, 0),
 		"deeds_first":           slackui.Deeds(n.chat, n.deeds(), 0),
 		"deeds_last":            slackui.Deeds(n.chat, n.deeds(), 1),
 	}
 	for _, code := range []string{"not_in_channel", "channel_not_found", "is_archived", "quiet", "ratelimited", "restricted_action"} {
 		all["trouble_"+code] = slackui.ChannelTrouble("C0SUPPORT", code)
-		all["route_"+code] = slackui.RouteTold(slackui.Told{Rule: n.holder, Why: n.assistant, Channel: "C0SUPPORT", Waits: noon, Not: code})
+		all["route_"+code] = slackui.RouteTold(n.told(nil, slackui.Fate{Not: code}))
 	}
 	for _, v := range changes {
 		all["late_command_"+string(v)] = slackui.Late(n.typed(v), grace, state, noon)

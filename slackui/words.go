@@ -883,37 +883,74 @@ func (m *Message) add(item Item, list Verb, page, n int) {
 type Told struct {
 	Rule    string    // the name of the rule that takes it; "" for none
 	Why     string    // which facts of the conversation the rule looked at, in words
-	Channel string    // where it leads
-	Waits   time.Time // since when the conversation waits; zero when it doesn't
+	LeftOut bool      // it came from Slack itself, and such ones are announced nowhere
+	Waiting bool      // it waits now
+	Waits   time.Time // since when; zero when nobody knows
+	Fates   []Fate    // one for each channel of the rule
+}
+
+// routeChannels is how many channels of one rule are told of at most: as many as a message surely has room for.
+const routeChannels = 8
+
+// Fate is what became of an announcement in one channel.
+type Fate struct {
+	Channel string
 	Posted  time.Time // when it was announced; zero when it wasn't
-	Bundled bool      // announced as one of many
+	Bundled bool      // as one of many
 	Not     string    // Slack's word or ours for why it wasn't
 }
 
 // RouteTold says which rule takes a conversation and why, and what became of its announcement.
 func RouteTold(t Told) Message {
 	var b strings.Builder
+	shown := t.Fates[:min(routeChannels, len(t.Fates))]
+	channels := make([]string, len(shown))
+	for n, f := range shown {
+		channels[n] = "<#" + f.Channel + ">"
+	}
+	if more := len(t.Fates) - len(shown); more > 0 {
+		channels = append(channels, fmt.Sprintf("%d more", more))
+	}
 	switch {
+	case t.LeftOut:
+		b.WriteString("This conversation came from Slack, and such ones are announced nowhere: that could loop. Whoever runs this app can change it with `HANDOFF_SLACK`.")
 	case t.Rule == "":
 		b.WriteString("No rule takes this conversation, so its waiting is announced nowhere.")
 	default:
-		fmt.Fprintf(&b, "The rule “%s” takes this conversation to <#%s>: %s.", escape(t.Rule, nameLimit), t.Channel, escape(t.Why, 500))
+		fmt.Fprintf(&b, "The rule “%s” takes this conversation to %s: %s.", escape(t.Rule, nameLimit), strings.Join(channels, ", "), escape(t.Why, 500))
 	}
 	switch {
-	case t.Waits.IsZero():
+	case !t.Waiting:
 		b.WriteString("\nIt doesn't wait for a human now.")
+	case t.Waits.IsZero():
+		b.WriteString("\nIt waits for a human.")
 	default:
 		fmt.Fprintf(&b, "\nIt waits for a human since %s.", date(t.Waits))
 	}
-	switch {
-	case t.Bundled:
-		b.WriteString(" It was announced as one of many, without a card of its own.")
-	case !t.Posted.IsZero():
-		fmt.Fprintf(&b, " It was announced last on %s.", date(t.Posted))
-	case t.Not != "":
-		fmt.Fprintf(&b, " It wasn't announced: %s.", escape(notPosted(t.Not), 200))
+	for n, f := range shown {
+		what := f.words()
+		switch {
+		case what == "" || t.LeftOut && f.Posted.IsZero():
+		case len(t.Fates) == 1:
+			b.WriteString(" It " + what)
+		default:
+			fmt.Fprintf(&b, "\n• In %s it %s", channels[n], what)
+		}
 	}
 	return *say(b.String())
+}
+
+// words says what became of "it"; "" when nothing is known.
+func (f Fate) words() string {
+	switch {
+	case f.Bundled:
+		return "was announced as one of many, without a card of its own."
+	case !f.Posted.IsZero():
+		return "was announced last on " + date(f.Posted) + "."
+	case f.Not != "":
+		return "wasn't announced: " + escape(notPosted(f.Not), 200) + "."
+	}
+	return ""
 }
 
 func notPosted(why string) string {
