@@ -34,6 +34,7 @@ const (
 	sweepMost      = 200 // conversations a sweep
 	bundleFrom     = 5   // single cards within bundleWithin; more are bundled
 	bundleWithin   = 10 * time.Second
+	countHolds     = time.Minute // after which it is counted anew how many of a bundle wait
 	forgetAfter    = 30 * 24 * time.Hour
 )
 
@@ -413,26 +414,14 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 			waiting = append(waiting, c)
 		}
 	}
-	var forget []string
-	for chat, h := range known {
-		if !listed[chat] && !h.Waiting && now.Sub(h.Since) > forgetAfter {
-			forget = append(forget, chat)
-		}
-	}
-	for name, n := range notices {
-		if _, chat, _ := strings.Cut(name, " "); !known[chat].Waiting && now.Sub(n.At) > forgetAfter {
-			forget = append(forget, name)
-		}
-	}
-	bundles := f.bundle(begun, changed, first, now)
+	f.bundle(begun, changed, nextBundle(known, notices), first, now)
+	forget := forgotten(known, notices, listed, now)
 	if first || len(changed)+len(forget) > 0 {
 		if err := f.cache.SetHandoffs(ctx, f.team.ID, changed, forget); err != nil {
 			return err
 		}
 	}
-	for channel, list := range bundles {
-		f.order(ctx, slackui.Intent{Verb: slackui.Bundle, Channel: channel, Count: len(list), Key: "bundle/" + f.team.ID + "/" + channel + "/" + digestOf(list, now)})
-	}
+	bundles := map[bundleIn]int{}
 	for _, c := range waiting {
 		h, found := changed[c.ID]
 		if !found {
@@ -440,9 +429,36 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		}
 		if !h.Bundled {
 			f.single(ctx, c, h, notices, now)
+			continue
+		}
+		for _, r := range f.routes.take(c) {
+			bundles[bundleIn{r.Channel, h.Bundle}]++
 		}
 	}
+	for where, count := range bundles {
+		f.many(ctx, where, count, notices, now)
+	}
 	return nil
+}
+
+// forgotten answers what needs not be known any more: conversations, and announcements by their names.
+func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, listed map[string]bool, now time.Time) []string {
+	var forget []string
+	waits := map[string]bool{}
+	for chat, h := range known {
+		if h.Waiting {
+			waits[chat] = true
+			waits[bundleName(h.Bundle)] = true
+		} else if !listed[chat] && now.Sub(h.Since) > forgetAfter {
+			forget = append(forget, chat)
+		}
+	}
+	for name, n := range notices {
+		if _, of, _ := strings.Cut(name, " "); !waits[of] && now.Sub(n.At) > forgetAfter {
+			forget = append(forget, name)
+		}
+	}
+	return forget
 }
 
 // waits says whether a conversation is a handoff to be announced.
@@ -453,72 +469,103 @@ func (b *Bot) leftOut(c invent.Chat) bool {
 	return c.State.IntegrationID == "slack_bot" && !b.handoffSlack
 }
 
-func announced(h cache.Handoff, n cache.Notice) bool {
-	return n.Episode == h.Episode && n.Why == "" && n.TS != ""
+// announced says whether an episode of a conversation's, or the bundle of this number, was announced.
+func announced(episode int, n cache.Notice) bool {
+	return n.Episode == episode && n.Why == "" && n.TS != ""
+}
+
+// bundleIn is a bundle in one of its channels.
+type bundleIn struct {
+	channel string
+	number  int
+}
+
+const bundlePrefix = "bundle " // no conversation's id has a space in it
+
+// bundleName stands for a bundle where announcements are kept, as the id of a conversation does.
+func bundleName(number int) string { return bundlePrefix + strconv.Itoa(number) }
+
+// nextBundle numbers a new bundle. Two processes that both believe to lead answer the same, and so order the same.
+func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice) int {
+	last := 0
+	for _, h := range known {
+		last = max(last, h.Bundle)
+	}
+	for name, n := range notices {
+		if _, of, _ := strings.Cut(name, " "); strings.HasPrefix(of, bundlePrefix) {
+			last = max(last, n.Episode)
+		}
+	}
+	return last + 1
 }
 
 // bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
 // than five within ten seconds. It marks them in changed.
-func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, first bool, now time.Time) map[string][]string {
+func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, number int, first bool, now time.Time) {
 	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
-	bundles := map[string][]string{}
 	if !first && len(f.singles)+len(begun) <= bundleFrom {
 		for range begun {
 			f.singles = append(f.singles, now)
 		}
-		return bundles
+		return
 	}
 	for _, c := range begun {
 		h := changed[c.ID]
 		if h.Episode > 1 && !first {
 			continue // it has a thread already
 		}
-		for _, r := range f.routes.take(c) {
-			bundles[r.Channel] = append(bundles[r.Channel], c.ID)
-		}
-		h.Bundled = true // where no rule takes it, too: nothing is left to do
+		h.Bundled, h.Bundle = true, number // where no rule takes it, too: nothing is left to do
 		changed[c.ID] = h
 	}
-	return bundles
 }
 
 // single orders what is due for one handoff: its announcement, until a job has noted what became of it, and the reminder. The same
 // order twice is one job.
 func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) {
 	for _, r := range f.routes.take(c) {
-		n := notices[cache.NoticeName(c.ID, r.Channel)]
+		n, quiet := notices[cache.NoticeName(c.ID, r.Channel)], r.quiet(now)
 		order := slackui.Intent{Chat: c.ID, Channel: r.Channel, Episode: h.Episode}
-		if announced(h, n) {
-			if f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded {
-				order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d", f.team.ID, c.ID, r.Channel, h.Episode)
-				f.order(ctx, order)
-			}
-			continue
-		}
-		why := ""
-		if r.quiet(now) {
-			why = "quiet"
-		} else if trouble, err := f.cache.Trouble(ctx, f.team.ID, r.Channel, now); err == nil {
-			why = trouble.Why
-		}
-		if why == "" {
+		switch {
+		case !announced(h.Episode, n):
 			order.Verb, order.Key = slackui.Announce, fmt.Sprintf("announce/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
+			f.orderUnless(ctx, order, c.ID, n, quiet, now)
+		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded:
+			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d", f.team.ID, c.ID, r.Channel, h.Episode)
 			f.order(ctx, order)
-			continue
-		}
-		if n.Why != why || n.Episode != h.Episode {
-			n.Episode, n.Why, n.At = h.Episode, why, now
-			f.debug("an announcement can't be noted", f.cache.SetNotice(ctx, f.team.ID, c.ID, r.Channel, n))
 		}
 	}
 }
 
-func digestOf(list []string, now time.Time) string {
-	list = slices.Clone(list)
-	slices.Sort(list)
-	text, _ := json.Marshal(list) // of strings: it can't fail
-	sum := sha256.Sum256(append(text, strconv.FormatInt(now.Unix()/60, 10)...))
-	return hex.EncodeToString(sum[:8])
+// many orders the message for a bundle of which so many conversations wait still, until a job has noted what became of it. The same
+// order twice is one job.
+func (f *feed) many(ctx context.Context, where bundleIn, count int, notices map[string]cache.Notice, now time.Time) {
+	name := bundleName(where.number)
+	n := notices[cache.NoticeName(name, where.channel)]
+	if announced(where.number, n) {
+		return
+	}
+	f.orderUnless(ctx, slackui.Intent{
+		Verb: slackui.Bundle, Channel: where.channel, Episode: where.number, Count: count,
+		Key: fmt.Sprintf("bundle/%s/%s/%d/%d", f.team.ID, where.channel, where.number, n.Tries),
+	}, name, n, false, now)
+}
+
+// orderUnless orders an announcement, or notes under its name what stands against it.
+func (f *feed) orderUnless(ctx context.Context, order slackui.Intent, name string, n cache.Notice, quiet bool, now time.Time) {
+	why := ""
+	if quiet {
+		why = "quiet"
+	} else if trouble, err := f.cache.Trouble(ctx, f.team.ID, order.Channel, now); err == nil {
+		why = trouble.Why
+	}
+	if why == "" {
+		f.order(ctx, order)
+		return
+	}
+	if n.Why != why || n.Episode != order.Episode {
+		n.Episode, n.Why, n.At = order.Episode, why, now
+		f.debug("an announcement can't be noted", f.cache.SetNotice(ctx, f.team.ID, name, order.Channel, n))
+	}
 }
 
 // sweep compares some of the remembered cards with the truth, the longest unseen first, spread over the hour.
@@ -537,7 +584,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	if announced(cache.Handoff{Episode: i.Episode}, n) {
+	if announced(i.Episode, n) {
 		return already, nil
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
@@ -564,32 +611,36 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	case err == nil || temporary(err) || slackDead(err):
 		return "", err
 	default:
-		code := err.Error()
-		if said := (*slackError)(nil); errors.As(err, &said) {
-			code = said.code
-		}
-		notice.Why, notice.Tries = code, n.Tries+1
-		b.channelTrouble(ctx, t, i.Channel, code)
+		notice.Why, notice.Tries = b.channelTrouble(ctx, t, i.Channel, err), n.Tries+1
 	}
-	if err := b.cache.SetNotice(ctx, t.ID, i.Chat, i.Channel, notice); err != nil {
+	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
+}
+
+// noteAnnounced ends a job with what became of its announcement.
+func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, n cache.Notice) (string, error) {
+	if err := b.cache.SetNotice(ctx, t.ID, name, channel, n); err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	if notice.Why != "" {
-		return notice.Why, nil
+	if n.Why != "" {
+		return n.Why, nil
 	}
 	return changed, nil
 }
 
 const over = "over" // it doesn't wait any more
 
-// channelTrouble switches one channel off for a while and tells the admins once.
-func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel, code string) {
+// channelTrouble switches one channel off for a while, tells the admins once, and answers Slack's word for the trouble.
+func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
+	code := refused.Error()
+	if said := (*slackError)(nil); errors.As(refused, &said) {
+		code = said.code
+	}
 	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)
 	b.debug("a trouble can't be noted", b.cache.SetTrouble(ctx, t.ID, channel, cache.Trouble{Why: code, At: b.now()}))
 	first, err := b.cache.TellOnce(ctx, t.ID, "channel/"+channel)
 	if err != nil || !first {
 		b.debug("it can't be told whether admins know", err)
-		return
+		return code
 	}
 	admins, err := b.findAdmins(ctx, t)
 	b.debug("admins can't be found", err)
@@ -598,20 +649,37 @@ func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel, code string)
 			b.log.Warn("an admin could not be told", "error", err)
 		}
 	}
+	return code
 }
 
-// announceMany posts one message for many handoffs.
+// announceMany posts one message for many handoffs. What became of it is noted in any case.
 func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
-	_, _, err := t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
-	if err = wrapSlack("announcing many", err); err != nil && !temporary(err) {
-		code := err.Error()
-		if said := (*slackError)(nil); errors.As(err, &said) {
-			code = said.code
-		}
-		b.channelTrouble(ctx, t, i.Channel, code)
-		return code, nil
+	name := bundleName(i.Episode)
+	_, n, err := b.cache.Handoff(ctx, t.ID, name, i.Channel)
+	if err != nil {
+		return "", errors.Join(errStore, err)
 	}
-	return changed, err
+	if announced(i.Episode, n) {
+		return already, nil
+	}
+	n.Episode, n.At = i.Episode, b.now()
+	if n.At.Sub(i.Sent) >= countHolds {
+		n.Tries++ // for the feed to order it anew
+		_, err := b.noteAnnounced(ctx, t, name, i.Channel, n)
+		return over, err
+	}
+	_, n.TS, err = t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
+	err = wrapSlack("announcing many", err)
+	switch {
+	case err == nil:
+		n.Why = ""
+		b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+i.Channel))
+	case temporary(err) || slackDead(err):
+		return "", err
+	default:
+		n.TS, n.Why, n.Tries = "", b.channelTrouble(ctx, t, i.Channel, err), n.Tries+1
+	}
+	return b.noteAnnounced(ctx, t, name, i.Channel, n)
 }
 
 // remindOne posts in the card's thread that the conversation still waits.
@@ -706,13 +774,15 @@ func (b *Bot) route(ctx context.Context, s *scene) (string, error) {
 // fate finds out what became of a conversation's announcement in the channel of a rule.
 func (b *Bot) fate(ctx context.Context, s *scene, r Rule) (slackui.Fate, error) {
 	h, n, err := b.cache.Handoff(ctx, s.team.ID, s.chat.ID, r.Channel)
+	if err == nil && h.Bundled {
+		_, n, err = b.cache.Handoff(ctx, s.team.ID, bundleName(h.Bundle), r.Channel)
+	}
 	if err != nil {
 		return slackui.Fate{}, errors.Join(errStore, err)
 	}
 	fate := slackui.Fate{Channel: r.Channel, Not: n.Why}
-	fate.Bundled = h.Bundled
 	if n.TS != "" && n.Why == "" {
-		fate.Posted = n.At
+		fate.Posted, fate.Bundled = n.At, h.Bundled
 	}
 	if !slackui.Waiting(s.chat.State) && fate.Not == "quiet" {
 		fate.Not = "" // it doesn't come afterwards

@@ -21,13 +21,14 @@ type Handoff struct {
 	Waiting bool      `json:"waiting"`
 	Episode int       `json:"episode"`           // counts how often it has begun to wait
 	Since   time.Time `json:"since"`             // when this episode was noticed
-	Bundled bool      `json:"bundled,omitempty"` // announced as one of many: it has no card of its own
+	Bundled bool      `json:"bundled,omitempty"` // to be announced as one of many: it gets no card of its own
+	Bundle  int       `json:"bundle,omitempty"`  // with which others
 }
 
-// Notice is what became of the announcement of a handoff in a channel. The job that announces writes it; the feed does only where
+// Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The job that announces writes it; the feed does only where
 // it orders none.
 type Notice struct {
-	Episode  int       `json:"episode"` // whose announcement this is
+	Episode  int       `json:"episode"` // whose announcement this is; of a bundle: its number
 	Channel  string    `json:"channel,omitempty"`
 	TS       string    `json:"ts,omitempty"`  // the card that began it: later episodes go into its thread
 	Why      string    `json:"why,omitempty"` // why nothing was posted; "" when it was

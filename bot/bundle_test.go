@@ -1,0 +1,125 @@
+package bot_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// listedAgain lets minutes pass until the inbox has been listed anew, twice: what the first of them found is noted by then.
+func (w *world) listedAgain(c *clock) {
+	w.t.Helper()
+	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
+	for range 2 {
+		before := listings()
+		c.pass(3 * time.Minute)
+		w.until("the inbox is listed again", func() bool { return listings() > before })
+	}
+}
+
+// TestBundleRefused: what waits at the first start is announced as soon as the app is in the channel, once, and counted then.
+func TestBundleRefused(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	store, err := cache.OpenInProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	boss := w.boss()
+	w.chat("chat_2")
+	w.chat("chat_3")
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.random.ID}) })
+	boss.ExpectDM("#random", "Invite the app there")
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
+	w.ada.ExpectPrivate(w.support, "wasn't announced: the app isn't in the channel")
+
+	w.has("chat_1", "mem_ada")
+	w.ada.ExpectDM("This conversation is yours")
+	w.listedAgain(clock)
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	clock.pass(11 * time.Minute)
+	w.random.ExpectMessage("2 conversations wait")
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
+	w.ada.ExpectPrivate(w.support, "was announced as one of many")
+
+	// Ordered by another process too, or carried out by one that died before it could end the job: nothing is posted twice.
+	order, err := json.Marshal(map[string]any{"intent": map[string]any{
+		"v": 1, "verb": "bundle", "team": w.slack.TeamID(), "channel": w.random.ID, "episode": 1, "count": 2, "sent": clock.now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := store.Submit(t.Context(), cache.Job{ID: "again", Lane: "again", At: clock.now(), Body: order}, 100); a != cache.Accepted || err != nil {
+		t.Fatalf("the same order again: %v, %v", a, err)
+	}
+	w.until("the same order has ended", func() bool {
+		return strings.Contains(w.log.String(), `"verb":"bundle","chat":"","member":"","outcome":"already"`)
+	})
+	clock.pass(31 * 24 * time.Hour)
+	w.listedAgain(clock) // left-over messages fail the test
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
+	w.ada.ExpectPrivate(w.support, "was announced as one of many")
+}
+
+// TestBundleOfItsOwn: a new bundle isn't taken for one whose conversations are forgotten, while its announcement is known still.
+func TestBundleOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store, err := cache.OpenInProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	if err := store.SetNotice(t.Context(), w.slack.TeamID(), "bundle 1", w.support.ID, cache.Notice{Episode: 1, TS: "1.1", At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+	w.support.ExpectMessage("One conversation waits")
+}
+
+// TestBundleRefusedUntilNothingWaits: there is nothing left to say then.
+func TestBundleRefusedUntilNothingWaits(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	boss := w.boss()
+	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.random.ID}) })
+	boss.ExpectDM("#random", "Invite the app there")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+	w.listedAgain(clock)
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	clock.pass(11 * time.Minute)
+	w.listedAgain(clock)
+	w.chat("chat_2") // the only one: left-over messages fail the test
+	w.random.ExpectMessage("chat_2")
+}
+
+// TestBundleIsCountedAnew where Slack didn't take it for a while.
+func TestBundleIsCountedAnew(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.chat("chat_2")
+	w.chat("chat_3")
+	mend := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 500})
+	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+	w.until("Slack was asked", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 0 })
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+	w.listedAgain(clock)
+	mend()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"over"`) })
+	clock.pass(3 * time.Minute)
+	w.support.ExpectMessage("2 conversations wait")
+}
