@@ -25,6 +25,17 @@ func (w *world) listedAgain(c *clock) {
 	}
 }
 
+// quietFor has all handoffs announced in #support, but not in the given time, which begins after a while.
+func quietFor(c *clock, begins, lasts time.Duration) bot.Routes {
+	at := func(d time.Duration) time.Duration {
+		t := c.now().UTC().Add(d)
+		return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	}
+	return bot.Routes{Rules: []bot.Rule{{
+		Name: "day", Channel: "CSUPPORT", Quiet: &bot.Quiet{From: at(begins), To: at(begins + lasts), Zone: time.UTC},
+	}}}
+}
+
 // TestBundleRefused: what waits at the first start is announced as soon as the app is in the channel, once, and counted then.
 func TestBundleRefused(t *testing.T) {
 	t.Parallel()
@@ -122,4 +133,70 @@ func TestBundleIsCountedAnew(t *testing.T) {
 	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"over"`) })
 	clock.pass(3 * time.Minute)
 	w.support.ExpectMessage("2 conversations wait")
+}
+
+// TestQuietTime: neither many handoffs at once nor a reminder are said in it; what waits still is afterwards.
+func TestQuietTime(t *testing.T) {
+	t.Parallel()
+	t.Run("many_at_once_get_a_card_each_afterwards", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.chat("chat_2")
+		w.chat("chat_3")
+		w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = quietFor(clock, -time.Hour, 3*time.Hour) })
+		w.listed()
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+		w.listedAgain(clock)
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+		if m := w.ada.ExpectPrivate(w.support, "doesn't wait for a human now."); strings.Contains(m.Text, "quiet") {
+			t.Errorf("it comes afterwards, though it waits no more: %q", m.Text)
+		}
+		w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
+		w.ada.ExpectPrivate(w.support, "quiet time")
+		if err := w.slack.ExpectNothing(); err != nil {
+			t.Errorf("in quiet time: %v", err)
+		}
+		clock.pass(2 * time.Hour)
+		w.support.ExpectMessage("chat_2", "Take")
+		w.support.ExpectMessage("chat_3", "Take")
+	})
+	t.Run("what_was_refused_before_gets_a_card_each_afterwards", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		boss := w.boss()
+		w.chat("chat_2")
+		w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.BotIsMember = false })
+		w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = quietFor(clock, 5*time.Minute, 3*time.Hour) })
+		boss.ExpectDM("#support", "Invite the app there")
+		w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+		clock.pass(20 * time.Minute)
+		w.listedAgain(clock)
+		if err := w.slack.ExpectNothing(); err != nil {
+			t.Errorf("in quiet time: %v", err)
+		}
+		clock.pass(3 * time.Hour)
+		w.support.ExpectMessage("chat_1", "Take")
+		w.support.ExpectMessage("chat_2", "Take")
+	})
+	t.Run("a_reminder_comes_afterwards", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.announcing(clock.drive, func(c *bot.Config) {
+			c.Handoffs, c.WaitReminder = quietFor(clock, 10*time.Minute, 3*time.Hour), 15*time.Minute
+		})
+		w.asks("chat_1")
+		card := w.support.ExpectMessage("chat_1")
+		clock.pass(20 * time.Minute)
+		w.listedAgain(clock)
+		if err := w.slack.ExpectNothing(); err != nil {
+			t.Errorf("in quiet time: %v", err)
+		}
+		clock.pass(3 * time.Hour)
+		if line := w.support.ExpectMessage("still waits for a human"); line.ThreadTS != card.TS {
+			t.Error("the reminder isn't in the card's thread")
+		}
+	})
 }

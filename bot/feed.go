@@ -406,6 +406,9 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		case waits && !h.Waiting:
 			changed[c.ID] = cache.Handoff{Waiting: true, Episode: h.Episode + 1, Since: now}
 			begun = append(begun, c)
+		case waits && f.unbundles(c, h, notices, now):
+			h.Bundled = false
+			changed[c.ID] = h
 		case !waits && h.Waiting:
 			h.Waiting = false
 			changed[c.ID] = h
@@ -500,9 +503,10 @@ func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice)
 }
 
 // bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
-// than five within ten seconds. It marks them in changed.
+// than five within ten seconds. It marks them in changed. In a rule's quiet time there is no message: each gets its card afterwards.
 func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, number int, first bool, now time.Time) {
 	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
+	begun = slices.DeleteFunc(begun, func(c invent.Chat) bool { return f.quiet(c, now) })
 	if !first && len(f.singles)+len(begun) <= bundleFrom {
 		for range begun {
 			f.singles = append(f.singles, now)
@@ -519,6 +523,19 @@ func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, num
 	}
 }
 
+// unbundles says whether a conversation is to have a card of its own after all: its bundle could not be posted before the quiet
+// time, at whose end other conversations wait than those that were counted.
+func (f *feed) unbundles(c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) bool {
+	return h.Bundled && slices.ContainsFunc(f.routes.take(c), func(r Rule) bool {
+		return r.quiet(now) && !announced(h.Bundle, notices[cache.NoticeName(bundleName(h.Bundle), r.Channel)])
+	})
+}
+
+// quiet says whether it is the quiet time of a rule that takes the conversation.
+func (f *feed) quiet(c invent.Chat, now time.Time) bool {
+	return slices.ContainsFunc(f.routes.take(c), func(r Rule) bool { return r.quiet(now) })
+}
+
 // single orders what is due for one handoff: its announcement, until a job has noted what became of it, and the reminder. The same
 // order twice is one job.
 func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) {
@@ -529,7 +546,7 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 		case !announced(h.Episode, n):
 			order.Verb, order.Key = slackui.Announce, fmt.Sprintf("announce/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
 			f.orderUnless(ctx, order, c.ID, n, quiet, now)
-		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded:
+		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded && !quiet:
 			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d", f.team.ID, c.ID, r.Channel, h.Episode)
 			f.order(ctx, order)
 		}
