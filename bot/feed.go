@@ -624,7 +624,6 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 			notice.TS = drawn.TS
 		}
 		b.remember(ctx, s, drawn)
-		b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+i.Channel))
 	case err == nil || temporary(err) || slackDead(err):
 		return "", err
 	default:
@@ -633,20 +632,23 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
 }
 
-// noteAnnounced ends a job with what became of its announcement.
+// noteAnnounced ends a job with what became of its announcement. Admins hear of a trouble after it is noted: what they ask then is
+// answered by it.
 func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, n cache.Notice) (string, error) {
 	if err := b.cache.SetNotice(ctx, t.ID, name, channel, n); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	if n.Why != "" {
+		b.tellTrouble(ctx, t, channel, n.Why)
 		return n.Why, nil
 	}
+	b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+channel))
 	return changed, nil
 }
 
 const over = "over" // it doesn't wait any more
 
-// channelTrouble switches one channel off for a while, tells the admins once, and answers Slack's word for the trouble.
+// channelTrouble switches one channel off for a while, and answers Slack's word for the trouble.
 func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
 	code := refused.Error()
 	if said := (*slackError)(nil); errors.As(refused, &said) {
@@ -654,10 +656,15 @@ func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refus
 	}
 	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)
 	b.debug("a trouble can't be noted", b.cache.SetTrouble(ctx, t.ID, channel, cache.Trouble{Why: code, At: b.now()}))
+	return code
+}
+
+// tellTrouble tells the admins once that nothing can be posted in a channel.
+func (b *Bot) tellTrouble(ctx context.Context, t *Team, channel, code string) {
 	first, err := b.cache.TellOnce(ctx, t.ID, "channel/"+channel)
 	if err != nil || !first {
 		b.debug("it can't be told whether admins know", err)
-		return code
+		return
 	}
 	admins, err := b.findAdmins(ctx, t)
 	b.debug("admins can't be found", err)
@@ -666,7 +673,6 @@ func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refus
 			b.log.Warn("an admin could not be told", "error", err)
 		}
 	}
-	return code
 }
 
 // announceMany posts one message for many handoffs. What became of it is noted in any case.
@@ -682,15 +688,16 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	n.Episode, n.At = i.Episode, b.now()
 	if n.At.Sub(i.Sent) >= countHolds {
 		n.Tries++ // for the feed to order it anew
-		_, err := b.noteAnnounced(ctx, t, name, i.Channel, n)
-		return over, err
+		if err := b.cache.SetNotice(ctx, t.ID, name, i.Channel, n); err != nil {
+			return "", errors.Join(errStore, err)
+		}
+		return over, nil
 	}
 	_, n.TS, err = t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
 	err = wrapSlack("announcing many", err)
 	switch {
 	case err == nil:
 		n.Why = ""
-		b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+i.Channel))
 	case temporary(err) || slackDead(err):
 		return "", err
 	default:
