@@ -23,6 +23,9 @@ func NewGates(next http.RoundTripper, now func() time.Time) http.RoundTripper {
 	return &gates{RoundTripper: next, now: now}
 }
 
+// Forgotten is what the feed needs not know any more.
+var Forgotten = forgotten
+
 // The steps of an action, in their order.
 var Steps = []string{string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(ended)}
 

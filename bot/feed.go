@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -293,6 +294,7 @@ func (f *feed) reconcile(ctx context.Context) {
 		return
 	}
 	f.say("")
+	f.prune(chats)
 	f.redrawChanged(ctx, chats)
 	f.noticeChanged(ctx, chats)
 	if err := f.announce(ctx, chats, begun); err != nil {
@@ -344,6 +346,20 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat) {
 			}
 		}
 	}
+}
+
+// prune forgets what was seen of conversations that the inbox doesn't list any more, once they are as many as those that it lists.
+func (f *feed) prune(chats []invent.Chat) {
+	if len(f.states) < 2*len(chats)+100 {
+		return
+	}
+	listed := map[string]bool{}
+	for _, c := range chats {
+		listed[c.ID] = true
+	}
+	gone := func(chat, _ string) bool { return !listed[chat] }
+	maps.DeleteFunc(f.states, gone)
+	maps.DeleteFunc(f.holders, gone)
 }
 
 // noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. What was assigned
@@ -449,10 +465,11 @@ func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, 
 	var forget []string
 	waits := map[string]bool{}
 	for chat, h := range known {
-		if h.Waiting {
+		gone := !listed[chat] && now.Sub(h.Since) > forgetAfter
+		if h.Waiting && !gone {
 			waits[chat] = true
 			waits[bundleName(h.Bundle)] = true
-		} else if !listed[chat] && now.Sub(h.Since) > forgetAfter {
+		} else if gone {
 			forget = append(forget, chat)
 		}
 	}

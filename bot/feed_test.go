@@ -3,12 +3,16 @@ package bot_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/cache"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
 )
@@ -460,4 +464,26 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
 		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was announced last on", "In #random it wasn't announced: the app isn't in the channel")
 	})
+}
+
+// TestForgotten: what the inbox has not listed for 30 days is forgotten, also when it waited.
+func TestForgotten(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	old, young := now.Add(-31*24*time.Hour), now.Add(-29*24*time.Hour)
+	known := map[string]cache.Handoff{
+		"waits": {Waiting: true, Since: old}, "vanished": {Waiting: true, Since: old}, "unlisted": {Waiting: true, Since: young},
+		"done": {Since: old}, "back": {Since: old},
+	}
+	notices := map[string]cache.Notice{}
+	for chat := range known {
+		notices[cache.NoticeName(chat, "C1")] = cache.Notice{At: old}
+	}
+	got := bot.Forgotten(known, notices, map[string]bool{"waits": true, "back": true}, now)
+	slices.Sort(got)
+	want := []string{cache.NoticeName("back", "C1"), cache.NoticeName("done", "C1"), cache.NoticeName("vanished", "C1"), "done", "vanished"}
+	slices.Sort(want)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("want -, got +:\n%s", d)
+	}
 }
