@@ -6,6 +6,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Config struct {
 	Probe        *Team // whose keys /readyz reports on
 	Cache        *cache.Cache
 	ChatURL      slackui.ChatURL
+	Command      string           // the slash command, for words that say what to type; "": /invent
 	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
 	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
 	AssignOthers []string         // roles in Invent that may assign to others and release theirs; empty: all members
@@ -59,6 +61,7 @@ type Bot struct {
 	spareCrew    *crew        // of spare
 	chatURL      slackui.ChatURL
 	slackHost    string
+	commandName  string
 	admins       []string
 	assignOthers []string
 	guests       bool
@@ -87,7 +90,7 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost,
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost, commandName: cmp.Or(c.Command, "/invent"),
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
 		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers, farewell: c.Farewell,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),

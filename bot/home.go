@@ -70,7 +70,7 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 	outcome := shown
 	me, err := b.member(ctx, t, i.User, asked)
 	if no := (*refusal)(nil); errors.As(err, &no) {
-		view, outcome, err = slackui.HomeStranger(no.reason), string(no.reason), nil
+		view, outcome, err = slackui.HomeStranger(b.commandName, no.reason), string(no.reason), nil
 	} else if err == nil {
 		w.member = me.Member
 		view, err = b.homeOf(ctx, t, i, me, asked)
@@ -98,7 +98,7 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 }
 
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {
-	tab := slackui.HomeTab{Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
+	tab := slackui.HomeTab{Command: b.commandName, Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
 	var err error
 	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked)
 	if no := (*refusal)(nil); errors.As(err, &no) {
@@ -160,7 +160,7 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 	if err != nil || !first {
 		return already, err
 	}
-	if err := b.dm(ctx, t, i.User, slackui.Welcome(reason)); err != nil {
+	if err := b.dm(ctx, t, i.User, slackui.Welcome(b.commandName, reason)); err != nil {
 		b.debug("a greeting can't be taken back", b.cache.Ungreet(ctx, t.ID, i.User))
 		return "", err
 	}
@@ -179,7 +179,7 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 	view, outcome := slackui.PickOf(waiting, i.Page, done), shown
 	no := (*refusal)(nil)
 	if errors.As(err, &no) {
-		view, outcome = slackui.PickRefused(no.reason), string(no.reason)
+		view, outcome = slackui.PickRefused(b.commandName, no.reason), string(no.reason)
 	} else if err != nil {
 		view = slackui.PickLater()
 	}

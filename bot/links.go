@@ -35,7 +35,7 @@ func (b *Bot) mayOthers(l cache.Link) bool {
 func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
 	if no := (*refusal)(nil); errors.As(err, &no) {
-		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(no.reason))
+		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.commandName, no.reason))
 	}
 	if err != nil {
 		return "", err
@@ -175,7 +175,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 			return "", errors.Join(errStore, err)
 		}
 		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
-		w.member, words = m.ID, slackui.Agreed(m.Name)
+		w.member, words = m.ID, slackui.Agreed(b.commandName, m.Name)
 	}
 	if err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
 		return "", errors.Join(errStore, err)
@@ -239,7 +239,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 		return "", errors.Join(errStore, err)
 	}
 	lines := b.linkLines(t, members, accounts, hand, tried)
-	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(lines, i.Page)})
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.commandName, lines, i.Page)})
 }
 
 // linkLines puts together what is known of the links. An equal e-mail always wins.

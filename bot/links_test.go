@@ -203,6 +203,21 @@ func TestLinkedByMailLater(t *testing.T) {
 	})
 }
 
+// TestCommandOfAnotherName: what people are told to type is what they can type.
+func TestCommandOfAnotherName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	w.serve(func(c *bot.Config) { c.Command = "/support" })
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "type `/support link`")
+	w.acknowledged(boss.Types(w.support, "/invent links"))
+	boss.ExpectPrivate(w.support, "/support link @person")
+	w.acknowledged(w.joan.OpensHome())
+	w.joan.ExpectDM("Type `/support queue`")
+	w.slack.IgnoreLeftovers() // her Home tab
+}
+
 // TestLinkWithoutAnEmailScope: where Slack shows no e-mails, an admin's link is what is left.
 func TestLinkWithoutAnEmailScope(t *testing.T) {
 	t.Parallel()

@@ -92,7 +92,7 @@ func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewR
 			}
 		}
 	}
-	return slackui.AskWhom(i, holder, mine, len(members) == 0)
+	return slackui.AskWhom(b.commandName, i, holder, mine, len(members) == 0)
 }
 
 // options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.
@@ -190,7 +190,7 @@ func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if p, r := b.wrongWith(ctx, i); r != "" {
-		return answer{status: 200, body: slackui.FormRefused(i.Form, r)}
+		return answer{status: 200, body: slackui.FormRefused(b.commandName, i.Form, r)}
 	} else if p != "" {
 		return answer{status: 200, body: slackui.FormProblem(i.Form, p)}
 	}

@@ -334,7 +334,7 @@ func TestRefusalsSpeakOfChangesOnlyWhereOneWasAsked(t *testing.T) {
 	} {
 		for _, about := range []string{"", "U0GRACE"} {
 			for _, held := range []bool{false, true} {
-				got := slackui.Refused(verb, slackui.NotLinked, about, held).Text
+				got := slackui.Refused("/invent", verb, slackui.NotLinked, about, held).Text
 				if strings.Contains(got, "changed") != alters || strings.Contains(got, "within an hour") != held || !strings.HasSuffix(got, ".") || strings.Contains(got, "  ") {
 					t.Errorf("%s about %q, held %v: %q", verb, about, held, got)
 				}
@@ -349,9 +349,9 @@ func TestEveryRefusalHelps(t *testing.T) {
 	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered}
 	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken}
 	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
-		fallback := slackui.Refused(slackui.Assign, "of_tomorrow", about, false).Text
+		fallback := slackui.Refused("/invent", slackui.Assign, "of_tomorrow", about, false).Text
 		for _, r := range reasons[:len(reasons)-1] {
-			got := slackui.Refused(slackui.Assign, r, about, false).Text
+			got := slackui.Refused("/invent", slackui.Assign, r, about, false).Text
 			possible := about == "" && !slices.Contains(ofOthers, r) || about != "" && !slices.Contains(ofOneself, r)
 			if possible && got == fallback || !strings.HasSuffix(got, " Nothing was changed.") {
 				t.Errorf("%s about %q: %q", r, about, got)
@@ -359,7 +359,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
 				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
 			}
-			if held := slackui.Refused(slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
+			if held := slackui.Refused("/invent", slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
 				t.Errorf("%s about %q, held: %q", r, about, held)
 			}
 		}

@@ -129,7 +129,7 @@ func FuzzCommandLine(f *testing.F) {
 			}
 		}
 		if !i.Verb.OfChat() {
-			fit(t, Refused(i.Verb, NoSuchMember, i.about(), false))
+			fit(t, Refused("/invent", i.Verb, NoSuchMember, i.about(), false))
 			return
 		}
 		// What it will say of itself fits too, and its buttons come back as they went out.
@@ -137,7 +137,7 @@ func FuzzCommandLine(f *testing.F) {
 		late := Late(i, h, Card{}.Chat.State, time.Unix(0, 0))
 		fit(t, late)
 		fit(t, Failed(NotFound, i, "0a1b2c3d"))
-		fit(t, Refused(i.Verb, NotLinked, i.about(), true))
+		fit(t, Refused("/invent", i.Verb, NotLinked, i.about(), true))
 		v := value{Chat: i.Chat, Seen: &h.ID, To: i.To}.String()
 		if n := utf8.RuneCountInString(v); n > 2000 {
 			t.Fatalf("a button's value of %d characters", n)

@@ -17,6 +17,7 @@ const (
 // HomeTab is what a member's Home tab shows.
 type HomeTab struct {
 	Me      Me
+	Command string // its name
 	Quiet   bool   // wants no notices
 	Listed  bool   // Invent's API lists conversations
 	Mine    []Item // my conversations
@@ -41,7 +42,7 @@ func (h HomeTab) View() slack.HomeTabViewRequest {
 		add(h.list(Queue, wordQueueTitle, wordQueueEmpty, h.Waiting, h.Below)...)
 		add(header(wordTeamTitle), section(h.team()))
 	} else {
-		add(section(wordNoInbox))
+		add(section(fmt.Sprintf(wordNoInbox, typed(h.Command, "show"))))
 	}
 	add(header(wordMeTitle), section(h.Me.words()))
 	notices := button(Hush, wordHush, labelHush, value{})
@@ -116,16 +117,16 @@ func (h HomeTab) team() string {
 }
 
 // HomeStranger is the Home tab of somebody who is no member: what this is, and the one next step.
-func HomeStranger(r Reason) slack.HomeTabViewRequest {
-	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(refusedSelf(r))})
+func HomeStranger(command string, r Reason) slack.HomeTabViewRequest {
+	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(refusedSelf(command, r))})
 }
 
 // Welcome is said once, when somebody opens the app for the first time. r is why they are no member; "" for a member.
-func Welcome(r Reason) Message {
+func Welcome(command string, r Reason) Message {
 	if r != "" {
-		return *say(wordWhat + "\n" + refusedSelf(r))
+		return *say(wordWhat + "\n" + refusedSelf(command, r))
 	}
-	return *say(wordWhat + "\n" + wordWelcome)
+	return *say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
 }
 
 // Picking is the modal of the shortcut that takes a conversation, before it is known what waits.
@@ -164,8 +165,8 @@ func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
 }
 
 // PickRefused is that modal when there is nothing to choose from.
-func PickRefused(r Reason) slack.ModalViewRequest {
-	return pickView([]slack.Block{section(refusedSelf(r))})
+func PickRefused(command string, r Reason) slack.ModalViewRequest {
+	return pickView([]slack.Block{section(refusedSelf(command, r))})
 }
 
 // PickLater is that modal while Invent doesn't answer.

@@ -124,7 +124,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 			}))
 		}
 		for page, turns := range map[int]map[string]int{0: {"Next": 1}, 1: {"Previous": 0, "Next": 2}, 2: {"Previous": 1}, 99: {"Previous": 1}} {
-			list := buttons(t, slackui.LinkList(n.links(), page))
+			list := buttons(t, slackui.LinkList("/invent", n.links(), page))
 			if len(list) != len(turns) {
 				t.Errorf("page %d has %d buttons, want %d", page, len(list), len(turns))
 			}

@@ -75,7 +75,7 @@ type Choice struct {
 
 // AskWhom is the modal that asks whom to assign the conversation of the intent to. holder, when it is known, is chosen
 // from the beginning; mine says that it is the person who asks. unlisted says that nobody's name is known yet.
-func AskWhom(i Intent, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
+func AskWhom(command string, i Intent, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
 	least := 0
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, words(wordWhomPlaceholder), whoAction)
 	pick.MinQueryLength = &least
@@ -92,7 +92,7 @@ func AskWhom(i Intent, holder *Choice, mine, unlisted bool) slack.ModalViewReque
 	hint.Optional = true
 	blocks := []slack.Block{who, hint}
 	if unlisted {
-		blocks = append(blocks, contextOf(wordUnlisted))
+		blocks = append(blocks, contextOf(fmt.Sprintf(wordUnlisted, typed(command, "assign"))))
 	}
 	blocks = append(blocks, contextOf(fmt.Sprintf(wordCardID, escape(i.Chat, 200))))
 	return slack.ModalViewRequest{
@@ -323,7 +323,9 @@ func FormProblem(f Form, p Problem) Answer {
 }
 
 // FormRefused shows at its field why what a submitted modal asks for can't be done.
-func FormRefused(f Form, r Reason) Answer { return atField(f.first(), refusedSelf(r)) }
+func FormRefused(command string, f Form, r Reason) Answer {
+	return atField(f.first(), refusedSelf(command, r))
+}
 
 // FormBusy shows that the queue is full.
 func FormBusy(f Form) Answer { return atField(f.first(), wordBusy) }

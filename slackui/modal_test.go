@@ -30,11 +30,11 @@ func (n names) choice(notOnSlack bool) slackui.Choice {
 func (n names) modals() map[string]slack.ModalViewRequest {
 	choice, away := n.choice(false), n.choice(true)
 	return map[string]slack.ModalViewRequest{
-		"assign":           slackui.AskWhom(n.choose(), nil, false, false),
-		"assign_held":      slackui.AskWhom(n.choose(), &choice, false, false),
-		"assign_held_away": slackui.AskWhom(n.choose(), &away, false, false),
-		"assign_mine":      slackui.AskWhom(n.choose(), &choice, true, false),
-		"assign_unlisted":  slackui.AskWhom(n.choose(), nil, false, true),
+		"assign":           slackui.AskWhom("/invent", n.choose(), nil, false, false),
+		"assign_held":      slackui.AskWhom("/invent", n.choose(), &choice, false, false),
+		"assign_held_away": slackui.AskWhom("/invent", n.choose(), &away, false, false),
+		"assign_mine":      slackui.AskWhom("/invent", n.choose(), &choice, true, false),
+		"assign_unlisted":  slackui.AskWhom("/invent", n.choose(), nil, false, true),
 		"paste":            slackui.AskWhich(n.choose()),
 	}
 }
@@ -53,16 +53,16 @@ func (n names) homes() map[string]slack.HomeTabViewRequest {
 		Me: slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}, Listed: true,
 		Mine: many, Waiting: many, Team: team, Page: 1, Below: 1,
 	}
-	quiet := slackui.HomeTab{Me: full.Me, Quiet: true, Listed: true}
+	quiet := slackui.HomeTab{Command: "/invent", Me: full.Me, Quiet: true, Listed: true}
 	return map[string]slack.HomeTabViewRequest{
-		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Me: full.Me}.View(), "stranger": slackui.HomeStranger(slackui.NotLinked),
+		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Command: "/invent", Me: full.Me}.View(), "stranger": slackui.HomeStranger("/invent", slackui.NotLinked),
 	}
 }
 
 // picks are the states of the modal that takes a conversation.
 func (n names) picks() map[string]slack.ModalViewRequest {
 	return map[string]slack.ModalViewRequest{
-		"picking": slackui.Picking(), "pick_none": slackui.PickOf(nil, 0, ""), "pick_refused": slackui.PickRefused(slackui.NotOffered),
+		"picking": slackui.Picking(), "pick_none": slackui.PickOf(nil, 0, ""), "pick_refused": slackui.PickRefused("/invent", slackui.NotOffered),
 		"pick_later": slackui.PickLater(), "pick_second": slackui.PickOf(n.items(), 1, slackui.Late(n.pressed(slackui.Take), n.grace(), n.held(nil).Chat.State, noon).Text),
 	}
 }
@@ -133,7 +133,7 @@ func chosen(value, note string) map[string]any {
 func TestAModalMeansWhatWasChosen(t *testing.T) {
 	t.Parallel()
 	for temper, n := range tempers {
-		m := slackui.AskWhom(n.choose(), nil, false, false)
+		m := slackui.AskWhom("/invent", n.choose(), nil, false, false)
 		for _, o := range slackui.Whom(slackui.Query{}, "mem_me", []slackui.Choice{{Member: "mem_me", Name: "Ada"}, n.choice(false)}).Options {
 			got, err := chatURL.ParseInteraction(submitted(t, m, chosen(o.Value, "")), noon)
 			if err != nil {
@@ -167,7 +167,7 @@ func TestAModalMeansWhatWasChosen(t *testing.T) {
 func TestEveryFormProblemStandsAtAField(t *testing.T) {
 	t.Parallel()
 	for f, m := range map[slackui.Form]slack.ModalViewRequest{
-		slackui.AssignForm: slackui.AskWhom(ordinary.choose(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
+		slackui.AssignForm: slackui.AskWhom("/invent", ordinary.choose(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
 	} {
 		fields := map[string]bool{}
 		for _, b := range m.Blocks.BlockSet {
@@ -184,7 +184,7 @@ func TestEveryFormProblemStandsAtAField(t *testing.T) {
 			answers = append(answers, slackui.FormProblem(f, p))
 		}
 		for _, r := range reasons {
-			answers = append(answers, slackui.FormRefused(f, r))
+			answers = append(answers, slackui.FormRefused("/invent", f, r))
 		}
 		for _, a := range answers {
 			for block, words := range a.Errors {

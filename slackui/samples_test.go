@@ -232,8 +232,8 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"summary":               slackui.Summarised(&invent.Memory{Summary: n.note(), KeyPoints: slices.Repeat([]string{n.customer}, 12), SummarizedAt: &noon}),
 		"yours_again":           slackui.YoursAgain("U0GRACE", "U0ADA"),
 		"yours_now":             slackui.YoursNow("U0GRACE"),
-		"welcome":               slackui.Welcome(""),
-		"welcome_stranger":      slackui.Welcome(slackui.NotLinked),
+		"welcome":               slackui.Welcome("/invent", ""),
+		"welcome_stranger":      slackui.Welcome("/invent", slackui.NotLinked),
 		"relieved":              slackui.Relieved("U0GRACE", "U0ADA"),
 		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),
 		"note_returned":         slackui.NoteReturned(&grace, n.note()),
@@ -248,7 +248,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder}),
 		"offer":                 slackui.Offer("U0ADA", n.member, n.holder, "q1"),
 		"offered":               slackui.Offered("U0GRACE", n.holder),
-		"agreed":                slackui.Agreed(n.holder),
+		"agreed":                slackui.Agreed("/invent", n.holder),
 		"declined":              slackui.Declined(),
 		"answered_yes":          slackui.Answered("U0GRACE", n.holder, true),
 		"answered_no":           slackui.Answered("U0GRACE", n.holder, false),
@@ -256,18 +256,18 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"unlinked_hers":         slackui.Unlinked("U0GRACE"),
 		"resumed":               slackui.Resumed(),
 		"locked_out":            slackui.LockedOut(),
-		"links_none":            slackui.LinkList(nil, 0),
-		"links_one_page":        slackui.LinkList(n.links()[:7], 0),
-		"links_first":           slackui.LinkList(n.links(), 0),
-		"links_second":          slackui.LinkList(n.links(), 1),
-		"links_last":            slackui.LinkList(n.links(), 2),
-		"links_past_the_end":    slackui.LinkList(n.links(), 99),
+		"links_none":            slackui.LinkList("/invent", nil, 0),
+		"links_one_page":        slackui.LinkList("/invent", n.links()[:7], 0),
+		"links_first":           slackui.LinkList("/invent", n.links(), 0),
+		"links_second":          slackui.LinkList("/invent", n.links(), 1),
+		"links_last":            slackui.LinkList("/invent", n.links(), 2),
+		"links_past_the_end":    slackui.LinkList("/invent", n.links(), 99),
 		"bundled_one":           slackui.Bundled(1),
 		"bundled_many":          slackui.Bundled(40),
 		"still_waiting":         slackui.StillWaiting(noon),
 		"late_at_once":          slackui.Late(n.typed(slackui.Take), grace, state, *state.AssignedAt),
-		"refused_show":          slackui.Refused(slackui.Show, slackui.NotLinked, "", false),
-		"refused_show_held":     slackui.Refused(slackui.Show, slackui.NotLinked, "", true),
+		"refused_show":          slackui.Refused("/invent", slackui.Show, slackui.NotLinked, "", false),
+		"refused_show_held":     slackui.Refused("/invent", slackui.Show, slackui.NotLinked, "", true),
 		"queue_none":            slackui.Items(slackui.Queue, nil, 0, ""),
 		"queue_last_one_done":   slackui.Items(slackui.Queue, nil, 0, "Done: it is yours."),
 		"queue_one_page":        slackui.Items(slackui.Queue, n.items()[:2], 0, ""),
@@ -304,15 +304,15 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		all[fmt.Sprintf("problem_%s_click", p)] = slackui.Cannot(slackui.Intent{Verb: slackui.Tell, Problem: p})
 	}
 	for _, r := range reasons {
-		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused(slackui.Assign, r, "", false)
-		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused(slackui.Assign, r, "U0GRACE", false)
+		all[fmt.Sprintf("refused_%s_self", r)] = slackui.Refused("/invent", slackui.Assign, r, "", false)
+		all[fmt.Sprintf("refused_%s_other_user", r)] = slackui.Refused("/invent", slackui.Assign, r, "U0GRACE", false)
 		if n.email != "" {
-			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused(slackui.Assign, r, n.email, false)
+			all[fmt.Sprintf("refused_%s_other_email", r)] = slackui.Refused("/invent", slackui.Assign, r, n.email, false)
 		}
 		if r.Mends() {
-			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused(slackui.Assign, r, "", true)
+			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused("/invent", slackui.Assign, r, "", true)
 		}
-		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody(r)
+		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody("/invent", r)
 	}
 	for _, f := range failures {
 		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d")

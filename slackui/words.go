@@ -109,7 +109,7 @@ const (
 	wordNotOnSlackHere   = "not on Slack — won't be notified here"
 	wordNote             = "Hand-over note"
 	wordNoteHint         = "Goes to the new assignee in a direct message, together with the card. The customer never sees it."
-	wordUnlisted         = "Invent hasn't told me its members yet. Search again in a moment, or close this window and type `/invent assign`."
+	wordUnlisted         = "Invent hasn't told me its members yet. Search again in a moment, or close this window and type %s."
 	wordWhichTitle       = "Find a conversation"
 	wordWhich            = "Conversation"
 	wordWhichHint        = "Its id, or its link from the dashboard."
@@ -128,7 +128,7 @@ const (
 	wordTeamEmpty        = "Nobody has a conversation."
 	wordTeamMore         = "and %d others"
 	wordMeTitle          = "You"
-	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after `/invent show`."
+	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after %s."
 	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you, or takes one from you in Slack."
 	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
 	wordHush             = "Turn notices off"
@@ -137,7 +137,7 @@ const (
 	labelTellme          = "Turn notices on: a direct message when a conversation becomes mine"
 	wordWhatTitle        = "Invent in Slack"
 	wordWhat             = "With this app your team takes, hands over and releases conversations of Invent's inbox from Slack, and sees here who has which."
-	wordWelcome          = "Type `/invent queue` in any channel to see which conversations wait for a human."
+	wordWelcome          = "Type %s in any channel to see which conversations wait for a human."
 	wordPickTitle        = "Take a conversation"
 	wordLooking          = "Looking for what waits…"
 	wordPickLater        = "Invent doesn't answer right now. I keep trying for a while."
@@ -246,8 +246,11 @@ var explained = map[Verb]string{
 
 // usage words how a verb is typed.
 func usage(command string, verb Verb) string {
-	return "`" + escape(command, nameLimit) + " " + escaper.Replace(usages[verb]) + "`"
+	return typed(command, escaper.Replace(usages[verb]))
 }
+
+// typed shows what to type after the command. What comes is escaped already.
+func typed(command, words string) string { return "`" + escape(command, nameLimit) + " " + words + "`" }
 
 // help lists what works. Behind an unknown command stands the nearest one.
 func help(command, unknown string, off []Verb) *Message {
@@ -487,10 +490,10 @@ func (r Reason) Mends() bool {
 // Refused says why nothing was done and what helps. That nothing was changed it says only of a verb that would have
 // changed something. about is the Slack user, the e-mail or the member's id it concerns
 // when that isn't the person who asked. held says that it will be done by itself once a link counts.
-func Refused(v Verb, r Reason, about string, held bool) Message {
-	words := refusedSelf(r)
+func Refused(command string, v Verb, r Reason, about string, held bool) Message {
+	words := refusedSelf(command, r)
 	if about != "" {
-		words = refusedOther(r, about)
+		words = refusedOther(command, r, about)
 	}
 	if v.alters() {
 		words += " Nothing was changed."
@@ -501,11 +504,11 @@ func Refused(v Verb, r Reason, about string, held bool) Message {
 	return *say(words)
 }
 
-func refusedSelf(r Reason) string {
+func refusedSelf(command string, r Reason) string {
 	switch r {
 	case NotLinked:
 		return "You aren't linked to a member of your Invent organisation: nobody there has the e-mail of your Slack account. " +
-			"If you have a member under another e-mail, ask a Slack admin to type `/invent link` with your name and that e-mail; else ask an Invent admin to invite your e-mail."
+			"If you have a member under another e-mail, ask a Slack admin to type " + typed(command, "link") + " with your name and that e-mail; else ask an Invent admin to invite your e-mail."
 	case TwoMembers:
 		return "Two members in Invent have your e-mail, so I can't tell which one you are. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
@@ -544,14 +547,14 @@ func refusedSelf(r Reason) string {
 	return "You may not do that."
 }
 
-func refusedOther(r Reason, about string) string {
+func refusedOther(command string, r Reason, about string) string {
 	who := escape(about, 254)
 	if userID.MatchString(about) {
 		who = mention(about)
 	}
 	switch r {
 	case NotLinked, UnknownUser:
-		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with `/invent link`; or name somebody else."
+		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with " + typed(command, "link") + "; or name somebody else."
 	case NoSuchMember:
 		return "No member in Invent has the e-mail or id " + who + ". Check its spelling, or ask an Invent admin to invite the person."
 	case TwoMembers:
@@ -620,7 +623,7 @@ func (m Me) words() string {
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
-func Nobody(r Reason) Message { return *say(refusedSelf(r)) }
+func Nobody(command string, r Reason) Message { return *say(refusedSelf(command, r)) }
 
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
 
@@ -646,8 +649,9 @@ func Offered(person, name string) Message {
 }
 
 // Agreed takes the question's place once the person has said yes.
-func Agreed(name string) Message {
-	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type `/invent whoami` to see what you may do, `/invent unlink` to end it.", memberName(name, nameLimit)))
+func Agreed(command, name string) Message {
+	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type %s to see what you may do, %s to end it.",
+		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
 // Declined takes the question's place once the person has said no.
@@ -699,21 +703,22 @@ const (
 	LinkedByMail
 )
 
-func (l LinkLine) words() string {
+func (l LinkLine) words(command string) string {
 	name := fmt.Sprintf("%s (`%s`)", memberName(l.Name, 60), escape(l.Member, 60))
+	drop := typed(command, "unlink @person")
 	switch l.Kind {
 	case LinkedTwice:
-		return fmt.Sprintf("%s: both %s and %s. Drop one: `/invent unlink @person`", name, mention(l.User), mention(l.Other))
+		return fmt.Sprintf("%s: both %s and %s. Drop one: %s", name, mention(l.User), mention(l.Other), drop)
 	case LinkBroken:
-		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: `/invent unlink @person`", mention(l.User), escape(l.Member, 60))
+		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: %s", mention(l.User), escape(l.Member, 60), drop)
 	case LinkInactive:
 		return name + ": not active. Activate the member in Invent"
 	case LinkTried:
-		return fmt.Sprintf("%s: tried on %s without a member. Link them: `/invent link @person` and the member's e-mail or id", mention(l.User), date(l.At))
+		return fmt.Sprintf("%s: tried on %s without a member. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
-		return name + ": nobody in Slack. Link somebody: `/invent link @person " + escape(l.Member, 60) + "`"
+		return name + ": nobody in Slack. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
 	case LinkedByHand:
-		return fmt.Sprintf("%s: %s, linked by %s on %s. Drop it: `/invent unlink @person`", name, mention(l.User), mention(l.By), date(l.At))
+		return fmt.Sprintf("%s: %s, linked by %s on %s. Drop it: %s", name, mention(l.User), mention(l.By), date(l.At), drop)
 	}
 	return fmt.Sprintf("%s: %s, by the same e-mail", name, mention(l.User))
 }
@@ -722,10 +727,10 @@ func (l LinkLine) words() string {
 const LinksPage = 10
 
 // LinkList shows one page of the list of links; a page past the end is the last one.
-func LinkList(lines []LinkLine, page int) Message {
+func LinkList(command string, lines []LinkLine, page int) Message {
 	words := make([]string, len(lines))
 	for n, l := range lines {
-		words[n] = l.words()
+		words[n] = l.words(command)
 	}
 	return list("Links between Slack and Invent", "Nobody is linked, and nobody has tried.", words, page, Links, value{})
 }

@@ -115,7 +115,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	of := built()
 	b, err := bot.New(bot.Config{
 		Secrets: s.secrets, Socket: socket, Teams: team.Only, Probe: team, Cache: store,
-		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost,
+		ChatURL: slackui.ChatURL(s.InventChatURL), SlackHost: s.slackHost, Command: s.SlackCommand,
 		Admins: s.admins, AssignOthers: s.roles, AllowGuests: s.guests,
 		Handoffs: s.routes, HandoffSlack: s.slackToo, WaitReminder: s.reminder, Log: log,
 		Version: of.version, Commit: of.commit, Farewell: farewell,

@@ -354,7 +354,7 @@ func TestWrongSettings(t *testing.T) {
 	for name, value := range map[string]string{
 		"ADDR": "nowhere", "PORT": "", "SLACK_SIGNING_SECRET": ",", "PUBLIC_URL": "bot.example.com", "SLACK_BOT_TOKEN": "", "SLACK_API_URL": "http://slack.example/api/",
 		"INVENT_API_KEY": " ", "INVENT_API_URL": "s3cret:", "INVENT_ORG_ID": "a/b", "INVENT_CHAT_URL": "https://example.com/",
-		"INVENT_RATE": "-1", "ADMINS": "ada", "ASSIGN_OTHERS": "everybody", "ALLOW_GUESTS": "some",
+		"INVENT_RATE": "-1", "SLACK_COMMAND": "invent", "ADMINS": "ada", "ASSIGN_OTHERS": "everybody", "ALLOW_GUESTS": "some",
 		"HANDOFF_CHANNEL": "#support", "HANDOFF_ROUTES": "/nowhere.yml", "HANDOFF_SLACK": "maybe", "WAIT_REMINDER": "soon", "REDIS_URL": "http://:s3cret@127.0.0.1", "LOG_LEVEL": "loud", "LOG_FORMAT": "xml",
 	} {
 		t.Setenv(name, value)
@@ -365,7 +365,7 @@ func TestWrongSettings(t *testing.T) {
 	}
 	for _, name := range []string{
 		"ADDR", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_API_URL", "INVENT_API_KEY", "INVENT_API_URL", "INVENT_ORG_ID", "PUBLIC_URL",
-		"INVENT_CHAT_URL", "INVENT_RATE", "ADMINS", "ASSIGN_OTHERS", "ALLOW_GUESTS",
+		"INVENT_CHAT_URL", "INVENT_RATE", "SLACK_COMMAND", "ADMINS", "ASSIGN_OTHERS", "ALLOW_GUESTS",
 		"HANDOFF_CHANNEL", "HANDOFF_ROUTES", "HANDOFF_SLACK", "WAIT_REMINDER", "REDIS_URL", "LOG_LEVEL", "LOG_FORMAT",
 	} {
 		if !strings.Contains("\n"+out.String(), "\n"+name+":") {

@@ -40,8 +40,9 @@ func printManifest(args []string, stdout io.Writer) int {
 	flags := flag.NewFlagSet("inventbot manifest", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	address := flags.String("url", "", "the bot's public `address`, such as https://bot.example.com")
-	m := manifest{LinkHost: linkHost()}
-	flags.StringVar(&m.Command, "command", "/invent", "the slash `command`")
+	s, _ := load() // what is wrong with other settings doesn't matter here
+	m := manifest{LinkHost: s.linkHost()}
+	flags.StringVar(&m.Command, "command", s.SlackCommand, "the slash `command`; SLACK_COMMAND tells it to the bot")
 	flags.BoolVar(&m.Socket, "socket", false, "for Socket Mode: the bot connects out and needs no address")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -68,9 +69,8 @@ func printManifest(args []string, stdout io.Writer) int {
 	return 0
 }
 
-// linkHost is the host of the dashboard, by INVENT_CHAT_URL. What is wrong with the other settings doesn't matter here.
-func linkHost() string {
-	s, _ := load()
+// linkHost is the host of the dashboard.
+func (s *settings) linkHost() string {
 	u, err := url.Parse(s.InventChatURL)
 	if err != nil {
 		return ""

@@ -27,6 +27,7 @@ type settings struct {
 	SlackSigningSecret string `envconfig:"SLACK_SIGNING_SECRET"`
 	SlackBotToken      string `envconfig:"SLACK_BOT_TOKEN" needed:"true"`
 	SlackAppToken      string `envconfig:"SLACK_APP_TOKEN"`
+	SlackCommand       string `envconfig:"SLACK_COMMAND" default:"/invent"`
 	SlackAPIURL        string `envconfig:"SLACK_API_URL" default:"https://slack.com/api/"`
 	InventAPIKey       string `envconfig:"INVENT_API_KEY" needed:"true"`
 	InventAPIURL       string `envconfig:"INVENT_API_URL" default:"https://api.useinvent.com"`
@@ -148,6 +149,9 @@ func (s *settings) check(wrong func(name, what string)) {
 		} else {
 			_ = store.Close() // nothing was sent yet
 		}
+	}
+	if !commandName.MatchString(s.SlackCommand) {
+		wrong("SLACK_COMMAND", "is not a slash and at most 31 small letters, digits, - and _")
 	}
 	for _, user := range s.admins {
 		if !slackUser.MatchString(user) {
