@@ -51,7 +51,7 @@ const (
 
 var faults = map[string][]fault{
 	"Redis": {
-		{name: "refuses connections", sees: asAlways, after: once + "; carried out in the process alone, and counted", test: "TestRedisAway"},
+		{name: "refuses connections", sees: asAlways, after: once + "; carried out in the process alone, and counted", test: "TestFaultRedisAway"},
 		{name: "hangs for 2 s", sees: asAlways, after: once, run: redisHangs},
 		{name: "is killed and restarted (AOF) with work in it", sees: asAlways, after: once, run: redisRestarts},
 		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost", test: "TestFaultFailover"},
@@ -78,7 +78,7 @@ var faults = map[string][]fault{
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
 		{name: "no answer", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1})},
 		{name: "a change that was made though its answer was lost", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})},
-		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing was changed, with *Try again*", after: none, test: "TestInventAway"},
+		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing was changed, with *Try again*", after: none, test: "TestFaultInventAway"},
 		{name: "a certificate nobody knows", sees: "the same", after: none + ", and the key was not sent", run: deadTLS},
 	},
 	"Slack": {
@@ -87,7 +87,7 @@ var faults = map[string][]fault{
 		})},
 		{name: "500 to each of them", sees: asAlways, after: once, run: slackFails(func(m string) slacktest.Fault { return slacktest.Fault{Method: m, Status: 500, Times: 1} })},
 		{name: "40 actions at a time against the limit of each method", sees: asAlways + ", in turn; of a window, that it took too long", after: once + " and one notice each; no call of that method before Retry-After has passed", run: burstsAtLimits},
-		{name: "token_revoked", sees: "words by the response_url that the app must be reinstalled", after: none, test: "TestSlackTokenRevoked"},
+		{name: "token_revoked", sees: "words by the response_url that the app must be reinstalled", after: none, test: "TestFaultSlackTokenRevoked"},
 		{name: "not_in_channel, channel_not_found, is_archived", sees: "the card by the response_url, marked as one that can't be redrawn", after: "one change, no card to redraw", run: noPlace},
 		{name: "message_not_found (somebody deleted a card)", sees: asAlways, after: "one change; the deleted card is forgotten", run: cardDeleted},
 		{name: "an expired trigger", sees: "that the window took too long; it opens at the next click", after: none + ", the card as it was", run: triggerExpires},
@@ -100,14 +100,14 @@ var faults = map[string][]fault{
 	"Requests": {
 		{name: "the same request at two replicas at once", sees: asAlways, after: once, run: twiceAtOnce},
 		{name: "a replay after 4 minutes", sees: "nothing more", after: once + ": the request is known", run: replays},
-		{name: "a replay after 6 minutes, or from the future; forged and truncated signatures", sees: "nothing", after: none + ", 401", test: "TestUnsignedIsRefusedOnEveryRoute"},
+		{name: "a replay after 6 minutes, or from the future; forged and truncated signatures", sees: "nothing", after: none + ", 401", test: "TestFaultUnsignedIsRefusedOnEveryRoute"},
 		{name: "the clock 4 minutes off", sees: asAlways, after: once, run: clockOff},
 		{name: "a person who clicks 100 times", sees: "the card once, and that it is so already", after: once, run: hundredClicks},
 		{name: "slow-loris: 200 connections that never end their headers", sees: asAlways, after: "the connections are closed after 5 s", run: slowLoris},
 		{name: "10,000 open connections", sees: asAlways, after: once, run: manyConnections},
-		{name: "bodies of 10 MiB", sees: "nothing", after: none + ", 413", test: "TestBadRequests"},
+		{name: "bodies of 10 MiB", sees: "nothing", after: none + ", 413", test: "TestFaultBadRequests"},
 		{name: "gzip bombs, rightly signed", sees: "nothing", after: none + ", 400: nothing is decompressed", run: gzipBomb},
-		{name: "a full queue", sees: "that too much is waiting and nothing was changed", after: none + "; it recovers", test: "TestFullQueue"},
+		{name: "a full queue", sees: "that too much is waiting and nothing was changed", after: none + "; it recovers", test: "TestFaultFullQueue"},
 	},
 	"The process": {
 		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's", run: killedAtEachStep},
@@ -119,7 +119,7 @@ var faults = map[string][]fault{
 		},
 		{name: "a job of a newer version", sees: asAlways + " by the newer process", after: "the older process hands it back untouched", run: newerVersion},
 		{name: "an older version is stopped while a newer one has taken over", sees: asAlways, after: "each change once; the older process has handed back what it can't know", test: "TestFaultTwoVersions"},
-		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestRaceOnTwoProcesses"},
+		{name: "50 people claim one conversation through two replicas", sees: "one the card, 49 who has it", after: "one change", test: "TestFaultRaceOnTwoProcesses"},
 	},
 }
 
@@ -166,6 +166,9 @@ func TestFaultTable(t *testing.T) {
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", f.name, f.sees, f.after)
 			if f.test != "" && !bytes.Contains(all, []byte("func "+f.test+"(")) {
 				t.Errorf("%q is said to be tested by %s, which isn't there", f.name, f.test)
+			}
+			if (f.run == nil) != strings.HasPrefix(f.test, "TestFault") { // by its name one command finds it
+				t.Errorf("%q must be tested either here or by a TestFault, not by %q", f.name, f.test)
 			}
 		}
 	}

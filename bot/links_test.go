@@ -450,7 +450,7 @@ func TestLockedOut(t *testing.T) {
 	w.support.ExpectMessage("@ada")
 }
 
-func TestSlackTokenRevoked(t *testing.T) {
+func TestFaultSlackTokenRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()

@@ -14,9 +14,9 @@ import (
 	"inventbot/invent/inventtest"
 )
 
-// TestRaceOnTwoProcesses: 50 people click Take on one card through two bots on one Redis. Two people in turn, since only
+// TestFaultRaceOnTwoProcesses: 50 people click Take on one card through two bots on one Redis. Two people in turn, since only
 // what a person saw counts: all saw nobody.
-func TestRaceOnTwoProcesses(t *testing.T) {
+func TestFaultRaceOnTwoProcesses(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	w := newWorld(t)
@@ -69,7 +69,7 @@ func TestRaceOnTwoProcesses(t *testing.T) {
 	}
 }
 
-func TestRedisAway(t *testing.T) {
+func TestFaultRedisAway(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	w := newWorld(t)
@@ -95,7 +95,7 @@ func TestRedisAway(t *testing.T) {
 	}
 }
 
-func TestFullQueue(t *testing.T) {
+func TestFaultFullQueue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	store, err := cache.OpenInProcess()

@@ -94,8 +94,8 @@ func TestAssignedPersonRefused(t *testing.T) {
 	w.wrote("chat_1 mem_grace")
 }
 
-// TestInventAway lets the clock run past the two minutes, since nobody waits that long for a test.
-func TestInventAway(t *testing.T) {
+// TestFaultInventAway lets the clock run past the two minutes, since nobody waits that long for a test.
+func TestFaultInventAway(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		fault inventtest.Fault

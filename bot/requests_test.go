@@ -47,7 +47,7 @@ func commandBody(text string) string {
 	}.Encode()
 }
 
-func TestUnsignedIsRefusedOnEveryRoute(t *testing.T) {
+func TestFaultUnsignedIsRefusedOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	address, _ := w.serve()
@@ -116,8 +116,8 @@ func TestSlacksExample(t *testing.T) {
 	}
 }
 
-// TestBadRequests are rightly signed and wrong: each gets an answer, and Invent stays as it is.
-func TestBadRequests(t *testing.T) {
+// TestFaultBadRequests are rightly signed and wrong: each gets an answer, and Invent stays as it is.
+func TestFaultBadRequests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	address, _ := w.serve()
