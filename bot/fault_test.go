@@ -541,13 +541,22 @@ func (f through) RoundTrip(r *http.Request) (*http.Response, error) { return f(r
 // retries is how many tries a bot will repeat.
 func retries(t *testing.T, address string) int {
 	t.Helper()
-	_, rest, _ := strings.Cut(get(t, address+"/metrics"), "\ninventbot_retries_total ")
+	return counted(t, address, "inventbot_retries_total")
+}
+
+// counted is the value of a metric, with its labels as they are shown; 0 where there is none.
+func counted(t *testing.T, address, metric string) int {
+	t.Helper()
+	_, rest, found := strings.Cut(get(t, address+"/metrics"), "\n"+metric+" ")
+	if !found {
+		return 0
+	}
 	text, _, _ := strings.Cut(rest, "\n")
-	n, err := strconv.Atoi(text)
+	n, err := strconv.ParseFloat(text, 64) // large ones have an exponent
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return int(n)
 }
 
 func deadTLS(t *testing.T) {
