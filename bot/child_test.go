@@ -113,8 +113,13 @@ func startChild(t *testing.T, w *world, redisURL, dieAt string) *child {
 func (c *child) dies(t *testing.T) {
 	t.Helper()
 	_ = c.stdin.Close()
+	late := time.AfterFunc(30*time.Second, func() { _ = c.cmd.Process.Signal(syscall.SIGTERM) })
+	defer late.Stop()
 	state, err := c.cmd.Process.Wait()
-	if err != nil || state.Success() {
-		t.Fatalf("the child ended with %v, %v", state, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if how, ok := state.Sys().(syscall.WaitStatus); !ok || how.Signal() != syscall.SIGKILL {
+		t.Fatalf("the child ended with %v, want it killed at its step", state)
 	}
 }

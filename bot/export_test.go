@@ -27,7 +27,9 @@ func NewGates(next http.RoundTripper, now func() time.Time) http.RoundTripper {
 var Forgotten = forgotten
 
 // The steps of an action, in their order.
-var Steps = []string{string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(ended)}
+var Steps = []string{
+	string(stored), string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(redrawn), string(told), string(ended),
+}
 
 // OnStep lets a test do something at each step of each action of a bot that isn't serving yet.
 func (b *Bot) OnStep(do func(step string, j cache.Job)) {

@@ -110,7 +110,7 @@ var faults = map[string][]fault{
 		{name: "a full queue", sees: "that too much is waiting and nothing was changed", after: none + "; it recovers", test: "TestFaultFullQueue"},
 	},
 	"The process": {
-		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's", run: killedAtEachStep},
+		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's; who had it before is told once, or not at all if it died between the change and that", run: killedAtEachStep},
 		{name: "SIGTERM in the middle of a burst", sees: asAlways, after: "each change once", run: stoppedInABurst},
 		{name: "a job that panics each time", sees: "after five tries that the bot failed, and a ref", after: none + "; the job lies in the stream inventbot:{jobs}:aside", run: poison},
 		{
@@ -819,38 +819,145 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// killedAtEachStep lets one process after the other die, each at another step of its own action; the last one does what is left.
+// killedAtEachStep lets one process after the other die, each at another step of its own action; the last one does what is left. It
+// does so with a command that makes a card, whose job ends with what is kept of the change, and with a click that changes a card,
+// another one elsewhere, and whose the conversation is: its job is open until all are told.
 func killedAtEachStep(t *testing.T) {
+	t.Run("a command", func(t *testing.T) {
+		t.Parallel()
+		killedAt(t, func(w *world, n int) kill {
+			chat := w.chat(fmt.Sprintf("chat_k%d", n))
+			return kill{chat: chat, endsBefore: "the card is remembered", act: func() *slacktest.Ack { return w.ada.Types(w.support, "/invent take "+chat) }}
+		}, func(w *world, k kill) {
+			w.support.ExpectMessage(k.chat, "@ada")
+			// Between Slack's answer and Redis's nobody else can know of the card.
+			w.posted(k, 1, map[string]int{"the card is drawn": 2})
+		})
+	})
+	t.Run("a click with more to show", func(t *testing.T) {
+		t.Parallel()
+		killedAt(t, func(w *world, n int) kill {
+			chat := w.chat(fmt.Sprintf("chat_k%d", n))
+			w.has(chat, "mem_grace")
+			elsewhere := w.slack.AddChannel(slacktest.Channel{ID: fmt.Sprintf("CELSE%d", n), Name: fmt.Sprintf("else%d", n), BotIsMember: true})
+			w.acknowledged(w.joan.Types(elsewhere, "/invent show "+chat))
+			w.acknowledged(w.joan.Press(w.joan.ExpectPrivate(elsewhere, "@grace"), "Share here"))
+			other, card := elsewhere.ExpectMessage(chat, "@grace"), w.shared(chat, "@grace")
+			return kill{
+				chat: chat, endsBefore: "the job is ended", act: func() *slacktest.Ack { return w.ada.Press(card, "Take over") },
+				cards: map[*slacktest.Channel]*slacktest.Message{w.support: card, elsewhere: other},
+			}
+		}, func(w *world, k kill) {
+			for channel, card := range k.cards {
+				channel.ExpectUpdate(card, "@ada")
+			}
+			w.posted(k, len(k.cards), nil)
+			// Who had it before the change is known to the process alone that made it.
+			unknown := []string{"Invent has confirmed the change", "the card is drawn", "the card is remembered", "the other cards are redrawn"}
+			if !slices.Contains(unknown, k.step) {
+				w.grace.ExpectDM("You don't have", k.chat)
+			}
+			if n := len(w.posts(k, w.grace.ID)); n > 1 {
+				w.t.Errorf("killed when %s: who had it was told %d times", k.step, n)
+			}
+		})
+	})
+}
+
+// kill is one process's end, and what it had to do.
+type kill struct {
+	chat       string
+	act        func() *slacktest.Ack
+	endsBefore string // the step at which its job is open no more
+	cards      map[*slacktest.Channel]*slacktest.Message
+	step       string
+	at         time.Time
+}
+
+// killedAt lets a process die at each step of what was prepared for it, and starts one that wants nothing but that all is done: once, and
+// within 30 s.
+func killedAt(t *testing.T, prepare func(w *world, n int) kill, want func(w *world, k kill)) {
 	n, w := newNode(t), newWorld(t, slacktest.Patience(45*time.Second))
+	w.slack.AllowComplaint("dispatch_failed") // by whom it is acknowledged no more
 	store := n.open()
-	for k, step := range bot.Steps {
-		chat := w.chat(fmt.Sprintf("chat_k%d", k))
-		c := startChild(t, w, n.url(), step)
-		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
-		c.dies(t)
-	}
-	w.serve(func(c *bot.Config) { c.Cache = store })
-	for k := range bot.Steps {
-		w.support.ExpectMessage(fmt.Sprintf("chat_k%d", k), "@ada")
+	_, stop := w.serve(func(c *bot.Config) { c.Cache = n.open() })
+	var kills []kill
+	for i, step := range bot.Steps {
+		k := prepare(w, i)
+		k.step = step
+		kills = append(kills, k)
 	}
 	emptied(t, store)
-	for k, step := range bot.Steps {
-		chat, writes, posts := fmt.Sprintf("chat_k%d", k), 0, 0
+	stop()
+	open := true
+	for i := range kills {
+		k := &kills[i]
+		c := startChild(t, w, n.url(), k.step+"@"+k.chat)
+		if k.step == "it is stored, not acknowledged yet" {
+			_ = c.stdin.Close() // without waiting for the acknowledgement
+			if a := k.act(); a.Status != 0 {
+				t.Errorf("acknowledged with %d by a process that died before", a.Status)
+			}
+		} else {
+			w.acknowledged(k.act())
+		}
+		c.dies(t)
+		k.at = time.Now()
+		open = open && k.step != k.endsBefore
+		if got := n.holds(k.chat); got != open {
+			t.Errorf("killed when %s: the job is open: %t, want %t", k.step, got, open)
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	for _, k := range kills {
+		want(w, k)
+	}
+	emptied(t, store)
+	for _, k := range kills {
+		var writes []time.Time
 		for _, write := range w.invent.Writes() {
-			if write.Chat == chat {
-				writes++
+			if write.Chat == k.chat {
+				writes = append(writes, write.At)
 			}
 		}
-		for _, call := range w.slack.CallsTo("chat.postMessage") {
-			if strings.Contains(call.Args["text"], chat) {
-				posts++
-			}
+		if len(writes) != 1 {
+			t.Errorf("killed when %s: %d writes", k.step, len(writes))
 		}
-		if most := map[string]int{"the card is drawn": 2}[step]; writes != 1 || posts < 1 || posts > max(most, 1) {
-			t.Errorf("killed when %s: %d writes and %d cards", step, writes, posts)
+		for _, at := range append(writes, w.drawings(k)...) {
+			if late := at.Sub(k.at); late > 30*time.Second {
+				t.Errorf("killed when %s: something was still done %s later", k.step, late)
+			}
 		}
 	}
 	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// posted wants so many cards in all in the channels, or at most what is excused at that step.
+func (w *world) posted(k kill, want int, excused map[string]int) {
+	w.t.Helper()
+	if n := len(w.posts(k, "C")); n < want || n > max(want, excused[k.step]) {
+		w.t.Errorf("killed when %s: %d cards, want %d", k.step, n, want)
+	}
+}
+
+// posts are the cards of a conversation that were posted to where the id begins like that.
+func (w *world) posts(k kill, to string) (all []slacktest.Call) {
+	for _, c := range w.slack.CallsTo("chat.postMessage") {
+		if strings.Contains(c.Args["text"], k.chat) && strings.HasPrefix(c.Args["channel"], to) {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// drawings are the moments at which a card of the conversation was drawn or redrawn.
+func (w *world) drawings(k kill) (all []time.Time) {
+	for _, c := range w.slack.Calls() {
+		if strings.Contains(c.Args["text"], k.chat) {
+			all = append(all, c.At)
+		}
+	}
+	return all
 }
 
 func stoppedInABurst(t *testing.T) {

@@ -52,6 +52,7 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
 // notify tells in direct messages whom the change concerns: who has the conversation now, with the note, and who had it. The one who
 // made it knows.
 func (b *Bot) notify(ctx context.Context, s *scene) {
+	b.passed(redrawn, s.job)
 	i := s.work.Intent
 	if h := s.holder(ctx, b); h != nil && !s.mine {
 		note := i.Note
@@ -68,6 +69,7 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
 		b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
 	}
+	b.passed(told, s.job)
 }
 
 // tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for

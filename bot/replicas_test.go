@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,16 @@ func (n *node) age() {
 	for _, h := range held {
 		n.do("xclaim", ready, workers, h.Consumer, 0, h.ID, "idle", (cache.TakeOver + time.Second).Milliseconds(), "retrycount", h.RetryCount, "justid")
 	}
+}
+
+// holds says whether a job of a person's own with that conversation is open.
+func (n *node) holds(chat string) bool {
+	n.t.Helper()
+	jobs, err := n.client.HVals(n.t.Context(), "inventbot:{jobs}:bodies").Result()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return slices.ContainsFunc(jobs, func(j string) bool { return strings.Contains(j, `"verb":"take"`) && strings.Contains(j, chat) })
 }
 
 func freePort(t *testing.T) string {

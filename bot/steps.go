@@ -13,12 +13,15 @@ import (
 type step string
 
 const (
+	stored     step = "it is stored, not acknowledged yet"
 	taken      step = "taken from the queue"
 	identified step = "it is known who asks"
 	read       step = "the conversation is read"
 	wrote      step = "Invent has confirmed the change"
 	drawn      step = "the card is drawn"
 	remembered step = "the card is remembered"
+	redrawn    step = "the other cards are redrawn"
+	told       step = "whom it concerns is told"
 	ended      step = "the job is ended"
 )
 

@@ -132,13 +132,20 @@ func (b *Bot) hand(c *crew, t task) {
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	if !c.free() {
-		return c.queue.Submit(ctx, j, b.queue)
+		admission, err := c.queue.Submit(ctx, j, b.queue)
+		if err == nil {
+			b.passed(stored, j)
+		}
+		return admission, err
 	}
 	var q cache.Question
 	if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
 		q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
 	}
 	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue, q)
+	if err == nil {
+		b.passed(stored, j)
+	}
 	if taken == nil {
 		<-c.slots
 		return admission, err
