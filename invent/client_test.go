@@ -152,7 +152,7 @@ func TestPredicates(t *testing.T) {
 		"200 without state":     {fault: fault{Body: []byte(`{"id":"customer@private.example"}`)}, status: 200, may: true},
 		"200 of another shape":  {fault: fault{Body: []byte(`{"id":4915100000000}`)}, status: 200, may: true},
 		"200 null":              {fault: fault{Body: []byte(`null`)}, status: 200, may: true},
-		"200 too large":         {fault: fault{Huge: 5 << 20}, status: 200, may: true},
+		"200 too large":         {fault: fault{Huge: 5 << 20, AfterWrite: true}, status: 200, may: true},
 		"200 cut":               {fault: fault{Cut: true}, status: 200, temp: true, may: true},
 		"cut after the write":   {fault: fault{Cut: true, AfterWrite: true}, status: 200, temp: true, may: true},
 		"hangs":                 {fault: fault{Hang: true}, temp: true, may: true},

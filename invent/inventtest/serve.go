@@ -83,7 +83,7 @@ func (i *Invent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		socket bool
 	)
 	i.mu.Lock()
-	if !broken || f.AfterWrite {
+	if !broken || f.AfterWrite || f.Huge > 0 && r.Method == http.MethodGet {
 		var v any
 		if status, v = i.route(r, c); status == http.StatusSwitchingProtocols {
 			socket = true
