@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -103,7 +104,7 @@ var faults = map[string][]fault{
 		{name: "a replay after 6 minutes, or from the future; forged and truncated signatures", sees: "nothing", after: none + ", 401", test: "TestFaultUnsignedIsRefusedOnEveryRoute"},
 		{name: "the clock 4 minutes off", sees: asAlways, after: once, run: clockOff},
 		{name: "a person who clicks 100 times", sees: "the card once, and that it is so already", after: once, run: hundredClicks},
-		{name: "slow-loris: 200 connections that never end their headers", sees: asAlways, after: "the connections are closed after 5 s", run: slowLoris},
+		{name: "slow-loris: 200 connections that never end their headers, or their bodies", sees: asAlways, after: "the connections are closed after 5 s, or 10 s", run: slowLoris},
 		{name: "10,000 open connections", sees: asAlways, after: once, run: manyConnections},
 		{name: "bodies of 10 MiB", sees: "nothing", after: none + ", 413", test: "TestFaultBadRequests"},
 		{name: "gzip bombs, rightly signed", sees: "nothing", after: none + ", 400: nothing is decompressed", run: gzipBomb},
@@ -812,43 +813,99 @@ func hundredClicks(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
+// slowLoris sends requests that never end, a byte a second: of some the headers, of others the body.
 func slowLoris(t *testing.T) {
-	w := newWorld(t)
-	address, _ := w.serve()
-	var conns []net.Conn
-	for range 200 {
-		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		if _, err := io.WriteString(conn, "POST /slack/commands HTTP/1.1\r\nHost: x\r\nX-Slow: "); err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-	}
-	w.takes()
-	for _, conn := range conns {
-		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-		if _, err := io.ReadAll(conn); err != nil && !strings.Contains(err.Error(), "reset") {
-			t.Fatalf("a connection that sends nothing is kept: %v", err)
-		}
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	for name, c := range map[string]struct {
+		begin  string
+		closed time.Duration
+		late   time.Duration
+	}{
+		"headers": {"POST /slack/commands HTTP/1.1\r\nHost: x\r\nX-Slow: ", 5 * time.Second, 8 * time.Second},
+		// Without a timestamp it would be refused before its body is read.
+		"body": {
+			"POST /slack/commands HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\nX-Slack-Request-Timestamp: " + now + "\r\nX-Slack-Signature: v0=00\r\n\r\n",
+			10 * time.Second, 14 * time.Second,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			address, _ := w.serve()
+			var conns []net.Conn
+			begun := time.Now()
+			for range 200 {
+				conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				if _, err := io.WriteString(conn, c.begin); err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, conn)
+			}
+			dialled := time.Now()
+			go func() {
+				second := time.NewTicker(time.Second)
+				defer second.Stop()
+				for t.Context().Err() == nil {
+					for _, conn := range conns {
+						_, _ = conn.Write([]byte("x"))
+					}
+					select {
+					case <-second.C:
+					case <-t.Context().Done():
+					}
+				}
+			}()
+			w.takes()
+			for n, conn := range conns {
+				_ = conn.SetReadDeadline(dialled.Add(c.late))
+				if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("connection %d is still open after %s", n, time.Since(dialled))
+				}
+				if open := time.Since(begun); open < c.closed-time.Second {
+					t.Fatalf("connection %d was closed after %s, want it after %s: for its slowness", n, open, c.closed)
+				}
+			}
+		})
 	}
 }
 
-// manyConnections needs a process of its own on the other side: one process may not have so many files open.
+// manyConnections needs a process of its own on the other side: one process may not have so many files open. Each connection has sent a
+// request and could send another, as Slack's do; one that has sent nothing is closed after 5 s.
 func manyConnections(t *testing.T) {
+	most := syscall.Rlimit{}
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &most); err != nil {
+		t.Fatal(err)
+	}
+	want := int(min(10_000, most.Cur/2))
+	if want < 10_000 {
+		t.Logf("this machine allows a process %d open files: %d connections", most.Cur, want)
+	}
 	n, w := newNode(t), newWorld(t)
 	c := startChild(t, w, n.url(), "")
 	address := strings.TrimPrefix(c.address, "http://")
-	for n := range 10_000 {
+	answer := make([]byte, 1<<10)
+	for n := range want {
 		conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatalf("connection %d: %v", n, err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatalf("connection %d: %v", n, err)
+		}
+		if _, err := conn.Read(answer); err != nil {
+			t.Fatalf("connection %d: %v", n, err)
+		}
 	}
 	w.takes()
+	if open := counted(t, c.address, "process_open_fds"); open < want {
+		t.Errorf("%d connections are open while the command comes, want %d", open, want)
+	}
 }
 
 func gzipBomb(t *testing.T) {
