@@ -624,28 +624,115 @@ func deadTLS(t *testing.T) {
 	}
 }
 
-// slackFails meets each method that a command and a click use, one after the other.
+// slackFails lets a call of each method fail that the bot uses.
 func slackFails(with func(method string) slacktest.Fault) func(t *testing.T) {
 	return func(t *testing.T) {
-		for _, method := range []string{"users.info", "conversations.info", "chat.postMessage", "response_url", "chat.update"} {
+		for method, use := range uses {
 			t.Run(method, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, slacktest.Patience(30*time.Second))
-				w.serve()
-				undo := w.slack.Fault(with(method))
-				defer undo()
-				w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-				card := w.support.ExpectMessage("@ada")
-				w.acknowledged(w.ada.Press(card, "Release"))
-				w.support.ExpectUpdate(card, "Nobody")
-				w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-				w.support.ExpectMessage("@ada")
-				w.support.ExpectUpdate(card, "@ada")
-				w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_ada")
+				use(w, func() { t.Cleanup(w.slack.Fault(with(method))) })
+				if !slices.ContainsFunc(w.slack.CallsTo(method), func(c slacktest.Call) bool { return c.Status >= http.StatusTooManyRequests }) {
+					t.Error("no call of it has failed")
+				}
 				w.slack.IgnoreLeftovers()
 			})
 		}
 	}
+}
+
+// uses are what people do with a bot so that it calls each method of Slack's. The next call fails once fails is called, and what they want
+// comes about all the same.
+var uses = map[string]func(w *world, fails func()){
+	"chat.postMessage":   (*world).changesCards,
+	"chat.update":        (*world).changesCards,
+	"conversations.info": (*world).changesCards,
+	"response_url":       (*world).changesCards,
+	"users.info":         (*world).changesCards,
+	"auth.test": func(w *world, fails func()) {
+		fails()
+		w.serve()
+		w.takes()
+	},
+	// The list is fetched at the start, and answers for a crowd of whom Slack won't say one by one who they are.
+	"users.list": func(w *world, fails func()) {
+		people, chats := w.crowd()
+		fails()
+		w.serve()
+		var want []string
+		for n, p := range people {
+			w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
+			want = append(want, chats[n]+" mem_"+p.Name)
+		}
+		for n, p := range people {
+			w.support.ExpectMessage(chats[n], "@"+p.Name)
+		}
+		w.wroteInAnyOrder(want...)
+	},
+	"users.lookupByEmail": func(w *world, fails func()) {
+		w.serve()
+		fails()
+		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 grace@example.com"))
+		w.support.ExpectMessage("@grace")
+		w.grace.ExpectDM("@ada assigned it to you")
+		w.wrote("chat_1 mem_grace")
+	},
+	"chat.postEphemeral": func(w *world, fails func()) {
+		w.serve()
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+		fails()
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+		w.ada.ExpectPrivate(w.support, "chat_1")
+		w.wrote()
+	},
+	"chat.unfurl": func(w *world, fails func()) {
+		w.serve()
+		fails()
+		w.support.ExpectUnfurl(w.ada.Says(w.support, link+"chat_1"), link+"chat_1", "chat_1")
+		w.wrote()
+	},
+	"views.publish": func(w *world, fails func()) {
+		w.serve()
+		w.listed()
+		fails()
+		w.acknowledged(w.ada.OpensHome())
+		w.ada.ExpectHome("My conversations")
+	},
+	"views.update": func(w *world, fails func()) {
+		w.serve()
+		w.listed()
+		fails()
+		w.acknowledged(w.ada.Shortcut("take_one"))
+		w.ada.ExpectModal("Jane Doe")
+	},
+	// A window that can't be opened in time is not opened later: the person is told at once, and clicks again.
+	"views.open": func(w *world, fails func()) {
+		w.serve()
+		w.listed()
+		card := w.shared("chat_1", "Nobody")
+		fails()
+		w.acknowledged(w.ada.Press(card, "Assign…"))
+		w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+		w.until("Slack takes it again", func() bool {
+			w.acknowledged(w.ada.Press(card, "Assign…"))
+			return w.ada.Modal() != nil
+		})
+		w.wrote()
+	},
+}
+
+// changesCards is a command and a click that redraw the cards of one conversation.
+func (w *world) changesCards(fails func()) {
+	w.serve()
+	fails()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Press(card, "Release"))
+	w.support.ExpectUpdate(card, "Nobody")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+	w.support.ExpectUpdate(card, "@ada")
+	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_ada")
 }
 
 func noPlace(t *testing.T) {

@@ -3,11 +3,14 @@ package bot_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/slack-go/slack"
 
 	"inventbot/bot"
@@ -25,6 +28,12 @@ type atLimit struct {
 
 // limited begins to count: 12 calls, then two seconds to wait, and so on.
 func (w *atLimit) limited() { w.slack.Limit(w.method, 12, 2) }
+
+// asksToWait is for what many ask with one call, which never reaches a limit of many: three calls are answered that Slack wants to be
+// asked two seconds later.
+func (w *atLimit) asksToWait() {
+	w.slack.Fault(slacktest.Fault{Method: w.method, Status: http.StatusTooManyRequests, RetryAfter: 2, Times: 3})
+}
 
 // comes is called before the nth action: the last ten come a second after Slack has asked to wait.
 func (w *atLimit) comes(n int) {
@@ -193,6 +202,40 @@ var bursts = map[string]func(w *atLimit){
 		w.wroteInAnyOrder(want...)
 		w.passedOnce("chat.postMessage", "text", chats...)
 	},
+	// Which workspace this is Slack is asked once for all, and none of them waits in vain.
+	"auth.test": func(w *atLimit) {
+		_, chats := w.crowd()
+		w.asksToWait()
+		w.serve(w.clock.drive)
+		var want []string
+		for n, chat := range chats {
+			w.comes(n)
+			w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+			want = append(want, chat+" mem_ada")
+		}
+		for _, chat := range chats {
+			w.support.ExpectMessage(chat, "@ada")
+		}
+		w.wroteInAnyOrder(want...)
+		w.passedOnce("chat.postMessage", "text", chats...)
+	},
+	// One list answers for all whom users.info has no turn for.
+	"users.list": func(w *atLimit) {
+		people, chats := w.crowd()
+		w.asksToWait()
+		w.serve(w.clock.drive)
+		var want []string
+		for n, p := range people {
+			w.comes(n)
+			w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
+			want = append(want, chats[n]+" mem_"+p.Name)
+		}
+		for n, p := range people {
+			w.support.ExpectMessage(chats[n], "@"+p.Name)
+		}
+		w.wroteInAnyOrder(want...)
+		w.passedOnce("chat.postMessage", "text", chats...)
+	},
 	"users.lookupByEmail": func(w *atLimit) {
 		people, chats := w.crowd()
 		w.serve(w.clock.drive)
@@ -280,6 +323,19 @@ func burstsAtLimits(t *testing.T) {
 			}
 			w.slack.IgnoreLeftovers() // "Still on it", undo
 		})
+	}
+}
+
+// TestFaultEachMethod: what the bot calls of Slack is what is let fail, and what meets its limit. A response_url is no method and has no
+// limit of this kind; apps.connections.open is called by slack-go's own client of Socket Mode, and is refused in TestSocketModeRefused.
+func TestFaultEachMethod(t *testing.T) {
+	t.Parallel()
+	want := called(t)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(append(want, "response_url"))), slices.Sorted(maps.Keys(uses))); diff != "" {
+		t.Errorf("a failing call (-called by the bot +tested):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(bursts))); diff != "" {
+		t.Errorf("a limit (-called by the bot +tested):\n%s", diff)
 	}
 }
 

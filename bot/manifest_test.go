@@ -22,6 +22,7 @@ var webAPI = map[string]string{
 	"PostMessageContext": "chat.postMessage", "UpdateMessageContext": "chat.update", "PostEphemeralContext": "chat.postEphemeral",
 	"GetConversationInfoContext": "conversations.info", "OpenViewContext": "views.open",
 	"UnfurlMessageContext": "chat.unfurl", "PublishViewContext": "views.publish", "UpdateViewContext": "views.update",
+	"GetUsersPaginated": "users.list",
 }
 
 type manifest struct {
@@ -155,7 +156,7 @@ func called(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := regexp.MustCompile(`[sS]lack\.([A-Z]\w+Context)\(`)
+	call := regexp.MustCompile(`[sS]lack\.([A-Z]\w+(?:Context|Paginated))\(`)
 	var methods []string
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
