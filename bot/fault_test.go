@@ -71,14 +71,14 @@ var faults = map[string][]fault{
 		{name: "JSON of another shape to the change", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Body: []byte(`{"id":5}`), Times: 1})},
 		{name: "JSON of another shape to the change, and then no answer", sees: "that it couldn't be found out whether the change was made", after: "one change, no card until one is clicked", run: leftUnsettled},
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: tooMuch},
-		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, RetryAfter: "1", Times: 1})},
-		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: mends(inventtest.Fault{Method: "PATCH", Status: 429, Times: 1})},
+		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: limitedFor("1", time.Second)},
+		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: limitedFor("", 5*time.Second)},
 		{name: "429 to two processes with one queue", sees: asAlways + ", after that time", after: once + " for each request; no process that has met the 429 calls Invent before", run: limitedTwice},
 		{name: "500", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Status: 500, Times: 1})},
 		{name: "502 with a proxy's page", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1})},
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
 		{name: "no answer", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1})},
-		{name: "a change that was made though its answer was lost", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})},
+		{name: "a change that was made though its answer was lost", sees: asAlways, after: once + ": found out by reading", run: losesAnswer},
 		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing was changed, with *Try again*", after: none, test: "TestFaultInventAway"},
 		{name: "a certificate nobody knows", sees: "the same", after: none + ", and the key was not sent", run: deadTLS},
 	},
@@ -96,7 +96,7 @@ var faults = map[string][]fault{
 		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late, by chat.update; private words by chat.postEphemeral", after: once, run: hookDead},
 		{name: "neither a card nor private words are taken where it was asked for", sees: "in a direct message that it was changed", after: "one change, no card", run: nowhereToShow},
 		{name: "500 to all that could show the change, for three minutes", sees: asAlways + ", when Slack is back", after: once, run: shownLate},
-		{name: "429 for longer than two minutes before the change", sees: "after 2 min that Slack asked to wait and nothing was changed, with *Try again*", after: none, run: heldUpTooLong},
+		{name: "429 before the change, for longer than anybody wants to wait", sees: "that Slack asked to wait for too long and nothing was changed, with *Try again*", after: none, run: heldUpTooLong},
 	},
 	"Requests": {
 		{name: "the same request at two replicas at once", sees: asAlways, after: once, run: twiceAtOnce},
@@ -265,12 +265,19 @@ func redisRefuses(command ...any) func(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = store.Close() })
-		w.serve(func(c *bot.Config) { c.Cache = store })
+		address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
 		w.takes()
+		const alone = "inventbot_in_process_requests_total"
+		if got := counted(t, address, alone); got != 0 {
+			t.Errorf("%d requests were carried out in the process alone before", got)
+		}
 		n.do(command...)
 		w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
 		w.support.ExpectMessage("Nobody")
 		w.wrote("chat_1 mem_ada", "chat_1 -")
+		if got := counted(t, address, alone); got != 1 {
+			t.Errorf("%d requests were carried out in the process alone, want one", got)
+		}
 		w.slack.IgnoreLeftovers() // whether the older card is redrawn too depends on whether Redis still reads
 	}
 }
@@ -456,11 +463,49 @@ func heldUpTooLong(t *testing.T) {
 	w.serve(clock.drive)
 	w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 429, RetryAfter: 300})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	word := w.ada.ExpectPrivate(w.support, "Slack", "asked me to wait", "nothing was changed")
+	word := w.ada.ExpectPrivate(w.support, "Slack", "asked me to wait for too long", "nothing was changed")
 	if word.Button("Try again") == nil {
 		t.Error("nothing is offered")
 	}
 	w.wrote()
+}
+
+// limitedFor answers 429 to a change, with what Retry-After says, and wants the next call after that time and not much later.
+func limitedFor(retryAfter string, wait time.Duration) func(t *testing.T) {
+	return func(t *testing.T) {
+		w := newWorld(t)
+		w.serve()
+		w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: http.StatusTooManyRequests, RetryAfter: retryAfter, Times: 1})
+		w.takes()
+		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
+		var limited time.Time
+		for _, r := range w.invent.Requests() {
+			switch {
+			case r.Status == http.StatusTooManyRequests:
+				limited = r.At
+			case limited.IsZero() || !strings.Contains(r.Path, "/chats/chat_1"):
+			default:
+				if took := r.At.Sub(limited); took < wait || took > wait+5*time.Second {
+					t.Errorf("the next call came after %s, want it after %s", took, wait)
+				}
+				return
+			}
+		}
+		t.Error("no call came after the 429")
+	}
+}
+
+// losesAnswer lets Invent make the change, and nobody hear of it.
+func losesAnswer(t *testing.T) {
+	for name, f := range map[string]inventtest.Fault{
+		"cut":   {Method: "PATCH", AfterWrite: true, Cut: true, Times: 1},
+		"never": {Method: "PATCH", AfterWrite: true, Hang: true, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			mends(f)(t)
+		})
+	}
 }
 
 // limitedTwice lets each of two processes meet one 429, and then sends them more work.

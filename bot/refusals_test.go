@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
@@ -94,7 +95,8 @@ func TestAssignedPersonRefused(t *testing.T) {
 	w.wrote("chat_1 mem_grace")
 }
 
-// TestFaultInventAway lets the clock run past the two minutes, since nobody waits that long for a test.
+// TestFaultInventAway lets the clock run for ten minutes, since nobody waits that long for a test. After two of them it is given up, and
+// nothing comes of it any more: not when Invent is still away, and not when it is back.
 func TestFaultInventAway(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -106,24 +108,43 @@ func TestFaultInventAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
 			clock := newClock()
-			w.serve(clock.drive)
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.invent.SetNow(clock.now)
+			w.chat("chat_2")
+			store := ownStore(t)
+			w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+			begun := clock.now()
 			undo := w.invent.Fault(c.fault)
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			var want []string
 			if c.fault.AfterWrite {
+				want = []string{"chat_1 mem_ada"}
 				w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
-				defer w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 500})()
+				undoWrite, undoRead := undo, w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 500})
+				undo = func() { undoWrite(); undoRead() }
 			}
 			clock.pass(6 * time.Second)
 			w.ada.ExpectPrivate(w.support, "Still on it")
 			clock.pass(2 * time.Minute)
 			m := w.ada.ExpectPrivate(w.support, c.says)
+			emptied(t, store)
+			given := len(w.about("chat_1"))
+			clock.pass(begun.Add(10 * time.Minute).Sub(clock.now()))
 			undo()
+			w.acknowledged(w.grace.Types(w.support, "/invent show chat_2"))
+			w.grace.ExpectPrivate(w.support, "chat_2")
+			emptied(t, store)
+			if n := len(w.about("chat_1")) - given; n != 0 {
+				t.Errorf("Invent was called %d times after it had been given up", n)
+			}
+			if err := w.slack.ExpectNothing(); err != nil {
+				t.Errorf("after it had been given up: %v", err)
+			}
+			w.wrote(want...)
 			if c.fault.AfterWrite {
 				return
 			}
-			w.wrote()
 			w.acknowledged(w.ada.Press(m, "Try again"))
 			w.support.ExpectMessage("@ada")
 			w.ada.ExpectPrivate(w.support, "it is yours")
@@ -133,4 +154,14 @@ func TestFaultInventAway(t *testing.T) {
 			}
 		})
 	}
+}
+
+// about are the calls to Invent about one conversation.
+func (w *world) about(chat string) (all []inventtest.Request) {
+	for _, r := range w.invent.Requests() {
+		if strings.Contains(r.Path, "/chats/"+chat) {
+			all = append(all, r)
+		}
+	}
+	return all
 }

@@ -993,7 +993,7 @@ const (
 	RefusedByAPI   Failure = "refused_by_api"  // Invent said no to this very request
 	SlackRefused   Failure = "slack_refused"   // Slack doesn't take the bot's token
 	SlackForbids   Failure = "slack_forbids"   // Slack said no to something that this needs
-	SlackSilent    Failure = "slack_silent"    // two minutes passed without an answer of Slack's, nothing was changed
+	SlackSilent    Failure = "slack_silent"    // Slack gave no answer in time, nothing was changed
 	Unplaced       Failure = "unplaced"        // it was changed, but Slack took no card
 	NewerVersion   Failure = "newer_version"   // a newer process wrote it, and none came
 	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
@@ -1016,7 +1016,7 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Look before you try again."
 		row = i.look()
 	case SlackSilent:
-		words = "For two minutes Slack didn't answer, or asked me to wait, so nothing was changed."
+		words = "Slack didn't answer in time, or asked me to wait for too long, so nothing was changed."
 		row = i.again()
 	case Unplaced:
 		words = "It was changed in Invent, but Slack takes no card of it here. Invite me to this channel for cards."

@@ -63,6 +63,7 @@ type Write struct {
 type Request struct {
 	Method, Path, Query string // the path as it was sent, escaped
 	Status              int
+	At                  time.Time
 }
 
 // Invent is the server. All methods can be called at any time from any goroutine, but not from within a change function.

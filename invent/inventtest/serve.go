@@ -59,6 +59,7 @@ func (i *Invent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rec := &Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery}
 	i.mu.Lock()
+	rec.At = i.now()
 	i.requests = push(i.requests, rec)
 	f := i.fault(r)
 	i.changed()
