@@ -906,9 +906,9 @@ func clockOff(t *testing.T) {
 	}
 }
 
-// mostWords is how many private messages a person who clicks 100 times may get: one for each click but the first. To be lowered when the
-// bot says to a crowd of clicks once what is the same for all.
-const mostWords = 99
+// mostWords is how many private messages a person who clicks 100 times may get: one answers all clicks that were made before it was
+// said, and a busy machine may take several of them.
+const mostWords = 10
 
 func hundredClicks(t *testing.T) {
 	w := newWorld(t, slacktest.Patience(30*time.Second))
