@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/cache"
+	"inventbot/invent"
 	"inventbot/invent/inventtest"
 )
 
@@ -146,19 +148,28 @@ func readyz(ctx context.Context, address string) int {
 	return resp.StatusCode
 }
 
-// TestAlertsAndDashboardNameWhatIsThere: a name that the bot doesn't count would be silent for ever.
+// TestAlertsAndDashboardNameWhatIsThere: a name, a label or a value that the bot doesn't count would be silent for ever.
 func TestAlertsAndDashboardNameWhatIsThere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	address, _ := w.serve()
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.troubles(address)
 	body := ""
 	eventually(t, "an action has ended", func(context.Context) bool {
 		body = get(t, address+"/metrics")
 		return strings.Contains(body, "inventbot_action_seconds_count") && strings.Contains(body, "inventbot_refusals_total")
 	})
-	named := map[string]bool{}
+	offered := map[string][]map[string]string{} // by name: the labels of each series
+	for _, m := range regexp.MustCompile(`(?m)^(inventbot_[a-z_]+)(?:\{(.*)\})? `).FindAllStringSubmatch(body, -1) {
+		labels := map[string]string{}
+		for _, l := range regexp.MustCompile(`([a-z_]+)="([^"]*)"`).FindAllStringSubmatch(m[2], -1) {
+			labels[l[1]] = l[2]
+		}
+		offered[m[1]] = append(offered[m[1]], labels)
+	}
+	named, labels := map[string]bool{}, 0
 	for _, file := range []string{"../deploy/alerts.yml", "../deploy/dashboard.json"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -167,13 +178,87 @@ func TestAlertsAndDashboardNameWhatIsThere(t *testing.T) {
 		for _, name := range regexp.MustCompile(`inventbot_[a-z_]+`).FindAllString(string(text), -1) {
 			named[regexp.MustCompile(`_(bucket|count|sum)$`).ReplaceAllString(name, "")] = true
 		}
+		for _, m := range regexp.MustCompile(`(?m)^\s*"?expr"?: (.*)$`).FindAllStringSubmatch(string(text), -1) {
+			labels += checkLabels(t, strings.ReplaceAll(m[1], `\"`, `"`), offered)
+		}
 	}
 	for name := range named {
 		if !strings.Contains(body, "# TYPE "+name+" ") {
 			t.Errorf("%s isn't among the metrics", name)
 		}
 	}
-	if len(named) < 15 {
-		t.Errorf("only %d metrics are looked at", len(named))
+	if len(named) < 15 || labels < 30 {
+		t.Errorf("only %d metrics and %d labels are looked at", len(named), labels)
+	}
+}
+
+// checkLabels wants series with the labels that an expression groups by, and with each value that it picks out, and answers how many
+// labels and values it has looked at. Prometheus itself adds instance and job.
+func checkLabels(t *testing.T, expr string, offered map[string][]map[string]string) (n int) {
+	t.Helper()
+	names := regexp.MustCompile(`inventbot_[a-z_]+`).FindAllString(expr, -1)
+	for _, by := range regexp.MustCompile(`by \(([^)]*)\)`).FindAllStringSubmatch(expr, -1) {
+		for label := range strings.SplitSeq(by[1], ", ") {
+			for _, name := range names {
+				n++
+				has := func(s map[string]string) bool { _, ok := s[label]; return ok }
+				if label != "instance" && label != "job" && !slices.ContainsFunc(offered[name], has) {
+					t.Errorf("%s has no label %s: %s", name, label, expr)
+				}
+			}
+		}
+	}
+	for _, picked := range regexp.MustCompile(`(inventbot_[a-z_]+)\{([^}]*)\}`).FindAllStringSubmatch(expr, -1) {
+		exact := map[string]string{}
+		matchers := regexp.MustCompile(`([a-z_]+)(=~|=)"([^"]*)"`).FindAllStringSubmatch(picked[2], -1)
+		for _, m := range matchers {
+			if m[2] == "=" {
+				exact[m[1]] = m[3]
+			}
+		}
+		for _, m := range matchers {
+			for value := range strings.SplitSeq(m[3], "|") {
+				n++
+				matches := regexp.MustCompile("^(" + value + ")$").MatchString
+				if !slices.ContainsFunc(offered[picked[1]], func(s map[string]string) bool {
+					for label, want := range exact {
+						if s[label] != want {
+							return false
+						}
+					}
+					return matches(s[m[1]])
+				}) {
+					t.Errorf("%s is never counted with %s %s: %s", picked[1], m[1], value, expr)
+				}
+			}
+		}
+	}
+	return n
+}
+
+// troubles lets all go wrong that an alert is for, so that it is counted.
+func (w *world) troubles(address string) {
+	w.t.Helper()
+	if got := post(w.t, address+"/slack/commands", form, commandBody("help"), nil); got != http.StatusUnauthorized {
+		w.t.Errorf("an unsigned request was answered with %d", got)
+	}
+	client := invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 200 * time.Millisecond, Wrap: bot.TimeInvent})
+	for _, f := range []inventtest.Fault{{Status: 401}, {Status: 403}, {Status: 500}, {Hang: true}, {Status: 429}} {
+		f.Path = "/chats/chat_trouble"
+		undo := w.invent.Fault(f)
+		if _, err := client.Chat(w.t.Context(), "chat_trouble"); err == nil {
+			w.t.Error("Invent answers in spite of a fault")
+		}
+		undo()
+	}
+	for _, f := range []slacktest.Fault{{Status: 500}, {Hang: true}, {Status: 429, RetryAfter: 1}} {
+		f.Method = "users.info"
+		ctx, cancel := context.WithTimeout(w.t.Context(), 200*time.Millisecond)
+		undo := w.slack.Fault(f)
+		if _, err := bot.NewSlack(w.slack.Token(), w.slack.URL()).GetUserInfoContext(ctx, w.ada.ID); err == nil {
+			w.t.Error("Slack answers in spite of a fault")
+		}
+		undo()
+		cancel()
 	}
 }
