@@ -3,6 +3,7 @@ package bot_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,13 @@ func (w *world) listedAgain(c *clock) {
 		c.pass(3 * time.Minute)
 		w.until("the inbox is listed again", func() bool { return listings() > before })
 	}
+}
+
+// ended waits until a job of the bot's own has ended so: what became of it is noted by then.
+func (w *world) ended(verb, chat, outcome string) {
+	w.t.Helper()
+	line := fmt.Sprintf(`"verb":%q,"chat":%q,"member":"","outcome":%q`, verb, chat, outcome)
+	w.until("a job has ended with "+line, func() bool { return strings.Contains(w.log.String(), line) })
 }
 
 // quietFor has all handoffs announced in #support, but not in the given time, which begins after a while.
@@ -60,6 +68,7 @@ func TestBundleRefused(t *testing.T) {
 	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
 	clock.pass(11 * time.Minute)
 	w.random.ExpectMessage("2 conversations wait")
+	w.ended("bundle", "", "changed")
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
 	w.ada.ExpectPrivate(w.support, "was announced as one of many")
 
@@ -73,9 +82,7 @@ func TestBundleRefused(t *testing.T) {
 	if a, err := store.Submit(t.Context(), cache.Job{ID: "again", Lane: "again", At: clock.now(), Body: order}, 100); a != cache.Accepted || err != nil {
 		t.Fatalf("the same order again: %v, %v", a, err)
 	}
-	w.until("the same order has ended", func() bool {
-		return strings.Contains(w.log.String(), `"verb":"bundle","chat":"","member":"","outcome":"already"`)
-	})
+	w.ended("bundle", "", "already")
 	clock.pass(31 * 24 * time.Hour)
 	w.listedAgain(clock) // left-over messages fail the test
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
@@ -128,10 +135,9 @@ func TestBundleIsCountedAnew(t *testing.T) {
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
 	w.listedAgain(clock)
 	mend()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"over"`) })
-	clock.pass(3 * time.Minute)
+	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"changed"`) })
 	w.support.ExpectMessage("2 conversations wait")
 }
 
@@ -189,6 +195,7 @@ func TestQuietTime(t *testing.T) {
 		})
 		w.asks("chat_1")
 		card := w.support.ExpectMessage("chat_1")
+		w.ended("announce", "chat_1", "changed")
 		clock.pass(20 * time.Minute)
 		w.listedAgain(clock)
 		if err := w.slack.ExpectNothing(); err != nil {

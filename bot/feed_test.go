@@ -460,6 +460,7 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.announcing(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID, w.random.ID}) })
 		w.asks("chat_1")
 		w.support.ExpectMessage("chat_1")
+		w.ended("announce", "chat_1", "changed")
 		boss.ExpectDM("#random")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
 		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was announced last on", "In #random it wasn't announced: the app isn't in the channel")
