@@ -609,9 +609,12 @@ type counting struct {
 func (c *counting) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.n += int64(n)
-	for most := c.most.Load(); c.n > most && !c.most.CompareAndSwap(most, c.n); most = c.most.Load() {
+	for {
+		most := c.most.Load()
+		if c.n <= most || c.most.CompareAndSwap(most, c.n) {
+			return n, err
+		}
 	}
-	return n, err
 }
 
 type through func(*http.Request) (*http.Response, error)
