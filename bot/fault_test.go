@@ -718,7 +718,10 @@ var uses = map[string]func(w *world, fails func()){
 		w.wroteInAnyOrder(want...)
 	},
 	"users.lookupByEmail": func(w *world, fails func()) {
+		boss := w.boss()
 		w.serve()
+		w.acknowledged(boss.Types(w.support, "/invent links")) // the list of Slack's users is in memory then, and answers instead
+		boss.ExpectPrivate(w.support, "Links between Slack and Invent")
 		fails()
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 grace@example.com"))
 		w.support.ExpectMessage("@grace")
