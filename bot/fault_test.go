@@ -1143,6 +1143,9 @@ func killedAt(t *testing.T, prepare func(w *world, n int) kill, want func(w *wor
 	for i := range kills {
 		k := &kills[i]
 		c := startChild(t, w, n.url(), k.step+"@"+k.chat)
+		// Before it is at work it would only store the job, and the next process would die with two.
+		w.acknowledged(w.joan.Types(w.support, "/invent show chat_1"))
+		w.joan.ExpectPrivate(w.support, "chat_1")
 		if k.step == "it is stored, not acknowledged yet" {
 			_ = c.stdin.Close() // without waiting for the acknowledgement
 			if a := k.act(); a.Status != 0 {

@@ -133,7 +133,7 @@ func (b *Bot) hand(c *crew, t task) {
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	if !c.free() {
 		admission, err := c.queue.Submit(ctx, j, b.queue)
-		if err == nil {
+		if err == nil && admission == cache.Accepted {
 			b.passed(stored, j)
 		}
 		return admission, err
@@ -143,7 +143,7 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 		q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
 	}
 	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue, q)
-	if err == nil {
+	if err == nil && admission == cache.Accepted {
 		b.passed(stored, j)
 	}
 	if taken == nil {
