@@ -193,6 +193,10 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	defer cancel()
 	w.Before = holder
+	if took, _ := s.concerns(); took && w.kept { // whoever finishes this must know from whom it was taken
+		s.job.Body = w.encode()
+		b.debug("from whom it is taken can't be kept", b.cache.Keep(ctx, s.job))
+	}
 	state, err := s.team.Invent.Assign(inTime, i.Chat, id)
 	if b.noteWrite(s, err); err != nil {
 		return "", err

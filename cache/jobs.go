@@ -236,7 +236,7 @@ func (c *Cache) group(ctx context.Context) error {
 
 // Reap takes over at most n jobs that their processes have held longer than TakeOver.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	ctx, cancel := context.WithTimeout(ctx, 2*c.patience)
 	defer cancel()
 	messages, _, err := c.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
 		Stream: readyKey, Group: workers, Consumer: c.consumer, MinIdle: TakeOver, Start: "0", Count: int64(n),
@@ -248,17 +248,26 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		return nil, fmt.Errorf("taking over jobs: %w", err)
 	}
 	jobs := decode(messages)
-	for i := range jobs {
-		// How often it was handed out tells how many processes it has seen die.
-		pending, err := c.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
-			Stream: readyKey, Group: workers, Start: jobs[i].entry, End: jobs[i].entry, Count: 1,
-		}).Result()
-		if err != nil {
-			return nil, fmt.Errorf("taking over jobs: %w", err)
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	// How often each was handed out tells how many processes it has seen die; what these kept of it is newer than the stream's. Without
+	// an answer they are handed out all the same: nobody else would take them over before TakeOver has passed once more.
+	held, kept := make([]*redis.XPendingExtCmd, len(jobs)), make([]*redis.StringCmd, len(jobs))
+	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, j := range jobs {
+			held[i] = p.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: readyKey, Group: workers, Start: j.entry, End: j.entry, Count: 1})
+			kept[i] = p.HGet(ctx, bodiesKey, j.ID)
 		}
+		return nil
+	})
+	for i := range jobs {
 		deaths := 1
-		if len(pending) == 1 {
+		if pending := held[i].Val(); len(pending) == 1 {
 			deaths = max(1, int(pending[0].RetryCount)-1)
+		}
+		for _, newest := range decode([]redis.XMessage{{Values: map[string]any{"job": kept[i].Val()}}}) {
+			jobs[i].Body = newest.Body
 		}
 		jobs[i].Tries += deaths
 		jobs[i].Dead += deaths
@@ -315,6 +324,26 @@ func (c *Cache) done(ctx context.Context, p redis.Pipeliner, j Job) *redis.Cmd {
 func doneKeys(j Job) []string { return []string{readyKey, bodiesKey, laneKey(j.Lane), tellKey} }
 
 func (c *Cache) doneArgs(j Job) []any { return []any{workers, c.consumer, j.entry, j.ID} }
+
+// keepScript replaces what is known of a job that this process still holds.
+var keepScript = redis.NewScript(`
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
+return 1`)
+
+// Keep keeps the job's Body as it is now for whoever takes the job over. It does nothing for a job that was taken over already.
+func (c *Cache) Keep(ctx context.Context, j Job) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	text, err := j.encode()
+	if err != nil {
+		return err
+	}
+	if err := keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err(); err != nil {
+		return fmt.Errorf("keeping a job: %w", err)
+	}
+	return nil
+}
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
 // of its lane: those behind it go on waiting, and no worker is held.

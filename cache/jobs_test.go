@@ -489,6 +489,31 @@ func TestReap(t *testing.T) {
 			next(t, c, "a2")
 		})
 	})
+	t.Run("hands over what the dead have kept of it", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"))
+			dead := next(t, c, "a1")[0]
+			dead.Tries, dead.Body = 7, json.RawMessage(`{"kept":1}`)
+			fine(t, c.Keep(t.Context(), dead))
+			age(t, c, cache.TakeOver+time.Second)
+			second := another(t, c, "")
+			got := reap(t, second, 10, "a1")[0]
+			if string(got.Body) != `{"kept":1}` || got.Tries != 1 || got.Dead != 1 {
+				t.Errorf("it has %s, %d tries and %d deaths", got.Body, got.Tries, got.Dead)
+			}
+			dead.Body = json.RawMessage(`{"late":1}`)
+			fine(t, c.Keep(t.Context(), dead)) // it isn't held any more
+			age(t, c, cache.TakeOver+time.Second)
+			third := another(t, c, "")
+			got = reap(t, third, 10, "a1")[0]
+			if string(got.Body) != `{"kept":1}` {
+				t.Errorf("one that doesn't hold it any more has kept %s", got.Body)
+			}
+			done(t, third, got)
+			fine(t, c.Keep(t.Context(), dead))
+			open(t, c, 0) // what is done isn't kept again
+		})
+	})
 	t.Run("counts how many processes have died of a job", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a", "A"))

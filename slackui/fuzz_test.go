@@ -275,7 +275,7 @@ func sound(t *testing.T, i *Intent) {
 	if (i.Verb == Assign || i.Verb == Link) && i.To == nil || i.To != nil && i.Verb != Assign && i.Verb != Link && i.Verb != Undo && i.Verb != Tell {
 		t.Fatalf("%s for %+v: %+v", i.Verb, i.To, i)
 	}
-	if n := len(i.Chats); (i.Verb == Which) != (n > 1) || n > found {
+	if n := len(i.Chats); (i.Verb == Which) != (n > 0) || n > found {
 		t.Fatalf("%d conversations: %+v", n, i)
 	}
 	if i.Command == "" && i.Verb.Changes() && i.Seen == nil {
