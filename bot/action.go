@@ -281,6 +281,8 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.Crashed
 	case w.Wrote == written:
 		return slackui.Unplaced
+	case invent.NotFound(err):
+		return slackui.NotFound
 	case w.Wrote == unsettled: // whatever came after it
 		return slackui.Unsettled
 	case errors.Is(err, errStore):
@@ -291,8 +293,6 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.NoAnswer
 	case errors.Is(err, errStopped):
 		return slackui.Stopped
-	case invent.NotFound(err):
-		return slackui.NotFound
 	case invent.Refused(err):
 		return slackui.KeyRefused
 	case errors.As(err, &e):

@@ -23,6 +23,14 @@ func NewGates(next http.RoundTripper, now func() time.Time) http.RoundTripper {
 	return &gates{RoundTripper: next, now: now}
 }
 
+// Listing is a list that is fetched whole and kept in memory.
+type Listing = listing[int]
+
+// Since answers it as it was at the given moment or later.
+func Since(ctx context.Context, l *Listing, oldest time.Time, fetch func(context.Context) (int, error)) (int, error) {
+	return l.since(ctx, oldest, time.Now, fetch)
+}
+
 // Forgotten is what the feed needs not know any more.
 var Forgotten = forgotten
 

@@ -1370,10 +1370,11 @@ func TestTakenOver(t *testing.T) {
 		"once, after many tries of another cause": {deaths: 1, tries: 10},
 		"four times": {deaths: 4},
 		"five times": {deaths: 5, says: "may have been made", aside: true},
-		"five times, and it wanted to change nothing": {deaths: 5, verb: slackui.Show, says: "nothing was changed", aside: true},
-		"six times: even the words were too much":     {deaths: 6, aside: true},
-		"once, and too late":                          {deaths: 1, later: 3 * time.Minute, says: "couldn't find out"},
-		"twice, and too late":                         {deaths: 2, later: 3 * time.Minute, says: "may have been made", aside: true},
+		"five times, and it wanted to change nothing":     {deaths: 5, verb: slackui.Show, says: "nothing was changed", aside: true},
+		"six times: even the words were too much":         {deaths: 6, aside: true},
+		"once, and too late":                              {deaths: 1, later: 3 * time.Minute, says: "couldn't find out"},
+		"once, too late, and it wanted to change nothing": {deaths: 1, later: 3 * time.Minute, verb: slackui.Show, says: "nothing was changed"},
+		"twice, and too late":                             {deaths: 2, later: 3 * time.Minute, says: "may have been made", aside: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,10 +2,12 @@ package bot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -487,4 +489,30 @@ func TestForgotten(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("want -, got +:\n%s", d)
 	}
+}
+
+// TestListLongerThanATry: who has no more time leaves, and finds at the next try what was fetched meanwhile.
+func TestListLongerThanATry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l bot.Listing
+		fetches := 0
+		fetch := func(context.Context) (int, error) {
+			fetches++
+			<-time.After(12 * time.Second)
+			return 7, nil
+		}
+		asked := time.Now()
+		for try, want := range []error{context.DeadlineExceeded, nil} {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			got, err := bot.Since(ctx, &l, asked, fetch)
+			cancel()
+			if !errors.Is(err, want) || err == nil && got != 7 || time.Since(asked) > 10*time.Second+time.Duration(try)*2*time.Second {
+				t.Errorf("try %d ended after %s: %d and %v, want %v", try, time.Since(asked), got, err, want)
+			}
+		}
+		if fetches != 1 {
+			t.Errorf("%d fetches, want one", fetches)
+		}
+	})
 }

@@ -298,7 +298,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 			return
 		}
 	}
-	if j.TakenOver && w.Wrote == untouched {
+	if j.TakenOver && w.Wrote == untouched && w.Intent.Verb.Changes() {
 		w.Wrote = unsettled // a dead process may have written
 	}
 	if j.TakenOver && j.Dead > 1 && j.Dead <= panics {
