@@ -227,7 +227,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
 		// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
-		b.settled.add(j, false)
+		b.settled.add(j)
 		b.metrics.spared.Inc()
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()

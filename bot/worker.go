@@ -244,7 +244,7 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		b.settled.endAll(work, q)
+		b.settled.pay(work, q)
 		overdue, err := q.Tick(work, b.now(), b.side.free())
 		if err != nil {
 			b.log.Debug("due jobs can't be found", "error", err)
@@ -438,18 +438,20 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2))) //nolint:gosec // jitter, no secret
 }
 
-// giveBack puts a job aside until due. If even that fails, another process takes it over when ours
-// seems dead, as it is to Redis.
+// giveBack puts a job aside until due. While Redis doesn't answer, this process remembers to do so; should it die, another takes the
+// job over.
 func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due time.Time) {
 	if err := q.Later(context.WithoutCancel(ctx), j, due); err != nil {
-		b.log.Warn("a job could not be given back and will be taken over", "error", err, "ref", ref(j.ID))
+		b.settled.owe(debt{j, due})
+		b.log.Warn("a job could not be given back in Redis yet", "error", err, "ref", ref(j.ID))
 	}
 }
 
 // end ends a job. While Redis doesn't answer, this process remembers that the job is settled.
 func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 	if err := q.Done(context.WithoutCancel(ctx), j); err != nil {
-		b.settled.add(j, true)
+		b.settled.add(j)
+		b.settled.owe(debt{job: j})
 		b.log.Warn("a job is done but could not be ended in Redis yet", "error", err, "ref", ref(j.ID))
 	}
 }
@@ -506,7 +508,13 @@ type settled struct {
 	mu         sync.Mutex
 	young, old map[string]struct{}
 	turned     time.Time
-	owed       map[string]cache.Job // those that this process holds in the stream and could not end yet
+	owed       map[string]debt
+}
+
+// debt is a job that this process holds in the stream and could not end yet, or give back until due.
+type debt struct {
+	job cache.Job
+	due time.Time // zero: it is to be ended
 }
 
 const (
@@ -514,19 +522,22 @@ const (
 	settledMost = 50_000
 )
 
-func (s *settled) add(j cache.Job, owed bool) {
+func (s *settled) add(j cache.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.young == nil || len(s.young) >= settledMost || time.Since(s.turned) > settledFor {
 		s.old, s.young, s.turned = s.young, map[string]struct{}{}, time.Now()
 	}
 	s.young[j.ID] = struct{}{}
-	if owed {
-		if s.owed == nil {
-			s.owed = map[string]cache.Job{}
-		}
-		s.owed[j.ID] = j
+}
+
+func (s *settled) owe(d debt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.owed == nil {
+		s.owed = map[string]debt{}
 	}
+	s.owed[d.job.ID] = d
 }
 
 func (s *settled) has(id string) bool {
@@ -537,20 +548,26 @@ func (s *settled) has(id string) bool {
 	return young || old
 }
 
-// endAll ends in Redis what is owed to it.
-func (s *settled) endAll(ctx context.Context, q *cache.Cache) {
+// pay does in Redis what is owed to it. (What another process has taken over meanwhile, Redis leaves as it is.)
+func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	if q.InProcess() {
 		return
 	}
 	s.mu.Lock()
 	owed := slices.Collect(maps.Values(s.owed))
 	s.mu.Unlock()
-	for _, j := range owed {
-		if q.Done(ctx, j) != nil {
+	for _, d := range owed {
+		var err error
+		if d.due.IsZero() {
+			err = q.Done(ctx, d.job)
+		} else {
+			err = q.Later(ctx, d.job, d.due)
+		}
+		if err != nil {
 			return
 		}
 		s.mu.Lock()
-		delete(s.owed, j.ID)
+		delete(s.owed, d.job.ID)
 		s.mu.Unlock()
 	}
 }
