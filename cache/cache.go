@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,8 +48,10 @@ type Cache struct {
 	now       func() time.Time
 	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
-	submits   atomic.Int64  // so far: what is sent twice is told from what was asked twice
-	stop      chan struct{} // ends the in-process clock
+	submits   atomic.Int64 // so far: what is sent twice is told from what was asked twice
+	reap      sync.Mutex
+	reaped    map[string]int64 // what Reap has handed out of the stream and is under way, and how often it was handed out by then
+	stop      chan struct{}    // ends the in-process clock
 	stopped   chan struct{}
 }
 
@@ -125,7 +128,7 @@ func (c *Cache) Warm(ctx context.Context) error {
 	defer cancel()
 	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
 	// call would be two from then on.
-	for _, s := range []*redis.Script{submitScript, doneScript, keepScript, laterScript, tickScript, leadScript, stepDownScript, dueScript} {
+	for _, s := range []*redis.Script{submitScript, reapScript, doneScript, keepScript, laterScript, tickScript, leadScript, stepDownScript, dueScript} {
 		if err := s.Load(ctx, c.rdb).Err(); err != nil {
 			return fmt.Errorf("loading scripts: %w", err)
 		}

@@ -234,44 +234,70 @@ func (c *Cache) group(ctx context.Context) error {
 	return nil
 }
 
-// Reap takes over at most n jobs that their processes have held longer than TakeOver.
+// reapScript takes over what its processes have held too long, and answers all that this process has ever taken over and holds still,
+// with how often each was handed out.
+var reapScript = redis.NewScript(`
+local claimed = redis.pcall('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])
+if claimed.err then return claimed end
+local held = {}
+for _, p in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[2])) do
+  local entry = p[4] > 1 and redis.call('XRANGE', KEYS[1], p[1], p[1])[1]
+  if entry then held[#held + 1] = {p[1], entry[2][2], p[4]} end
+end
+return held`)
+
+// Reap takes over at most n jobs that their processes have held longer than TakeOver. Calls wait for each other.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
+	c.reap.Lock()
+	defer c.reap.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 2*c.patience)
 	defer cancel()
-	messages, _, err := c.rdb.XAutoClaim(ctx, &redis.XAutoClaimArgs{
-		Stream: readyKey, Group: workers, Consumer: c.consumer, MinIdle: TakeOver, Start: "0", Count: int64(n),
-	}).Result()
+	answer, err := reapScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer, TakeOver.Milliseconds(), n).Slice()
 	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
 		return nil, c.group(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("taking over jobs: %w", err)
 	}
-	jobs := decode(messages)
+	var jobs []Job
+	reaped := map[string]int64{}
+	for _, held := range answer {
+		h, ok := held.([]any)
+		if !ok || len(h) != 3 {
+			continue
+		}
+		entry, _ := h[0].(string)
+		times, _ := h[2].(int64)
+		switch {
+		case c.reaped[entry] == times: // it was answered before, and is under way
+			reaped[entry] = times
+			continue
+		case len(jobs) == n:
+			continue // until the next call
+		}
+		reaped[entry] = times
+		for _, j := range decode([]redis.XMessage{{ID: entry, Values: map[string]any{"job": h[1]}}}) {
+			deaths := max(1, int(times)-1) // of processes to which it was handed out
+			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, true
+			jobs = append(jobs, j)
+		}
+	}
+	c.reaped = reaped
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	// How often each was handed out tells how many processes it has seen die; what these kept of it is newer than the stream's. Without
-	// an answer they are handed out all the same: nobody else would take them over before TakeOver has passed once more.
-	held, kept := make([]*redis.XPendingExtCmd, len(jobs)), make([]*redis.StringCmd, len(jobs))
+	// What they have kept of it is newer than the stream's. Without an answer it is done without.
+	kept := make([]*redis.StringCmd, len(jobs))
 	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, j := range jobs {
-			held[i] = p.XPendingExt(ctx, &redis.XPendingExtArgs{Stream: readyKey, Group: workers, Start: j.entry, End: j.entry, Count: 1})
 			kept[i] = p.HGet(ctx, bodiesKey, j.ID)
 		}
 		return nil
 	})
 	for i := range jobs {
-		deaths := 1
-		if pending := held[i].Val(); len(pending) == 1 {
-			deaths = max(1, int(pending[0].RetryCount)-1)
-		}
 		for _, newest := range decode([]redis.XMessage{{Values: map[string]any{"job": kept[i].Val()}}}) {
 			jobs[i].Body = newest.Body
 		}
-		jobs[i].Tries += deaths
-		jobs[i].Dead += deaths
-		jobs[i].TakenOver = true
 	}
 	return jobs, nil
 }

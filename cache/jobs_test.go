@@ -489,6 +489,30 @@ func TestReap(t *testing.T) {
 			next(t, c, "a2")
 		})
 	})
+	t.Run("hands out at the next call what it took over when its answer was lost", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			w := newWire(t, c)
+			far := another(t, c, w.addr)
+			reap(t, far, 10)
+			accept(t, c, job("a", "A"), job("b", "B"), job("d", "D"))
+			next(t, c, "a", "b", "d")
+			age(t, c, cache.TakeOver+time.Second)
+			w.say.hold()
+			if got, err := far.Reap(t.Context(), 10); err == nil {
+				t.Fatalf("answered %v through a wire that holds everything back", got)
+			}
+			w.cut()
+			w.say.release()
+			soon(t, "Redis answers again", func() bool { return far.Ping(t.Context()) == nil })
+			for _, j := range append(reap(t, far, 2, "a", "b"), reap(t, far, 2, "d")...) {
+				if j.Tries != 1 || !j.TakenOver {
+					t.Errorf("%s: tried %d times, taken over %v", j.ID, j.Tries, j.TakenOver)
+				}
+			}
+			reap(t, far, 10)
+			reap(t, another(t, c, ""), 10)
+		})
+	})
 	t.Run("hands over what the dead have kept of it", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a1", "A"))
