@@ -49,11 +49,7 @@ func TestBundleRefused(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
 	w := newWorld(t, slacktest.Now(clock.now))
-	store, err := cache.OpenInProcess()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
+	store := ownStore(t)
 	boss := w.boss()
 	w.chat("chat_2")
 	w.chat("chat_3")
@@ -93,11 +89,7 @@ func TestBundleRefused(t *testing.T) {
 func TestBundleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	store, err := cache.OpenInProcess()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
+	store := ownStore(t)
 	if err := store.SetNotice(t.Context(), w.slack.TeamID(), "bundle 1", w.support.ID, cache.Notice{Episode: 1, TS: "1.1", At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,8 @@ var faults = map[string][]fault{
 	"Redis": {
 		{name: "refuses connections", sees: asAlways, after: once + "; carried out in the process alone, and counted", test: "TestFaultRedisAway"},
 		{name: "hangs for 2 s", sees: asAlways, after: once, run: redisHangs},
-		{name: "is killed and restarted (AOF) with work in it", sees: asAlways, after: once, run: redisRestarts},
-		{name: "is away when a try ends in vain, and restarted (AOF)", sees: asAlways + ", when Redis is back", after: once, run: redisAwayBetweenTries},
+		{name: "is killed and restarted (AOF) with work in it", sees: asAlways, after: once, run: redisRestarts(false)},
+		{name: "is away when a try ends in vain, and restarted (AOF)", sees: asAlways + ", when Redis is back", after: once, run: redisRestarts(true)},
 		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost", test: "TestFaultFailover"},
 		{name: "is full (OOM)", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("config", "set", "maxmemory", "1")},
 		{name: "is a read-only replica", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("replicaof", "127.0.0.1", "1")},
@@ -242,37 +242,29 @@ func redisHangs(t *testing.T) {
 	w.wrote("chat_1 mem_ada")
 }
 
-// redisAwayBetweenTries wants the next try once Redis is back, not when the process counts as dead.
-func redisAwayBetweenTries(t *testing.T) {
-	n, w := newNode(t), newWorld(t)
-	store := n.open()
-	w.serve(func(c *bot.Config) { c.Cache = store })
-	undo := w.invent.Fault(hangOn("PATCH"))
-	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
-	n.kill()
-	undo()
-	eventually(t, "the try has ended", func(context.Context) bool { return strings.Contains(w.log.String(), "could not be given back") })
-	n.start()
-	w.support.ExpectMessage("@ada")
-	emptied(t, store)
-	w.wrote("chat_1 mem_ada")
-	w.slack.IgnoreLeftovers() // "Still on it"
-}
-
-func redisRestarts(t *testing.T) {
-	n, w := newNode(t), newWorld(t)
-	store := n.open()
-	w.serve(func(c *bot.Config) { c.Cache = store })
-	undo := w.invent.Fault(hangOn("PATCH"))
-	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
-	n.kill()
-	n.start()
-	undo()
-	w.support.ExpectMessage("@ada")
-	emptied(t, store)
-	w.wrote("chat_1 mem_ada")
+// redisRestarts kills Redis during a try, and starts it again before the try ends, or after. The next try is wanted once Redis is back,
+// not when the process counts as dead.
+func redisRestarts(afterTry bool) func(t *testing.T) {
+	return func(t *testing.T) {
+		n, w := newNode(t), newWorld(t)
+		store := n.open()
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		undo := w.invent.Fault(hangOn("PATCH"))
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
+		n.kill()
+		undo()
+		if afterTry {
+			eventually(t, "the try has ended", func(context.Context) bool { return strings.Contains(w.log.String(), "could not be given back") })
+		}
+		n.start()
+		w.support.ExpectMessage("@ada")
+		emptied(t, store)
+		w.wrote("chat_1 mem_ada")
+		if afterTry {
+			w.slack.IgnoreLeftovers() // "Still on it"
+		}
+	}
 }
 
 // redisRefuses lets Redis answer each write with an error of its own, once the bot is at work.

@@ -26,6 +26,22 @@ type atLimit struct {
 	clock  *clock
 }
 
+// takeEach lets each of them take a conversation, and wants each change and each card once.
+func (w *atLimit) takeEach(people []*slacktest.Person, chats []string) {
+	w.t.Helper()
+	var want []string
+	for n, p := range people {
+		w.comes(n)
+		w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
+		want = append(want, chats[n]+" mem_"+p.Name)
+	}
+	for n, p := range people {
+		w.support.ExpectMessage(chats[n], "@"+p.Name)
+	}
+	w.wroteInAnyOrder(want...)
+	w.passedOnce("chat.postMessage", "text", chats...)
+}
+
 // limited begins to count: 12 calls, then two seconds to wait, and so on.
 func (w *atLimit) limited() { w.slack.Limit(w.method, 12, 2) }
 
@@ -190,51 +206,21 @@ var bursts = map[string]func(w *atLimit){
 		people, chats := w.crowd()
 		w.serve(w.clock.drive)
 		w.limited()
-		var want []string
-		for n, p := range people {
-			w.comes(n)
-			w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
-			want = append(want, chats[n]+" mem_"+p.Name)
-		}
-		for n, p := range people {
-			w.support.ExpectMessage(chats[n], "@"+p.Name)
-		}
-		w.wroteInAnyOrder(want...)
-		w.passedOnce("chat.postMessage", "text", chats...)
+		w.takeEach(people, chats)
 	},
 	// Which workspace this is Slack is asked once for all, and none of them waits in vain.
 	"auth.test": func(w *atLimit) {
 		_, chats := w.crowd()
 		w.asksToWait()
 		w.serve(w.clock.drive)
-		var want []string
-		for n, chat := range chats {
-			w.comes(n)
-			w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
-			want = append(want, chat+" mem_ada")
-		}
-		for _, chat := range chats {
-			w.support.ExpectMessage(chat, "@ada")
-		}
-		w.wroteInAnyOrder(want...)
-		w.passedOnce("chat.postMessage", "text", chats...)
+		w.takeEach(slices.Repeat([]*slacktest.Person{w.ada}, len(chats)), chats)
 	},
 	// One list answers for all whom users.info has no turn for.
 	"users.list": func(w *atLimit) {
 		people, chats := w.crowd()
 		w.asksToWait()
 		w.serve(w.clock.drive)
-		var want []string
-		for n, p := range people {
-			w.comes(n)
-			w.acknowledged(p.Types(w.support, "/invent take "+chats[n]))
-			want = append(want, chats[n]+" mem_"+p.Name)
-		}
-		for n, p := range people {
-			w.support.ExpectMessage(chats[n], "@"+p.Name)
-		}
-		w.wroteInAnyOrder(want...)
-		w.passedOnce("chat.postMessage", "text", chats...)
+		w.takeEach(people, chats)
 	},
 	"users.lookupByEmail": func(w *atLimit) {
 		people, chats := w.crowd()

@@ -14,7 +14,6 @@ import (
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
-	"inventbot/cache"
 	"inventbot/invent/inventtest"
 )
 
@@ -134,22 +133,11 @@ func TestFaultRedisAway(t *testing.T) {
 func TestFaultFullQueue(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	store, err := cache.OpenInProcess()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
-	empty := func() { // the card comes before its job's end
-		for open := 1; open > 0; {
-			if open, err = store.Open(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	store := ownStore(t)
 	w.serve(func(c *bot.Config) { c.Cache, c.Queue, c.Workers = store, 1, 1 })
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	card := w.ada.ExpectPrivate(w.support, "Nobody")
-	empty()
+	emptied(t, store) // the card comes before its job's end
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
@@ -158,7 +146,7 @@ func TestFaultFullQueue(t *testing.T) {
 	w.ada.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
 	undo()
 	w.support.ExpectMessage("@ada")
-	empty()
+	emptied(t, store)
 	w.acknowledged(w.grace.Types(w.support, "/invent show chat_1"))
 	w.grace.ExpectPrivate(w.support, "@ada")
 	w.wrote("chat_1 mem_ada")
