@@ -187,10 +187,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if target != nil {
 		id = &target.Member
 	}
-	inTime, cancel, err := b.inTime(ctx, s)
-	if err != nil {
-		return "", err
-	}
+	inTime, cancel := b.inTime(ctx, s)
 	defer cancel()
 	w.Before = holder
 	if took, _ := s.concerns(); took && w.kept { // whoever finishes this must know from whom it was taken

@@ -566,12 +566,12 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
-	h := s.holder(ctx, b)
+	words := slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now())
 	if i.List == slackui.Pick { // a window has no place for the question: it comes as a message
-		b.showListAnew(ctx, s, slackui.Late(i, *h, s.chat.State, b.now()))
+		b.showListAnew(ctx, s, words)
 	}
 	b.redrawHome(ctx, s.team, i)
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Late(i, *h, s.chat.State, b.now())})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
 }
 
 // showAlready says that it is so already; a card that showed something else is redrawn. Clicks that were made before it was said need
@@ -587,11 +587,12 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
 	}
+	words := slackui.Already(h, s.mine)
 	if i.List == slackui.Pick {
-		b.showListAnew(ctx, s, slackui.Already(h, s.mine))
+		b.showListAnew(ctx, s, words)
 		return nil
 	}
-	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Already(h, s.mine)})
+	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
 	if err == nil && onCard {
 		b.answered.note(asked, b.now())
 	}

@@ -465,12 +465,12 @@ func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, 
 	var forget []string
 	waits := map[string]bool{}
 	for chat, h := range known {
-		gone := !listed[chat] && now.Sub(h.Since) > forgetAfter
-		if h.Waiting && !gone {
+		switch {
+		case !listed[chat] && now.Sub(h.Since) > forgetAfter:
+			forget = append(forget, chat)
+		case h.Waiting:
 			waits[chat] = true
 			waits[bundleName(h.Bundle)] = true
-		} else if gone {
-			forget = append(forget, chat)
 		}
 	}
 	for name, n := range notices {

@@ -78,8 +78,8 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	if no == nil {
 		return linkOf(m, b.now()), nil
 	}
-	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.Mends() || why.reason == slackui.Inactive {
-		return cache.Link{}, no // also an equal e-mail of a member who isn't active wins
+	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.ByHand() {
+		return cache.Link{}, no
 	}
 	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
 	if err != nil {

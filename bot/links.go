@@ -15,9 +15,8 @@ import (
 	"inventbot/slackui"
 )
 
-// resumeEvery is how often it is looked whether somebody who was refused is linked now.
 const (
-	resumeEvery = time.Minute
+	resumeEvery = time.Minute   // it is looked whether somebody who was refused is linked now
 	resumeUntil = 2 * time.Hour // longer than a refused request is kept
 )
 
@@ -82,7 +81,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
 		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
 	}
-	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.Mends() || no.reason == slackui.Inactive {
+	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.ByHand() {
 		return invent.Member{}, about(err, user)
 	}
 	m, err := b.named(ctx, t, to, asked)
@@ -340,15 +339,20 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b.resumeHeld(ctx, t, w.Intent.User)
+	b.carryOut(ctx, t, w.Intent.User, held)
 	return said, nil
 }
 
-// resumeHeld carries out what the person was refused for want of a link. It is compared with what they saw then,
-// like any other request. What dies in the middle of this is done by the next one: each is accepted once.
+// resumeHeld carries out what the person was refused for want of a link.
 func (b *Bot) resumeHeld(ctx context.Context, t *Team, user string) {
 	held, err := b.cache.Held(ctx, t.ID, user)
 	b.debug("kept requests can't be read", err)
+	b.carryOut(ctx, t, user, held)
+}
+
+// carryOut carries out what was held. It is compared with what the person saw then, like any other request. What dies in the middle
+// of this is done by the next one: each is accepted once.
+func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.RawMessage) {
 	for _, text := range held {
 		var i slackui.Intent
 		if json.Unmarshal(text, &i) != nil {

@@ -43,10 +43,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case unseen(i, state, me):
 		return late, b.showLate(ctx, s)
 	}
-	inTime, cancel, err := b.inTime(ctx, s)
-	if err != nil {
-		return "", err
-	}
+	inTime, cancel := b.inTime(ctx, s)
 	defer cancel()
 	w.Before = state.AssignedUser
 	chat, err := s.team.Invent.SetState(inTime, i.Chat, change)

@@ -130,32 +130,32 @@ func (b *Bot) hand(c *crew, t task) {
 }
 
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
-func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
-	if !c.free() {
-		admission, err := c.queue.Submit(ctx, j, b.queue)
-		if err == nil && admission == cache.Accepted {
-			b.passed(stored, j)
+func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (admission cache.Admission, err error) {
+	var taken *cache.Job
+	here := c.free()
+	if here {
+		var q cache.Question
+		if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
+			q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
 		}
-		return admission, err
+		admission, taken, err = c.queue.SubmitHere(ctx, j, b.queue, q)
+	} else {
+		admission, err = c.queue.Submit(ctx, j, b.queue)
 	}
-	var q cache.Question
-	if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
-		q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
-	}
-	admission, taken, err := c.queue.SubmitHere(ctx, j, b.queue, q)
 	if err == nil && admission == cache.Accepted {
 		b.passed(stored, j)
 	}
-	if taken == nil {
+	switch {
+	case taken != nil:
+		t := task{job: *taken}
+		if taken.ID == j.ID {
+			t.work = &w
+		}
+		b.begin(c, t)
+	case here:
 		<-c.slots
-		return admission, err
 	}
-	t := task{job: *taken}
-	if taken.ID == j.ID {
-		t.work = &w
-	}
-	b.begin(c, t)
-	return admission, nil
+	return admission, err
 }
 
 // serveQueue carries out the jobs of one queue until ctx ends and what this process alone knows is done.
@@ -405,13 +405,8 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 var errTooLate = errors.New("two minutes have passed")
 
 // inTime is for a write to Invent: nobody wants it when the time of its request is up. What was written in time is shown all the same.
-func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc, error) {
-	left := s.job.At.Add(giveUp).Sub(b.now())
-	if left <= 0 {
-		return nil, nil, errTooLate
-	}
-	ctx, cancel := context.WithTimeout(ctx, left)
-	return ctx, cancel, nil
+func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.job.At.Add(giveUp).Sub(b.now()))
 }
 
 // leaveToNewer gives back a job that a newer version wrote; when none comes, its person is told.

@@ -123,16 +123,12 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 // time was up before for a Redis that doesn't answer.)
 type guard struct{ b *breaker }
 
-func (g guard) call(ctx context.Context, next func() error) error {
+// enter says why a call can't be made now.
+func (g guard) enter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("a call to Redis: %w", err)
 	}
-	if err := g.b.allow(); err != nil {
-		return err
-	}
-	err := next()
-	g.b.report(err)
-	return err
+	return g.b.allow()
 }
 
 // DialHook implements redis.Hook.
@@ -141,11 +137,13 @@ func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		called := false
-		err := g.call(ctx, func() error { called = true; return next(ctx, cmd) })
-		if !called {
+		err := g.enter(ctx)
+		if err != nil {
 			cmd.SetErr(err)
+			return err
 		}
+		err = next(ctx, cmd)
+		g.b.report(err)
 		return err
 	}
 }
@@ -153,13 +151,15 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		called := false
-		err := g.call(ctx, func() error { called = true; return next(ctx, cmds) })
-		if !called {
+		err := g.enter(ctx)
+		if err != nil {
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
 			}
+			return err
 		}
+		err = next(ctx, cmds)
+		g.b.report(err)
 		return err
 	}
 }

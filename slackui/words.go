@@ -487,6 +487,9 @@ func (r Reason) Mends() bool {
 	return false
 }
 
+// ByHand says whether an admin's link counts in its place. An equal e-mail always wins, also that of a member who isn't active.
+func (r Reason) ByHand() bool { return r.Mends() && r != Inactive }
+
 // Refused says why nothing was done and what helps. That nothing was changed it says only of a verb that would have
 // changed something. about is the Slack user, the e-mail or the member's id it concerns
 // when that isn't the person who asked. held says that it will be done by itself once a link counts.
