@@ -26,6 +26,7 @@ type timed struct {
 func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
 	begun := time.Now()
 	resp, err := t.RoundTripper.RoundTrip(r)
+	giveWay()
 	status := "none"
 	if err == nil {
 		status = strconv.Itoa(resp.StatusCode)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -118,6 +119,7 @@ func (b *Bot) hand(c *crew, t task) {
 	idle := time.NewTimer(handIdle)
 	defer idle.Stop()
 	for more := true; more; {
+		giveWay()
 		b.run(c.work, c.queue, t.job, t.work)
 		<-c.slots
 		idle.Reset(handIdle)
@@ -128,6 +130,9 @@ func (b *Bot) hand(c *crew, t task) {
 		}
 	}
 }
+
+// giveWay lets what else can run go first: requests have three seconds for their acknowledgement, and a job that goes on has minutes.
+func giveWay() { runtime.Gosched() }
 
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (admission cache.Admission, err error) {
