@@ -74,7 +74,7 @@ func (p *tap) Write(text []byte) (int, error) {
 var besides = map[string][]string{
 	"the reader waits for jobs":                                                    {"\r\nxreadgroup\r\n", "inventbot:{jobs}:ready"},
 	"the tick wakes jobs and tells people, four times a second":                    {"inventbot:{jobs}:later", "inventbot:{jobs}:tell"},
-	"the jobs of the dead are looked for, every 5 s":                               {"\r\nxautoclaim\r\n"},
+	"the jobs of the dead are looked for, every 2 s":                               {"\r\nxautoclaim\r\n"},
 	"the lead is renewed, every 5 s":                                               {"inventbot:{T0SANDBOX}:leader\r\n"},
 	"the leader looks for due redraws, every second and at each event of Invent's": {"\r\nevalsha\r\n", "inventbot:{T0SANDBOX}:redraws\r\n"},
 	"a connection is opened, and kept":                                             {"\r\nhello\r\n"},

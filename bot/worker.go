@@ -23,7 +23,7 @@ const (
 	patience   = 5 * time.Second // after which a person is told that it takes longer
 	giveUp     = 2 * time.Minute // after which nobody wants it any more
 	tickEvery  = 250 * time.Millisecond
-	reapEvery  = 5 * time.Second
+	reapEvery  = 2 * time.Second
 	readWait   = 500 * time.Millisecond
 	tellUntil  = 10 * time.Minute // after which it is no use to tell how it ended
 	innerUntil = 50 * time.Minute // for what nobody waits for; less than the hour in which its order is known as given
