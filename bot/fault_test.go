@@ -1153,6 +1153,7 @@ func killedAt(t *testing.T, prepare func(w *world, n int) kill, want func(w *wor
 		// Before it is at work it would only store the job, and the next process would die with two.
 		w.acknowledged(w.joan.Types(w.support, "/invent show chat_1"))
 		w.joan.ExpectPrivate(w.support, "chat_1")
+		eventually(t, "nothing else is open in it", func(context.Context) bool { return !n.holds(slackui.Show, "chat_1") })
 		if k.step == "it is stored, not acknowledged yet" {
 			_ = c.stdin.Close() // without waiting for the acknowledgement
 			if a := k.act(); a.Status != 0 {
@@ -1164,7 +1165,7 @@ func killedAt(t *testing.T, prepare func(w *world, n int) kill, want func(w *wor
 		c.dies(t)
 		k.at = time.Now()
 		open = open && k.step != k.endsBefore
-		if got := n.holds(k.chat); got != open {
+		if got := n.holds(slackui.Take, k.chat); got != open {
 			t.Errorf("killed when %s: the job is open: %t, want %t", k.step, got, open)
 		}
 	}

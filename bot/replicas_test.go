@@ -18,6 +18,7 @@ import (
 	"inventbot/bot/slacktest"
 	"inventbot/cache"
 	"inventbot/invent/inventtest"
+	"inventbot/slackui"
 )
 
 // node is a redis-server of the test's own, with AOF.
@@ -102,14 +103,16 @@ func (n *node) age() {
 	}
 }
 
-// holds says whether a job of a person's own with that conversation is open.
-func (n *node) holds(chat string) bool {
+// holds says whether a job of that verb with that conversation is open.
+func (n *node) holds(verb slackui.Verb, chat string) bool {
 	n.t.Helper()
 	jobs, err := n.client.HVals(n.t.Context(), "inventbot:{jobs}:bodies").Result()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	return slices.ContainsFunc(jobs, func(j string) bool { return strings.Contains(j, `"verb":"take"`) && strings.Contains(j, chat) })
+	return slices.ContainsFunc(jobs, func(j string) bool {
+		return strings.Contains(j, `"verb":"`+string(verb)+`"`) && strings.Contains(j, chat)
+	})
 }
 
 func freePort(t *testing.T) string {

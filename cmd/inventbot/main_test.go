@@ -5,11 +5,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,6 +30,10 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv("INVENTBOT_TEST_MAIN") != "" {
 		os.Exit(run(context.Background(), os.Args[1:], os.Stdout))
+	}
+	// The tests wait more than they work: unless somebody says how many, twice as many run at a time as there are processors.
+	if !slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.parallel") }) {
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 	}
 	os.Exit(m.Run())
 }
