@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -51,7 +50,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 		if !found {
 			n = len(team)
 			place[u.ID] = n
-			team = append(team, slackui.Load{Holder: slackui.Holder{ID: u.ID, Name: u.Name, User: users.byEmail[strings.ToLower(u.Email)]}})
+			team = append(team, slackui.Load{Holder: slackui.Holder{ID: u.ID, Name: u.Name, User: users.byEmail[invent.FoldEmail(u.Email)]}})
 		}
 		team[n].Count++
 	}

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -100,7 +99,7 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 var errStore = errors.New("the store doesn't answer")
 
 func linkOf(m invent.Member, checked time.Time) cache.Link {
-	return cache.Link{Member: m.ID, UserID: m.UserID, Email: strings.ToLower(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
+	return cache.Link{Member: m.ID, UserID: m.UserID, Email: invent.FoldEmail(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
 }
 
 // person answers the account of a full member of the workspace, or refuses.
@@ -141,7 +140,7 @@ func (b *Bot) byEmail(ctx context.Context, t *Team, a account, asked time.Time) 
 	case !a.confirmed:
 		return invent.Member{}, refuse(slackui.Unconfirmed)
 	}
-	return b.findMember(ctx, t, asked, func(m invent.Member) bool { return strings.EqualFold(m.Email, a.email) })
+	return b.findMember(ctx, t, asked, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
 }
 
 // findMember answers the one active member that fits. A "no" is only spoken on a list that is newer than the
@@ -237,7 +236,7 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 		default:
 			b.log.Debug("Slack can't say who has an e-mail: as the list of its users was", "error", wrapSlack("looking up an e-mail", err))
 			users, _ := t.users.kept()
-			if a := users.accounts[users.byEmail[strings.ToLower(u.Email)]]; b.full(t, a) == nil && a.confirmed {
+			if a := users.accounts[users.byEmail[invent.FoldEmail(u.Email)]]; b.full(t, a) == nil && a.confirmed {
 				h.User = a.id
 			}
 			return h

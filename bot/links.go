@@ -113,7 +113,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 // named answers the active member with that e-mail or id.
 func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
 	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool {
-		return to.Email != "" && strings.EqualFold(m.Email, to.Email) ||
+		return invent.SameEmail(m.Email, to.Email) ||
 			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	})
 	if no := (*refusal)(nil); errors.As(err, &no) {
@@ -247,7 +247,7 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 	for _, m := range members {
 		byID[m.ID] = m
 		if m.Email != "" {
-			byEmail[strings.ToLower(m.Email)] = m
+			byEmail[invent.FoldEmail(m.Email)] = m
 		}
 	}
 	var lines []slackui.LinkLine
@@ -261,7 +261,7 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 		lines = append(lines, l)
 	}
 	for user, a := range accounts {
-		if m, found := byEmail[strings.ToLower(a.email)]; found && a.email != "" && a.confirmed && b.full(t, a) == nil {
+		if m, found := byEmail[invent.FoldEmail(a.email)]; found && a.email != "" && a.confirmed && b.full(t, a) == nil {
 			add(user, m, slackui.LinkLine{Kind: slackui.LinkedByMail})
 		}
 	}

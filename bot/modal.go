@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -139,7 +138,7 @@ func (b *Bot) choices(ctx context.Context, t *Team) []slackui.Choice {
 // choice makes a member one that can be chosen. linked are the members whom an admin linked to somebody.
 func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) *slackui.Choice {
 	users, _ := t.users.kept()
-	_, onSlack := users.byEmail[strings.ToLower(m.Email)]
+	_, onSlack := users.byEmail[invent.FoldEmail(m.Email)]
 	return &slackui.Choice{
 		Member: m.ID, Name: m.Name, Email: m.Email, NotOnSlack: users.whole && !onSlack && linked != nil && !linked[m.ID],
 	}
@@ -169,7 +168,7 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 		return link, err
 	}
 	if a.email != "" && a.confirmed {
-		if m, _ := only(members, func(m invent.Member) bool { return strings.EqualFold(m.Email, a.email) }); m != nil {
+		if m, _ := only(members, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) }); m != nil {
 			return linkOf(*m, b.now()), nil
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -236,7 +235,7 @@ func (t *Team) everybody(ctx context.Context, oldest time.Time, now func() time.
 				a := accountOf(&page.Users[i])
 				d.accounts[a.id] = a
 				if a.email != "" && !a.bot && !a.deactivated && !a.stranger {
-					d.byEmail[strings.ToLower(a.email)] = a.id
+					d.byEmail[invent.FoldEmail(a.email)] = a.id
 				}
 			}
 		}

@@ -16,10 +16,24 @@ type Member struct {
 func (m Member) Active() bool { return m.Status == "ACTIVE" }
 
 // Is reports whether the assignee u is this member. Which of the member's ids an assignee carries is not documented: the id is
-// compared first, then the user id, then the e-mail (case folded). Empty values are equal to nothing.
+// compared first, then the user id, then the e-mail. Empty values are equal to nothing.
 func (m Member) Is(u AssignedUser) bool {
 	if u.ID != "" && (u.ID == m.ID || u.ID == m.UserID) {
 		return true
 	}
-	return u.Email != "" && strings.EqualFold(u.Email, m.Email)
+	return SameEmail(u.Email, m.Email)
+}
+
+// SameEmail reports whether two e-mails are the same, and there is one.
+func SameEmail(a, b string) bool { return a != "" && FoldEmail(a) == FoldEmail(b) }
+
+// FoldEmail answers an e-mail by which to look it up. Only A to Z are folded: to Unicode the long s is an s and the Kelvin sign
+// a k, but to a mail server they are other people's mailboxes.
+func FoldEmail(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

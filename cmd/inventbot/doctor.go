@@ -288,7 +288,7 @@ func (d *doctor) people(ctx context.Context) map[string]bool {
 		u := &users[i]
 		ids[u.ID] = true
 		if !u.IsBot && !u.Deleted && u.IsEmailConfirmed && u.Profile.Email != "" {
-			emails[strings.ToLower(u.Profile.Email)] = true
+			emails[invent.FoldEmail(u.Profile.Email)] = true
 		}
 	}
 	for _, id := range d.settings.admins {
@@ -440,7 +440,7 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 	active, equal, twice := 0, 0, 0
 	seen := map[string]int{}
 	for _, m := range all {
-		email := strings.ToLower(m.Email)
+		email := invent.FoldEmail(m.Email)
 		if seen[email]++; email != "" && seen[email] == 2 {
 			twice++
 		}
