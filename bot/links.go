@@ -167,16 +167,26 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	yes := i.Verb == slackui.Agree
 	m, words := invent.Member{}, slackui.Declined()
 	if yes {
+		if err := b.admin(ctx, t, o.By); err != nil {
+			if no := (*refusal)(nil); errors.As(err, &no) {
+				return "", refuse(slackui.OfferGone)
+			}
+			return "", err
+		}
 		if m, err = b.linkable(ctx, t, i.User, slackui.To{Member: o.Member}, at); err != nil {
 			return "", err
 		}
-		if err := b.cache.SetHandLink(ctx, t.ID, i.User, cache.HandLink{Member: m.ID, By: o.By, At: b.now()}); err != nil {
+		other, err := b.cache.SetHandLink(ctx, t.ID, i.User, cache.HandLink{Member: m.ID, By: o.By, At: b.now()})
+		switch {
+		case err != nil:
 			return "", errors.Join(errStore, err)
+		case other != "": // they said yes in the same moment
+			return "", &refusal{reason: slackui.MemberTaken, about: other}
 		}
 		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
 		w.member, words = m.ID, slackui.Agreed(b.commandName, m.Name)
 	}
-	if err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
+	if _, err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
 		return "", errors.Join(errStore, err)
 	}
 	b.replace(ctx, i, words)
@@ -189,7 +199,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	return string(i.Verb), nil
 }
 
-// unlink drops a link that an admin made: one's own, or for admins anybody's.
+// unlink drops a link that an admin made, and the question whether somebody agrees to one: one's own, or for admins anybody's.
 func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
 	user := i.Person
 	if user == "" || user == i.User {
@@ -203,7 +213,14 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
+	withdrawn, err := b.cache.DropOffer(ctx, t.ID, user)
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
 	if !dropped && link.By == "" { // else an earlier try has dropped it, and no more
+		if withdrawn {
+			return string(slackui.Unlink), b.say(ctx, i, slackui.Withdrawn(i.Person))
+		}
 		reason := slackui.NoLink
 		if fresh, err := b.lookUp(ctx, t, user, time.Time{}); err == nil && fresh.By == "" {
 			reason = slackui.SameEmail

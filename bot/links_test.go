@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,6 +155,77 @@ func TestSecondYesLoses(t *testing.T) {
 	renee.ExpectPrivate(renee.DM(), "That member is @linus already")
 }
 
+// TestTwoYesAtOnce: of two people who say at the same moment that they are one member, one is.
+func TestTwoYesAtOnce(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	boss := w.boss()
+	renee := w.slack.AddUser(slacktest.User{ID: "URENEE", Name: "renee", Email: "renee@example.com"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	var questions []*slacktest.Message
+	for _, p := range []*slacktest.Person{w.linus, renee} {
+		w.acknowledged(boss.Types(w.support, "/invent link @"+p.Name+" mem_penguin"))
+		boss.ExpectPrivate(w.support, "I've asked")
+		questions = append(questions, p.ExpectDM("Penguin"))
+	}
+	// Both have looked who is linked already before Slack answers who has the member's e-mail.
+	w.slack.Fault(slacktest.Fault{Method: "users.lookupByEmail", Delay: 300 * time.Millisecond})
+	var yes sync.WaitGroup
+	for n, p := range []*slacktest.Person{w.linus, renee} {
+		yes.Go(func() { w.acknowledged(p.Press(questions[n], "Yes, that's me")) })
+	}
+	yes.Wait()
+	emptied(t, store)
+	all, err := store.HandLinks(t.Context(), w.slack.TeamID())
+	if len(all) != 1 || err != nil {
+		t.Errorf("linked are %v, %v; want one of the two", all, err)
+	}
+	w.slack.IgnoreLeftovers() // who it is, is left to chance
+}
+
+// TestQuestionWithdrawn: a question whether somebody is a member counts no more once an admin has withdrawn it, or who asked is no
+// admin any more.
+func TestQuestionWithdrawn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ change func(w *world) }{
+		"by another admin": {func(w *world) {
+			w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
+			w.joan.ExpectPrivate(w.support, "The question whether @linus", "withdrawn")
+		}},
+		"who asked is no admin any more": {func(w *world) {
+			w.slack.SetUser("UBOSS", func(u *slacktest.User) { u.Admin = false })
+		}},
+		"who asked has left": {func(w *world) {
+			w.slack.SetUser("UBOSS", func(u *slacktest.User) { u.Deactivated = true })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve(func(c *bot.Config) { c.Admins = []string{"UJOAN"} })
+			boss := w.boss()
+			w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+			w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+			boss.ExpectPrivate(w.support, "I've asked @linus")
+			question := w.linus.ExpectDM("Penguin")
+			c.change(w)
+			w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+			w.linus.ExpectPrivate(w.linus.DM(), "counts no more")
+			w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+			w.linus.ExpectPrivate(w.support, "aren't linked")
+		})
+	}
+}
+
+// linkedByHand links a person as an admin would, without asking.
+func (w *world) linkedByHand(store *cache.Cache, p *slacktest.Person, member string) {
+	w.t.Helper()
+	if other, err := store.SetHandLink(w.t.Context(), w.slack.TeamID(), p.ID, cache.HandLink{Member: member, By: "UBOSS", At: time.Now()}); other != "" || err != nil {
+		w.t.Fatal(other, err)
+	}
+}
+
 // TestLinkedByMailLater: somebody is invited to Invent after a refusal; the interrupted action is finished without another
 // click.
 func TestLinkedByMailLater(t *testing.T) {
@@ -257,9 +329,7 @@ func TestInactiveMailWins(t *testing.T) {
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
 	w.acknowledged(boss.Types(w.support, "/invent link @ada mem_penguin"))
 	boss.ExpectPrivate(w.support, "isn't active")
-	if err := store.SetHandLink(t.Context(), w.slack.TeamID(), "UADA", cache.HandLink{Member: "mem_penguin", By: "UBOSS", At: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
+	w.linkedByHand(store, w.ada, "mem_penguin")
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.ada.ExpectPrivate(w.support, "isn't active")
 	w.wrote()

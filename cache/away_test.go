@@ -87,7 +87,10 @@ var calls = map[string]struct {
 		_, _, err := c.HandLink(ctx, "T1", "U1")
 		return err
 	}},
-	"SetHandLink": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetHandLink(ctx, "T1", "U1", hand) }},
+	"SetHandLink": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.SetHandLink(ctx, "T1", "U1", hand)
+		return err
+	}},
 	"DropHandLink": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.DropHandLink(ctx, "T1", "U1")
 		return err
@@ -97,7 +100,10 @@ var calls = map[string]struct {
 		_, _, err := c.Offer(ctx, "T1", "U1")
 		return err
 	}},
-	"DropOffer": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.DropOffer(ctx, "T1", "U1") }},
+	"DropOffer": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.DropOffer(ctx, "T1", "U1")
+		return err
+	}},
 	"Hold": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Hold(ctx, "T1", "U1", json.RawMessage(`{}`), noon)
 		return err

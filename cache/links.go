@@ -82,18 +82,29 @@ func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok
 	return l, json.Unmarshal(text, &l) == nil && l.Member != "", nil
 }
 
-// SetHandLink keeps a link made by an admin until it is dropped.
-func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) error {
+// linkScript keeps a link, unless somebody else has one to the same member.
+var linkScript = redis.NewScript(`
+local all = redis.call('HGETALL', KEYS[1])
+for n = 1, #all, 2 do
+  if all[n] ~= ARGV[1] and cjson.decode(all[n + 1]).member == ARGV[3] then return all[n] end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return ''`)
+
+// SetHandLink keeps a link made by an admin until it is dropped. Two can't be to one member: then nothing is kept, and holder is the
+// Slack user who has the other one.
+func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) (holder string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(l)
 	if err != nil {
-		return fmt.Errorf("encoding a link: %w", err)
+		return "", fmt.Errorf("encoding a link: %w", err)
 	}
-	if err := c.rdb.HSet(ctx, linksKey(team), user, text).Err(); err != nil {
-		return fmt.Errorf("keeping a link: %w", err)
+	holder, err = linkScript.Run(ctx, c.rdb, []string{linksKey(team)}, user, text, l.Member).Text()
+	if err != nil {
+		return "", fmt.Errorf("keeping a link: %w", err)
 	}
-	return nil
+	return holder, nil
 }
 
 // DropHandLink drops a link made by an admin, and says whether there was one.
@@ -118,9 +129,15 @@ func (c *Cache) Offer(ctx context.Context, team, user string) (o Offer, ok bool,
 	return o, ok, err
 }
 
-// DropOffer forgets a question.
-func (c *Cache) DropOffer(ctx context.Context, team, user string) error {
-	return c.del(ctx, offerKey(team, user))
+// DropOffer forgets a question, and says whether there was one.
+func (c *Cache) DropOffer(ctx context.Context, team, user string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	n, err := c.rdb.Del(ctx, offerKey(team, user)).Result()
+	if err != nil {
+		return false, fmt.Errorf("dropping a question: %w", err)
+	}
+	return n > 0, nil
 }
 
 // Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says whether it is

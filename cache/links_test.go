@@ -33,8 +33,15 @@ func TestHandLink(t *testing.T) {
 			}
 			second := cache.HandLink{Member: "mem_2", By: "U9", At: noon}
 			is("T1", "U1", cache.HandLink{}, false)
-			fine(t, c.SetHandLink(t.Context(), "T1", "U1", hand))
-			fine(t, c.SetHandLink(t.Context(), "T1", "U2", second))
+			linked := func(user string, l cache.HandLink, taken string) {
+				t.Helper()
+				if holder, err := c.SetHandLink(t.Context(), "T1", user, l); holder != taken || err != nil {
+					t.Errorf("%q and %v, want %q", holder, err, taken)
+				}
+			}
+			linked("U1", hand, "")
+			linked("U2", second, "")
+			linked("U2", second, "")
 			is("T1", "U1", hand, true)
 			is("T2", "U1", cache.HandLink{}, false)
 			all, err := c.HandLinks(t.Context(), "T1")
@@ -42,8 +49,11 @@ func TestHandLink(t *testing.T) {
 			if d := cmp.Diff(map[string]cache.HandLink{"U1": hand, "U2": second}, all); d != "" {
 				t.Errorf("want -, got +:\n%s", d)
 			}
-			fine(t, c.SetHandLink(t.Context(), "T1", "U1", second))
-			is("T1", "U1", second, true)
+			linked("U1", second, "U2") // two can't be one member
+			is("T1", "U1", hand, true)
+			third := cache.HandLink{Member: "mem_3", By: "U9", At: noon}
+			linked("U1", third, "")
+			is("T1", "U1", third, true)
 			for _, want := range []bool{true, false} {
 				if was, err := c.DropHandLink(t.Context(), "T1", "U1"); was != want || err != nil {
 					t.Errorf("dropping: %v and %v, want %v", was, err, want)
@@ -84,8 +94,11 @@ func TestOffer(t *testing.T) {
 		is(offer, true)
 		fine(t, c.SetOffer(t.Context(), "T1", "U1", newer))
 		is(newer, true)
-		fine(t, c.DropOffer(t.Context(), "T1", "U1"))
-		fine(t, c.DropOffer(t.Context(), "T1", "U1"))
+		for _, want := range []bool{true, false} {
+			if was, err := c.DropOffer(t.Context(), "T1", "U1"); was != want || err != nil {
+				t.Errorf("dropping: %v and %v, want %v", was, err, want)
+			}
+		}
 		is(cache.Offer{}, false)
 	})
 }

@@ -475,7 +475,7 @@ const (
 	SameEmail     Reason = "same_email"   // an equal e-mail links already, and always wins
 	NoLink        Reason = "no_link"      // there is no admin's link to drop
 	SelfLink      Reason = "self_link"    // an admin linking himself
-	OfferGone     Reason = "offer_gone"   // expired, answered, or replaced by a newer one
+	OfferGone     Reason = "offer_gone"   // expired, answered, withdrawn, replaced by a newer one, or asked by somebody who is no admin any more
 )
 
 // Mends says whether a link that comes later can make the refused action possible.
@@ -545,7 +545,8 @@ func refusedSelf(command string, r Reason) string {
 	case SelfLink:
 		return "Nobody can link himself. Ask another admin to link you."
 	case OfferGone:
-		return "This question has expired, was answered, or was replaced by a newer one. Ask an admin to link you again."
+		return "This question counts no more: it has expired, was answered, withdrawn or replaced by a newer one, or who asked is no admin any more. " +
+			"Ask an admin to link you again."
 	}
 	return "You may not do that."
 }
@@ -674,6 +675,14 @@ func Unlinked(person string) Message {
 		return *say("You are no longer linked by an admin.")
 	}
 	return *say(mention(person) + " is no longer linked by an admin.")
+}
+
+// Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
+func Withdrawn(person string) Message {
+	if person == "" {
+		return *say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
+	}
+	return *say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
 }
 
 // Resumed tells a person that what they asked for before is carried out now.
