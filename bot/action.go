@@ -255,7 +255,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	case i.Verb.Inner():
 		return "failed", nil // nobody waits for words
 	case errors.As(err, &no) && w.Wrote == untouched:
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && b.hold(ctx, i)
+		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.commandName, i.Verb, no.reason, no.about, held)
 	default:
 		b.keepNote(ctx, &i)

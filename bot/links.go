@@ -342,7 +342,7 @@ func (e *waitError) Error() string { return "waiting" }
 
 // resume looks whether somebody who was refused is linked now, for as long as their request is kept.
 func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
-	held, err := b.cache.Held(ctx, t.ID, w.Intent.User)
+	held, err := b.cache.Held(ctx, t.ID, w.Intent.User, b.now())
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
@@ -362,7 +362,7 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 
 // resumeHeld carries out what the person was refused for want of a link.
 func (b *Bot) resumeHeld(ctx context.Context, t *Team, user string) {
-	held, err := b.cache.Held(ctx, t.ID, user)
+	held, err := b.cache.Held(ctx, t.ID, user, b.now())
 	b.debug("kept requests can't be read", err)
 	b.carryOut(ctx, t, user, held)
 }

@@ -218,6 +218,28 @@ func TestQuestionWithdrawn(t *testing.T) {
 	}
 }
 
+// TestHeldForAnHour: what somebody was refused for want of a link is carried out if the link comes within an hour of it, and not later,
+// however often they try.
+func TestHeldForAnHour(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.chat("chat_2")
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	for n, chat := range []string{"chat_1", "chat_2"} {
+		w.acknowledged(w.linus.Types(w.support, "/invent take "+chat))
+		w.linus.ExpectPrivate(w.support, "aren't linked", "within an hour")
+		clock.pass([]time.Duration{40 * time.Minute, 25 * time.Minute}[n])
+	}
+	w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "carrying out what you asked for")
+	w.support.ExpectMessage("chat_2", "@linus")
+	emptied(t, store)
+	w.wrote("chat_2 mem_linus")
+	w.slack.IgnoreLeftovers() // whoami's answer, and "Still on it" by that clock
+}
+
 // linkedByHand links a person as an admin would, without asking.
 func (w *world) linkedByHand(store *cache.Cache, p *slacktest.Person, member string) {
 	w.t.Helper()

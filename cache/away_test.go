@@ -109,7 +109,7 @@ var calls = map[string]struct {
 		return err
 	}},
 	"Held": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Held(ctx, "T1", "U1")
+		_, err := c.Held(ctx, "T1", "U1", noon)
 		return err
 	}},
 	"Release": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {

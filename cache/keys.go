@@ -30,8 +30,8 @@ func linksKey(team string) string { return prefix + "{" + team + "}:links" }
 // offerKey holds the question whether a Slack user is a member; 7 days.
 func offerKey(team, user string) string { return prefix + "{" + team + "}:offer:" + user }
 
-// heldKey lists what a Slack user asked for and was refused for want of a link; an hour.
-func heldKey(team, user string) string { return prefix + "{" + team + "}:refused:" + user }
+// heldKey lists what a Slack user asked for and was refused for want of a link, by when; each for an hour.
+func heldKey(team, user string) string { return prefix + "{" + team + "}:held:" + user }
 
 // triedKey lists who tried without a member, by when; 30 days after the last one.
 func triedKey(team string) string { return prefix + "{" + team + "}:tried" }

@@ -140,37 +140,51 @@ func (c *Cache) DropOffer(ctx context.Context, team, user string) (bool, error) 
 	return n > 0, nil
 }
 
+// holdScript keeps a refused request, if there is room beside those of the last hour.
+var holdScript = redis.NewScript(`
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return 1`)
+
 // Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says whether it is
 // kept: heldKept requests of one person are, the oldest ones.
 func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (kept bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	var count *redis.IntCmd
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		count = p.RPush(ctx, heldKey(team, user), []byte(intent))
-		p.LTrim(ctx, heldKey(team, user), 0, heldKept-1)
-		p.Expire(ctx, heldKey(team, user), heldLife)
 		p.ZAdd(ctx, triedKey(team), redis.Z{Score: float64(at.Unix()), Member: user})
 		p.ZRemRangeByRank(ctx, triedKey(team), 0, -triedKept-1)
 		p.Expire(ctx, triedKey(team), triedLife)
 		return nil
 	})
 	if err != nil {
+		return false, fmt.Errorf("keeping who tried: %w", err)
+	}
+	kept, err = holdScript.Run(ctx, c.rdb, []string{heldKey(team, user)},
+		[]byte(intent), at.UnixMilli(), at.Add(-heldLife).UnixMilli(), heldKept, int(heldLife.Seconds())).Bool()
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, fmt.Errorf("keeping a refused request: %w", err)
 	}
-	return count.Val() <= heldKept, nil
+	return kept, nil
 }
 
-// Held answers what Hold keeps of the user's, the oldest first.
-func (c *Cache) Held(ctx context.Context, team, user string) ([]json.RawMessage, error) {
+// Held answers what Hold has kept of the user's for less than an hour, the oldest first, and forgets the rest.
+func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	list, err := c.rdb.LRange(ctx, heldKey(team, user), 0, -1).Result()
+	var list *redis.StringSliceCmd
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.ZRemRangeByScore(ctx, heldKey(team, user), "-inf", strconv.FormatInt(now.Add(-heldLife).UnixMilli(), 10))
+		list = p.ZRange(ctx, heldKey(team, user), 0, -1)
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("looking for refused requests: %w", err)
 	}
 	var held []json.RawMessage
-	for _, text := range list {
+	for _, text := range list.Val() {
 		held = append(held, json.RawMessage(text))
 	}
 	return held, nil
@@ -180,7 +194,7 @@ func (c *Cache) Held(ctx context.Context, team, user string) ([]json.RawMessage,
 func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.LRem(ctx, heldKey(team, user), 1, []byte(intent)).Err(); err != nil {
+	if err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Err(); err != nil {
 		return fmt.Errorf("dropping a refused request: %w", err)
 	}
 	return nil

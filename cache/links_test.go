@@ -108,7 +108,7 @@ func TestWhatIsHeldForWantOfALink(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			held := func(want ...string) {
 				t.Helper()
-				got, err := c.Held(t.Context(), "T1", "U1")
+				got, err := c.Held(t.Context(), "T1", "U1", noon.Add(time.Minute))
 				fine(t, err)
 				var texts []string
 				for _, text := range got {
@@ -138,6 +138,31 @@ func TestWhatIsHeldForWantOfALink(t *testing.T) {
 			kept, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(`{"v":9}`), noon)
 			if fine(t, err); !kept {
 				t.Error("there was room for one, and it wasn't kept")
+			}
+		})
+	})
+	t.Run("is forgotten after an hour, however often somebody tries", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			for n := range 4 { // 0, 25, 50 and 75 minutes later
+				_, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(fmt.Sprintf(`{"v":%d}`, n)), noon.Add(time.Duration(25*n)*time.Minute))
+				fine(t, err)
+			}
+			for _, after := range []struct {
+				minutes int
+				want    []string
+			}{{75, []string{`{"v":1}`, `{"v":2}`, `{"v":3}`}}, {86, []string{`{"v":2}`, `{"v":3}`}}, {135, nil}} {
+				got, err := c.Held(t.Context(), "T1", "U1", noon.Add(time.Duration(after.minutes)*time.Minute))
+				fine(t, err)
+				var texts []string
+				for _, text := range got {
+					texts = append(texts, string(text))
+				}
+				if d := cmp.Diff(after.want, texts); d != "" {
+					t.Errorf("after %d minutes: want -, got +:\n%s", after.minutes, d)
+				}
+			}
+			if n, err := c.Raw().Exists(t.Context(), cache.HeldKey("T1", "U1")).Result(); n != 0 || err != nil {
+				t.Errorf("%d keys are left, %v", n, err)
 			}
 		})
 	})
