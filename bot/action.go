@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"inventbot/cache"
 	"inventbot/invent"
@@ -28,6 +29,9 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Tell:
 		return said, b.say(ctx, i, slackui.Cannot(i))
 	case slackui.Leave:
+		if !i.Private && !strings.HasPrefix(i.Channel, "D") {
+			return said, nil // a question is asked in private only
+		}
 		err := b.hooks.send(ctx, i.ResponseURL, hook{DeleteOriginal: true})
 		if err != nil && !temporary(err) {
 			err = nil // the question stays where it is: that changes nothing
@@ -107,6 +111,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		}
 		return "", err
 	}
+	w.exists = true
 	b.passed(read, j)
 	s := &scene{team: t, work: w, job: j, chat: chat, known: known, people: map[string]cache.Link{i.User: me}}
 	switch i.Verb {
@@ -169,8 +174,12 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	holder := s.chat.State.AssignedUser
 	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
-	if others && i.Verb != slackui.Undo && !b.mayOthers(me) { // what was allowed may be undone
-		return "", refuse(slackui.NotAllowed)
+	if others && !b.mayOthers(me) {
+		if undoes, err := b.undoes(ctx, s, target); err != nil {
+			return "", err
+		} else if !undoes {
+			return "", refuse(slackui.NotAllowed)
+		}
 	}
 	if so(target, holder) {
 		if w.Wrote == unsettled { // it was us: an earlier try of this very request
@@ -206,6 +215,27 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		b.remember(context.WithoutCancel(ctx), s, nil) // the next try and the feed must know through whom it was
 	}
 	return changed, err
+}
+
+// undoes says whether giving the conversation to the target takes back what the same person did with it last, which was allowed then.
+func (b *Bot) undoes(ctx context.Context, s *scene, target *cache.Link) (bool, error) {
+	i, name := s.work.Intent, ""
+	if i.Verb != slackui.Undo {
+		return false, nil
+	}
+	if target != nil {
+		name = target.Name
+	}
+	deeds, err := b.cache.Deeds(ctx, s.team.ID, i.Chat)
+	if err != nil {
+		return false, errors.Join(errStore, err)
+	}
+	for _, d := range deeds {
+		if d.Job != s.job.ID { // else an earlier try of this very undo
+			return d.User == i.User && d.From == name && i.Sent.Sub(d.At) <= undoFor, nil
+		}
+	}
+	return false, nil
 }
 
 // noteWrite notes in the job how far it came with its write, which ended like that.

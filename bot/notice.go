@@ -40,13 +40,11 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
 	}
 	t, err := b.teams(ctx, i.Team, i.Enterprise)
 	if err == nil {
-		err = b.cache.KeepNote(ctx, t.ID, ref(i.Key), i.Note)
+		i.NoteID, err = b.cache.KeepNote(ctx, t.ID, i.User, i.Note)
 	}
 	if err != nil {
 		b.log.Warn("a note can't be kept", "error", err, "ref", ref(i.Key))
-		return
 	}
-	i.NoteID = ref(i.Key)
 }
 
 // notify tells in direct messages whom the change concerns: who has the conversation now, with the note, and who had it. The one who
@@ -58,7 +56,7 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 		note := i.Note
 		if i.NoteID != "" {
 			var err error
-			note, _, err = b.cache.Note(ctx, s.team.ID, i.NoteID)
+			note, _, err = b.cache.Note(ctx, s.team.ID, i.User, i.NoteID)
 			b.debug("a note can't be read", err)
 		}
 		b.tellOrLater(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note, &slackui.To{User: h.User})
@@ -187,6 +185,6 @@ func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note st
 		return
 	}
 	if i.NoteID != "" {
-		b.debug("a delivered note can't be dropped", b.cache.DropNote(ctx, s.team.ID, i.NoteID))
+		b.debug("a delivered note can't be dropped", b.cache.DropNote(ctx, s.team.ID, i.User, i.NoteID))
 	}
 }

@@ -51,6 +51,7 @@ type work struct {
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
+	exists bool   // Invent knows the conversation
 	kept   bool   // the job is one of Bot.cache
 	ended  bool   // the job was ended together with the last thing that it had to do
 }
@@ -487,8 +488,12 @@ var errStopped = errors.New("the bot was stopped")
 func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	i, took := w.Intent, b.now().Sub(j.At)
 	b.metrics.acted(string(i.Verb), outcome, took)
+	chat := i.Chat
+	if !w.exists && (i.Command != "" || i.Form != "") {
+		chat = "" // what somebody typed where an id belongs may be anything
+	}
 	level, attrs := slog.LevelInfo, []any{
-		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", i.Chat, "member", w.member,
+		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", chat, "member", w.member,
 		"outcome", outcome, "duration_ms", took.Milliseconds(), "ref", ref(i.Key),
 	}
 	no := (*refusal)(nil)

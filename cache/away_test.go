@@ -171,12 +171,15 @@ var calls = map[string]struct {
 	}},
 	"Uncard":    {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Uncard(ctx, "T1", "chat_1") }},
 	"TellAgain": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.TellAgain(ctx, "T1", "key") }},
-	"KeepNote":  {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.KeepNote(ctx, "T1", "n1", "a note") }},
-	"Note": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, _, err := c.Note(ctx, "T1", "n1")
+	"KeepNote": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.KeepNote(ctx, "T1", "U1", "a note")
 		return err
 	}},
-	"DropNote": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.DropNote(ctx, "T1", "n1") }},
+	"Note": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Note(ctx, "T1", "U1", "n1")
+		return err
+	}},
+	"DropNote": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.DropNote(ctx, "T1", "U1", "n1") }},
 	"SetQuiet": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetQuiet(ctx, "T1", "U1", true) }},
 	"Quiet": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Quiet(ctx, "T1", "U1")

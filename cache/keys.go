@@ -43,7 +43,7 @@ func historyKey(team string) string { return prefix + "{" + team + "}:history" }
 func toldKey(team, trouble string) string { return prefix + "{" + team + "}:told:" + trouble }
 
 // noteKey holds a hand-over note whose sender is asked something about it; half an hour.
-func noteKey(team, id string) string { return prefix + "{" + team + "}:note:" + id }
+func noteKey(team, sender, id string) string { return prefix + "{" + team + "}:note:" + sender + ":" + id }
 
 // quietKey lists who wants no notices. Without a lifetime: nobody but the person can know it.
 func quietKey(team string) string { return prefix + "{" + team + "}:quiet" }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -14,21 +15,22 @@ const (
 	homeLife = 30 * 24 * time.Hour
 )
 
-// KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it.
-func (c *Cache) KeepNote(ctx context.Context, team, id, note string) error {
+// KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it, and answers its id.
+func (c *Cache) KeepNote(ctx context.Context, team, sender, note string) (id string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Set(ctx, noteKey(team, id), note, noteLife).Err(); err != nil {
-		return fmt.Errorf("keeping a note: %w", err)
+	id = rand.Text()
+	if err := c.rdb.Set(ctx, noteKey(team, sender, id), note, noteLife).Err(); err != nil {
+		return "", fmt.Errorf("keeping a note: %w", err)
 	}
-	return nil
+	return id, nil
 }
 
-// Note hands out a note that KeepNote keeps. A miss is ok == false without an error.
-func (c *Cache) Note(ctx context.Context, team, id string) (note string, ok bool, err error) {
+// Note hands out a note that KeepNote keeps, to its sender only. A miss is ok == false without an error.
+func (c *Cache) Note(ctx context.Context, team, sender, id string) (note string, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	note, err = c.rdb.Get(ctx, noteKey(team, id)).Result()
+	note, err = c.rdb.Get(ctx, noteKey(team, sender, id)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", false, nil
 	}
@@ -39,8 +41,8 @@ func (c *Cache) Note(ctx context.Context, team, id string) (note string, ok bool
 }
 
 // DropNote forgets a note: it was delivered.
-func (c *Cache) DropNote(ctx context.Context, team, id string) error {
-	return c.del(ctx, noteKey(team, id))
+func (c *Cache) DropNote(ctx context.Context, team, sender, id string) error {
+	return c.del(ctx, noteKey(team, sender, id))
 }
 
 // SetQuiet keeps whether a person wants no notices, until they say otherwise.

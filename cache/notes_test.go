@@ -8,18 +8,24 @@ import (
 
 func TestNotes(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
-		if note, ok, err := c.Note(t.Context(), "T1", "n1"); ok || err != nil || note != "" {
+		if note, ok, err := c.Note(t.Context(), "T1", "U1", "n1"); ok || err != nil || note != "" {
 			t.Errorf("a note that nobody kept: %q, %v, %v", note, ok, err)
 		}
-		fine(t, c.KeepNote(t.Context(), "T1", "n1", "two\nlines"))
-		if note, ok, err := c.Note(t.Context(), "T1", "n1"); !ok || err != nil || note != "two\nlines" {
+		id, err := c.KeepNote(t.Context(), "T1", "U1", "two\nlines")
+		fine(t, err)
+		if note, ok, err := c.Note(t.Context(), "T1", "U1", id); !ok || err != nil || note != "two\nlines" {
 			t.Errorf("kept, and got %q, %v, %v", note, ok, err)
 		}
-		if _, ok, _ := c.Note(t.Context(), "T2", "n1"); ok {
-			t.Error("another team reads it")
+		if again, err := c.KeepNote(t.Context(), "T1", "U1", "another"); again == id || err != nil {
+			t.Errorf("two notes have the id %q; %v", id, err)
 		}
-		fine(t, c.DropNote(t.Context(), "T1", "n1"))
-		if _, ok, err := c.Note(t.Context(), "T1", "n1"); ok || err != nil {
+		for _, other := range [][2]string{{"T2", "U1"}, {"T1", "U2"}} {
+			if _, ok, _ := c.Note(t.Context(), other[0], other[1], id); ok {
+				t.Errorf("%v reads it", other)
+			}
+		}
+		fine(t, c.DropNote(t.Context(), "T1", "U1", id))
+		if _, ok, err := c.Note(t.Context(), "T1", "U1", id); ok || err != nil {
 			t.Errorf("a note that was dropped: %v, %v", ok, err)
 		}
 	})
