@@ -147,17 +147,22 @@ func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) *slackui.
 // errCold says that memory holds nothing yet: the process has just started.
 var errCold = errors.New("nothing is known yet")
 
-// recall answers which member the Slack user is as far as Redis and memory know. The error is a refusal, which may be out of date, or
-// errUnknown, or errCold. Whoever acts is asked for again by member.
+// recall answers which member the Slack user is as far as Redis and memory know: a link that is to be looked up again counts only where
+// memory knows nothing newer. The error is a refusal, which may be out of date, or errUnknown, or errCold. Whoever acts is asked for
+// again by member.
 func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, error) {
 	link, found, err := b.cache.Link(ctx, t.ID, user)
 	b.debug("links can't be read", err)
-	if found {
+	now := b.now()
+	if found && now.Sub(link.Checked) < linkFresh {
 		return link, nil
 	}
-	users, _ := t.users.kept()
-	members, _ := t.members.kept()
-	if users.accounts == nil || members == nil {
+	users, known := t.users.kept()
+	members, listed := t.members.kept()
+	switch cold := users.accounts == nil || members == nil; {
+	case found && (cold || now.Sub(known) > 2*accountsEvery || now.Sub(listed) > 2*accountsEvery): // Slack or Invent doesn't answer
+		return link, nil
+	case cold:
 		return link, errCold
 	}
 	a, found := users.accounts[user]
@@ -168,14 +173,18 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 		return link, err
 	}
 	if a.email != "" && a.confirmed {
-		if m, _ := only(members, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) }); m != nil {
-			return linkOf(*m, b.now()), nil
+		m, no := only(members, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
+		if m != nil {
+			return linkOf(*m, now), nil
+		}
+		if !no.ByHand() {
+			return link, refuse(no)
 		}
 	}
 	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
 	b.debug("a link can't be read", err)
 	if m, _ := only(members, func(m invent.Member) bool { return m.ID == hand.Member }); found && m != nil {
-		return linkOf(*m, b.now()), nil
+		return linkOf(*m, now), nil
 	}
 	return link, refuse(slackui.NotLinked)
 }

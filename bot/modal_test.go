@@ -430,3 +430,25 @@ func TestToldOnce(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the channel's cards, and Joan's undo
 	w.wrote("chat_1 mem_grace", "chat_1 -", "chat_1 mem_grace")
 }
+
+// TestOptionsForMembersOnly: who is no member any more is offered nobody, as soon as the lists in memory say so.
+func TestOptionsForMembersOnly(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	card := w.shared("chat_1", "Nobody")
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_1")) // her link is known
+	w.grace.ExpectPrivate(w.support, "Nobody")
+	w.invent.SetMember("mem_grace", func(m *invent.Member) { m.Status = "INACTIVE" })
+	clock.pass(20 * time.Hour)
+	w.acknowledged(w.ada.Press(card, "Assign…")) // which has the lists renewed
+	modal := w.ada.ExpectModal("Assign a conversation")
+	w.offered(w.ada, modal, "", func(all []slacktest.Choice) bool { return len(all) == 3 }) // Ada, Joan, Nobody
+	w.acknowledged(w.grace.Press(card, "Assign…"))
+	w.grace.ExpectPrivate(w.support, "isn't active")
+	if all, _ := w.grace.Options(modal, "who_pick", ""); len(all) > 0 {
+		t.Errorf("she is offered %v", names(all))
+	}
+	w.slack.IgnoreLeftovers()
+}
