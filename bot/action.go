@@ -147,15 +147,16 @@ func (b *Bot) superseded(ctx context.Context, t *Team, i slackui.Intent, notFoun
 
 // scene is what one action has found out.
 type scene struct {
-	team   *Team
-	work   *work
-	job    cache.Job
-	chat   invent.Chat
-	known  cache.Known
-	people map[string]cache.Link // by Slack user: whom the action has identified
-	mine   bool                  // the target is the person who asks
-	thread string                // the message under which the card is to be posted
-	held   *slackui.Holder       // who has it, once found out
+	team    *Team
+	work    *work
+	job     cache.Job
+	chat    invent.Chat
+	known   cache.Known
+	people  map[string]cache.Link  // by Slack user: whom the action has identified
+	mine    bool                   // the target is the person who asks
+	thread  string                 // the message under which the card is to be posted
+	held    *slackui.Holder        // who has it, once found out
+	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for
 }
 
 // change carries out take, assign and release.

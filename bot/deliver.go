@@ -161,33 +161,59 @@ func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
 	return s.held
 }
 
-// reach says who can read the channel of the request: as kept for an hour, else as Slack says. What Slack
-// doesn't say is taken for shared: a customer's name is never shown to strangers. The error says that Slack wants
-// to be asked later.
-func (b *Bot) reach(ctx context.Context, s *scene) (cache.Reach, error) {
-	if s.known.Reach != cache.ReachUnknown {
-		return s.known.Reach, nil
+// cardAt draws the conversation for the place where a card of it stands. The error says that Slack wants to be asked later.
+func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.Card, error) {
+	reach := cache.Own // somebody's direct messages
+	if place.For == "" {
+		var err error
+		if reach, err = b.reach(ctx, s, place.Channel); err != nil {
+			return slackui.Card{}, err
+		}
 	}
-	channel := s.work.Intent.Channel
-	info, err := s.team.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	c := b.card(ctx, s, reach)
+	c.For = place.For
+	return c, nil
+}
+
+// reach says who can read a channel: as kept for ten minutes, else as Slack says. What Slack doesn't say is taken for shared: a
+// customer's name is never shown to strangers. The error says that Slack wants to be asked later.
+func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach, error) {
+	if s.reaches == nil {
+		s.reaches = map[string]cache.Reach{s.work.Intent.Channel: s.known.Reach}
+	}
+	reach, read := s.reaches[channel]
+	var err error
+	if !read {
+		reach, err = b.cache.Reach(ctx, s.team.ID, channel)
+		b.debug("a channel's reach can't be read", err)
+	}
+	if reach == cache.ReachUnknown {
+		if reach, err = b.askReach(ctx, s.team, channel); err != nil {
+			return cache.ReachUnknown, err
+		}
+	}
+	s.reaches[channel] = reach
+	return reach, nil
+}
+
+// askReach asks Slack who can read a channel.
+func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cache.Reach, err error) {
+	info, err := t.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
 	err = wrapSlack("looking at a channel", err)
 	switch {
 	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
-		s.known.Reach = cache.Shared
+		reach = cache.Shared
 	case err == nil, slackSays(err, "unknown_method", "404 Not Found"):
-		s.known.Reach = cache.Own // a stand-in of Slack without the method has no shared channels
+		reach = cache.Own // a stand-in of Slack without the method has no shared channels
 	case slackSays(err, "ratelimited"):
 		return cache.ReachUnknown, err // the card would stay without the name
 	default:
 		// Not kept: the app may be invited the next moment.
 		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", err)
-		s.known.Reach = cache.Shared
-		return s.known.Reach, nil
+		return cache.Shared, nil
 	}
-	if err := b.cache.SetReach(ctx, s.team.ID, channel, s.known.Reach); err != nil {
-		b.log.Debug("a channel's reach can't be kept", "error", err)
-	}
-	return s.known.Reach, nil
+	b.debug("a channel's reach can't be kept", b.cache.SetReach(ctx, t.ID, channel, reach))
+	return reach, nil
 }
 
 // note keeps through whom the conversation was assigned, for all cards drawn from now on.
@@ -295,7 +321,7 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 		return b.redrawClicked(ctx, s)
 	}
 	if i.Origin != nil {
-		drawn, err := b.updateAt(ctx, s, *i.Origin)
+		drawn, err := b.update(ctx, s, s.at(*i.Origin))
 		if err == nil || temporary(err) {
 			return drawn, err
 		}
@@ -303,24 +329,29 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 	return b.post(ctx, s)
 }
 
+// at answers the card that stands in a place, whatever it shows.
+func (s *scene) at(p slackui.Place) cache.Card {
+	for _, c := range s.known.Cards {
+		if c.Channel == p.Channel && c.TS == p.TS {
+			c.Shows = ""
+			return c
+		}
+	}
+	return cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
+}
+
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
-	reach, err := b.reach(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	place := cache.Card{Channel: i.Clicked.Channel, TS: i.Clicked.TS, Link: i.Clicked.Link, Reach: reach}
+	place := s.at(*i.Clicked)
 	if place.Link != "" {
 		return b.update(ctx, s, place) // a response_url would rewrite the message of whoever pasted the link
 	}
-	for _, known := range s.known.Cards {
-		if known.Channel == place.Channel && known.TS == place.TS {
-			place.For = known.For
-		}
+	c, err := b.cardAt(ctx, s, place)
+	if err != nil {
+		return nil, err
 	}
-	c := b.card(ctx, s, place.Reach)
-	c.Snapshot, c.For = i.Snapshot, place.For
+	c.Snapshot = i.Snapshot
 	m := c.Message()
 	err = b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
@@ -351,12 +382,11 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 			return b.update(ctx, s, c)
 		}
 	}
-	reach, err := b.reach(ctx, s)
+	place := cache.Card{Channel: i.Channel, Job: s.job.ID}
+	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err
 	}
-	place := cache.Card{Channel: i.Channel, Job: s.job.ID, Reach: reach}
-	c := b.card(ctx, s, place.Reach)
 	m := c.Message()
 	said := options(m)
 	if s.thread != "" {
@@ -381,19 +411,12 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	return nil, err
 }
 
-// updateAt redraws the card in a place that somebody saw.
-func (b *Bot) updateAt(ctx context.Context, s *scene, at slackui.Place) (*cache.Card, error) {
-	reach, err := b.reach(ctx, s)
+// update redraws a card of the bot's own.
+func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
+	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err
 	}
-	return b.update(ctx, s, cache.Card{Channel: at.Channel, TS: at.TS, Link: at.Link, Reach: reach})
-}
-
-// update redraws a card of the bot's own.
-func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
-	c := b.card(ctx, s, place.Reach)
-	c.For = place.For
 	m := c.Message()
 	if shows := digest(m); shows != place.Shows {
 		if err := b.draw(ctx, s.team, place, m); err != nil {
@@ -419,7 +442,7 @@ func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Mes
 // unfold makes a card of a link to a conversation, for everybody who reads it. Whoever may not read conversations pasted a link, and
 // hears nothing.
 func (b *Bot) unfold(ctx context.Context, s *scene) error {
-	drawn, err := b.updateAt(ctx, s, *s.work.Intent.Clicked)
+	drawn, err := b.update(ctx, s, s.at(*s.work.Intent.Clicked))
 	if err == nil {
 		b.remember(ctx, s, drawn)
 	}
@@ -455,7 +478,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
 			continue
 		}
-		if b.shows(ctx, s, c) == c.Shows {
+		card, err := b.cardAt(ctx, s, c)
+		if err == nil && digest(card.Message()) == c.Shows {
 			continue
 		}
 		stale = true
@@ -463,17 +487,29 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			postponed = max(postponed, wait)
 			continue
 		}
-		again, err := b.update(ctx, s, c)
+		closed := false
+		if err == nil && c.For != "" {
+			closed, err = b.closed(ctx, s, c)
+		}
+		again := &c
+		if err == nil && !closed {
+			again, err = b.update(ctx, s, c)
+		}
 		said := (*slackError)(nil)
 		switch {
+		case err == nil && closed:
+			gone = append(gone, c)
 		case err == nil:
 			b.remember(ctx, s, again)
 			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
 			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
 			gone = append(gone, c)
-		case errors.As(err, &said) && said.retry:
-			postponed = max(postponed, said.after, time.Second)
+		case temporary(err):
+			postponed = max(postponed, time.Second)
+			if errors.As(err, &said) {
+				postponed = max(postponed, said.after)
+			}
 		default:
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
 		}
@@ -485,9 +521,14 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 	return stale
 }
 
-// shows answers the digest of what a card ought to show.
-func (b *Bot) shows(ctx context.Context, s *scene, place cache.Card) string {
-	return digest(b.card(ctx, s, place.Reach).Message())
+// closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be
+// closed.
+func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) {
+	_, err := b.member(ctx, s.team, c.For, s.job.At)
+	if no := (*refusal)(nil); !errors.As(err, &no) {
+		return false, err
+	}
+	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))
 }
 
 // paces keeps the redraws of a channel a second apart, as Slack wants.
@@ -548,7 +589,7 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	case i.Clicked != nil && !i.Private:
 		drawn, err = b.redrawClicked(ctx, s)
 	case i.Origin != nil:
-		drawn, err = b.updateAt(ctx, s, *i.Origin)
+		drawn, err = b.update(ctx, s, s.at(*i.Origin))
 	}
 	if err != nil {
 		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))

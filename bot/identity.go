@@ -218,58 +218,71 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 		}
 	}
 	p, found, err := b.cache.Person(ctx, t.ID, u.ID)
-	if err != nil {
-		b.log.Debug("people can't be read: asking Slack", "error", err)
-	}
+	b.debug("people can't be read: asking Slack", err)
 	if !found {
-		p.User = b.byHand(ctx, t, u)
-		found = p.User != ""
-	}
-	if !found && u.Email != "" {
-		person, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
-		switch {
-		case err == nil && b.full(t, accountOf(person)) == nil && person.IsEmailConfirmed:
-			p.User = person.ID
-		case err == nil:
-			p.Barred = !person.Deleted && !person.IsBot
-		case slackSays(err, "users_not_found"):
-		default:
-			b.log.Debug("Slack can't say who has an e-mail: as the list of its users was", "error", wrapSlack("looking up an e-mail", err))
-			users, _ := t.users.kept()
-			if a := users.accounts[users.byEmail[invent.FoldEmail(u.Email)]]; b.full(t, a) == nil && a.confirmed {
-				h.User = a.id
-			}
-			return h
-		}
-		found = true
-		if err := b.cache.SetPerson(ctx, t.ID, p, u.ID); err != nil {
-			b.log.Debug("a person can't be kept", "error", err)
+		if p, found = b.onSlack(ctx, t, u); found {
+			b.debug("a person can't be kept", b.cache.SetPerson(ctx, t.ID, p, u.ID))
 		}
 	}
 	h.User, h.NotOnSlack = p.User, found && p.User == "" && !p.Barred
 	return h
 }
 
-// byHand answers the Slack user whom an admin linked to the assignee.
-func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) string {
+// onSlack finds out who an assignee is on Slack: by an equal e-mail, else as an admin linked them. What is not sure is not to be kept.
+func (b *Bot) onSlack(ctx context.Context, t *Team, u *invent.AssignedUser) (p cache.Person, sure bool) {
+	if u.Email != "" {
+		account, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
+		switch {
+		case err == nil && b.full(t, accountOf(account)) == nil && account.IsEmailConfirmed:
+			return cache.Person{User: account.ID}, true
+		case err == nil:
+			p.Barred, sure = !account.Deleted && !account.IsBot, true
+		case slackSays(err, "users_not_found"):
+			sure = true
+		default:
+			b.debug("Slack can't say who has an e-mail: as the list of its users was", wrapSlack("looking up an e-mail", err))
+			users, _ := t.users.kept()
+			if a := users.accounts[users.byEmail[invent.FoldEmail(u.Email)]]; b.full(t, a) == nil && a.confirmed {
+				return cache.Person{User: a.id}, false
+			}
+		}
+	}
+	switch user, err := b.byHand(ctx, t, u); {
+	case err != nil:
+		b.debug("it can't be told whom an admin linked", err)
+		return p, false
+	case user != "":
+		return cache.Person{User: user}, sure || u.Email == ""
+	}
+	return p, sure
+}
+
+// byHand answers the Slack user whom an admin linked to the assignee, if that link counts; "" for nobody.
+func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) (string, error) {
 	hand, err := b.cache.HandLinks(ctx, t.ID)
-	b.debug("links can't be read", err)
-	if len(hand) == 0 {
-		return ""
+	if err != nil || len(hand) == 0 {
+		return "", err //nolint:wrapcheck // said by the caller
 	}
 	list, err := t.roster(ctx, b.now().Add(-linkFresh), b.now)
-	b.debug("members can't be listed", err)
+	if err != nil {
+		return "", err
+	}
 	for _, m := range list {
 		if !m.Is(*u) {
 			continue
 		}
 		for user, l := range hand {
-			if l.Member == m.ID {
-				return user
+			if l.Member != m.ID {
+				continue
 			}
+			link, err := b.member(ctx, t, user, b.now().Add(-membersFresh))
+			if no := (*refusal)(nil); errors.As(err, &no) || err == nil && !is(link, u) {
+				return "", nil
+			}
+			return user, err
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // slackError is an error of Slack's without what a raw one may carry (the address with the token's owner,

@@ -609,7 +609,7 @@ func TestForgedIds(t *testing.T) {
 	bob.ExpectPrivate(channelB, "No member in Invent has the e-mail or id mem_ada")
 	offer := question.Button("Yes, that's me").Value
 	forge("link_yes", offer)
-	bob.ExpectPrivate(channelB, "This question has expired")
+	bob.ExpectPrivate(channelB, "This question counts no more")
 	w.wrote()
 	if n := len(other.Writes()); n != 0 {
 		t.Errorf("team B's Invent was written %d times", n)

@@ -59,29 +59,31 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 			note, _, err = b.cache.Note(ctx, s.team.ID, i.User, i.NoteID)
 			b.debug("a note can't be read", err)
 		}
-		b.tellOrLater(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note, &slackui.To{User: h.User})
+		err := b.tellOrLater(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note, &slackui.To{User: h.User})
 		if i.Note+i.NoteID != "" {
-			b.handOver(ctx, s, h, note)
+			b.handOver(ctx, s, h, note, err)
 		}
 	}
 	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
-		b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
+		_ = b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
 	}
 	b.passed(told, s.job)
 }
 
 // tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for
-// that. to is the person who was given the conversation, nil for one from whom it was taken.
-func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slackui.Message, note string, to *slackui.To) {
+// that. to is the person who was given the conversation, nil for one from whom it was taken. The error says that they were not told,
+// and is logged already.
+func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slackui.Message, note string, to *slackui.To) error {
 	err := b.tell(ctx, s, user, words, note)
 	if err == nil || !temporary(err) {
-		return
+		return err
 	}
 	i := s.work.Intent
 	b.accept(ctx, slackui.Intent{
 		V: slackui.Version, Verb: slackui.Notice, Key: i.Key + ".tell." + user, Chat: i.Chat, Person: user, To: to,
 		Team: i.Team, Enterprise: i.Enterprise, User: i.User, Sent: i.Sent,
 	})
+	return err
 }
 
 // tellNow carries out a notice: that of the feed to who has the conversation since it was assigned elsewhere than through the bot, and
@@ -120,10 +122,15 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 }
 
 // tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note. An error is logged already.
+// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note. Who may not read conversations is told
+// nothing: that is a refusal. Any other error is logged already.
 func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
 	if user == "" {
 		return nil
+	}
+	if _, err := b.member(ctx, s.team, user, s.job.At); err != nil {
+		b.log.Debug("it can't be told whether somebody may be told whose a conversation is", "error", err, "ref", ref(s.job.ID))
+		return err
 	}
 	quiet, err := b.cache.Quiet(ctx, s.team.ID, user)
 	b.debug("it can't be told who wants notices", err)
@@ -144,7 +151,7 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 		b.log.Warn("somebody could not be told whose a conversation is", "error", err, "ref", ref(s.job.ID))
 		return err
 	}
-	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), Reach: cache.Own, For: user}
+	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), For: user}
 	s.known.Cards = append(s.known.Cards, card)
 	if i := s.work.Intent; i.Verb != slackui.Notice || i.Person == "" {
 		b.remember(ctx, s, &card)
@@ -175,10 +182,11 @@ func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Mess
 	return err
 }
 
-// handOver delivers a note below the new assignee's card; one that can't be delivered goes back to its sender.
-func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string) {
+// handOver delivers a note below the new assignee's card; one that can't be delivered, as when untold says that they weren't told, goes
+// back to its sender.
+func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string, untold error) {
 	i := s.work.Intent
-	if c := s.sentTo(h.User); note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
+	if c := s.sentTo(h.User); untold != nil || note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 		defer cancel()
 		b.whisper(ctx, i, slackui.NoteReturned(h, note))

@@ -73,6 +73,10 @@ var calls = map[string]struct {
 		_, err := c.Known(ctx, cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"})
 		return err
 	}},
+	"Reach": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Reach(ctx, "T1", "C1")
+		return err
+	}},
 	"SetReach": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetReach(ctx, "T1", "C1", cache.Own) }},
 	"Remember": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		return remember(ctx, c, "T1", "chat_1", via, card(1))

@@ -1004,7 +1004,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 		lives := map[string]time.Duration{
 			cache.OnceKey("a"): hour, cache.OnceKey("b"): hour, cache.OnceKey("b2"): hour, cache.LaneKey("A"): 0, cache.LaneKey("B"): 0,
 			cache.LinkKey("T1", "U1"): day, cache.PersonKey("T1", "mem_1"): hour, cache.PersonKey("T1", "usr_1"): hour,
-			cache.CardsKey("T1", "chat_1"): 30 * day, cache.ReachKey("T1", "C1"): hour,
+			cache.CardsKey("T1", "chat_1"): 30 * day, cache.ReachKey("T1", "C1"): 10 * time.Minute,
 			cache.LinksKey("T1"): 0, cache.OfferKey("T1", "U1"): 7 * day, cache.HeldKey("T1", "U1"): hour, cache.TriedKey("T1"): 30 * day,
 			cache.HistoryKey("T1"): 90 * day, cache.ToldKey("T1", "key"): 7 * day,
 			cache.NoteKey("T1", "U1", "n1"): hour / 2, cache.QuietKey("T1"): 0, cache.GreetedKey("T1"): 0, cache.HomeKey("T1", "U1"): 30 * day,

@@ -43,7 +43,9 @@ func historyKey(team string) string { return prefix + "{" + team + "}:history" }
 func toldKey(team, trouble string) string { return prefix + "{" + team + "}:told:" + trouble }
 
 // noteKey holds a hand-over note whose sender is asked something about it; half an hour.
-func noteKey(team, sender, id string) string { return prefix + "{" + team + "}:note:" + sender + ":" + id }
+func noteKey(team, sender, id string) string {
+	return prefix + "{" + team + "}:note:" + sender + ":" + id
+}
 
 // quietKey lists who wants no notices. Without a lifetime: nobody but the person can know it.
 func quietKey(team string) string { return prefix + "{" + team + "}:quiet" }
@@ -64,7 +66,7 @@ func personKey(team, member string) string { return prefix + "{" + team + "}:per
 // assigned last; 30 days after the last change.
 func cardsKey(team, chat string) string { return prefix + "{" + team + "}:cards:" + chat }
 
-// reachKey holds who can read a channel; an hour.
+// reachKey holds who can read a channel; ten minutes.
 func reachKey(team, channel string) string { return prefix + "{" + team + "}:reach:" + channel }
 
 // leaderKey names the process that follows the team's inbox; 15 s.

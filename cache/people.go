@@ -15,6 +15,7 @@ import (
 const (
 	linkLife   = 24 * time.Hour
 	personLife = time.Hour
+	reachLife  = 10 * time.Minute // so long may a customer's name be shown in a channel that was just shared
 	cardsLife  = 30 * 24 * time.Hour
 
 	cardsKept = 50 // of one conversation: the newest
@@ -42,11 +43,10 @@ type Person struct {
 type Card struct {
 	Channel string `json:"-"`
 	TS      string `json:"-"`
-	Job     string `json:"job,omitempty"`   // the job that posted it
-	Shows   string `json:"hash,omitempty"`  // a digest of what it shows
-	Reach   Reach  `json:"reach,omitempty"` // who can read it
-	Link    string `json:"link,omitempty"`  // in somebody's message, which unfolded to the card; "" for a message of the bot's own
-	For     string `json:"for,omitempty"`   // the Slack user in whose direct messages it stands; "" in a channel
+	Job     string `json:"job,omitempty"`  // the job that posted it
+	Shows   string `json:"hash,omitempty"` // a digest of what it shows
+	Link    string `json:"link,omitempty"` // in somebody's message, which unfolded to the card; "" for a message of the bot's own
+	For     string `json:"for,omitempty"`  // the Slack user in whose direct messages it stands; "" in a channel
 }
 
 // Via says through whom a conversation was assigned last by the bot.
@@ -186,11 +186,22 @@ func (r reading) known() Known {
 
 func (card Card) field() string { return card.Channel + " " + card.TS }
 
-// SetReach keeps for an hour who can read a channel.
+// Reach finds who can read a channel; ReachUnknown for a miss.
+func (c *Cache) Reach(ctx context.Context, team, channel string) (Reach, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	r, err := c.rdb.Get(ctx, reachKey(team, channel)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return ReachUnknown, fmt.Errorf("reading from Redis: %w", err)
+	}
+	return Reach(r), nil
+}
+
+// SetReach keeps for ten minutes who can read a channel.
 func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), personLife).Err(); err != nil {
+	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err(); err != nil {
 		return fmt.Errorf("writing to Redis: %w", err)
 	}
 	return nil

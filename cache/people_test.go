@@ -59,7 +59,7 @@ var (
 )
 
 func card(n int) cache.Card {
-	return cache.Card{Channel: "C1", TS: fmt.Sprintf("1772452800.%06d", n), Job: "7.8.9", Shows: "0a1b", Reach: cache.Shared}
+	return cache.Card{Channel: "C1", TS: fmt.Sprintf("1772452800.%06d", n), Job: "7.8.9", Shows: "0a1b"}
 }
 
 func TestLink(t *testing.T) {

@@ -254,6 +254,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"answered_no":           slackui.Answered("U0GRACE", n.holder, false),
 		"unlinked_mine":         slackui.Unlinked(""),
 		"unlinked_hers":         slackui.Unlinked("U0GRACE"),
+		"closed":                slackui.Closed("/invent"),
 		"withdrawn_mine":        slackui.Withdrawn(""),
 		"withdrawn_hers":        slackui.Withdrawn("U0GRACE"),
 		"resumed":               slackui.Resumed(),

@@ -685,6 +685,11 @@ func Withdrawn(person string) Message {
 	return *say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
 }
 
+// Closed stands in the place of a card in the direct messages of somebody who may not read conversations any more.
+func Closed(command string) Message {
+	return *say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami` says why.")
+}
+
 // Resumed tells a person that what they asked for before is carried out now.
 func Resumed() Message {
 	return *say("You are linked now, so I'm carrying out what you asked for before.")

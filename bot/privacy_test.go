@@ -1,0 +1,133 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// hidden wants that the customer's name doesn't stand on a card.
+func (w *world) hidden(card *slacktest.Message, name string) {
+	w.t.Helper()
+	if text := card.Now().Text; strings.Contains(text, name) {
+		w.t.Errorf("it reads %q", text)
+	}
+}
+
+// TestToldWhoMayRead: a conversation's card and a note go by direct message to nobody who may not read conversations.
+func TestToldWhoMayRead(t *testing.T) {
+	t.Parallel()
+	t.Run("nothing to a member who isn't active", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.has("chat_1", "mem_grace")
+		w.invent.SetMember("mem_grace", func(m *invent.Member) { m.Status = "INACTIVE" })
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		card := w.shared("chat_1", "Jane Doe")
+		w.acknowledged(w.ada.Press(card, "Take over"))
+		w.support.ExpectUpdate(card, "@ada")
+		w.ada.ExpectPrivate(w.support, "It was Grace's before")
+		emptied(t, store)
+	})
+	t.Run("nothing to a guest whom an admin linked before; the note goes back", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.invent.AddMember(invent.Member{ID: "mem_penguin", UserID: "usr_penguin", Name: "Penguin", Email: "penguin@other.example"})
+		w.linkedByHand(store, w.linus, "mem_penguin")
+		w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.Guest = true })
+		card := w.shared("chat_1", "Nobody")
+		w.acknowledged(w.ada.Press(card, "Assign…"))
+		modal := w.ada.ExpectModal("Assign a conversation")
+		w.offered(w.ada, modal, "penguin", some)
+		w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Penguin", "note_text": "some words"}))
+		if text := w.support.ExpectUpdate(card, "Penguin").Text; strings.Contains(text, "@linus") {
+			t.Errorf("it reads %q", text)
+		}
+		w.ada.ExpectPrivate(w.support, "could not be delivered", "some words")
+		w.ada.ExpectPrivate(w.support, "Penguin has it")
+		emptied(t, store)
+	})
+	t.Run("an equal e-mail wins over an admin's link", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.invent.AddMember(invent.Member{ID: "mem_penguin", UserID: "usr_penguin", Name: "Penguin", Email: "penguin@example.com"})
+		penguin := w.slack.AddUser(slacktest.User{ID: "UPENGUIN", Name: "penguin", Email: "penguin@example.com"})
+		w.linkedByHand(store, w.joan, "mem_penguin") // long ago
+		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 penguin@example.com"))
+		w.support.ExpectMessage("chat_1", "@penguin")
+		penguin.ExpectDM("This conversation is yours")
+		w.ada.ExpectPrivate(w.support, "Penguin has it")
+		emptied(t, store)
+	})
+}
+
+// TestCardOfALeaverIsClosed: the card in the direct messages of somebody who may not read conversations any more tells nothing new.
+func TestCardOfALeaverIsClosed(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	w.support.ExpectMessage("@grace")
+	hers := w.grace.ExpectDM("Jane Doe")
+	w.ada.ExpectPrivate(w.support, "Grace has it")
+	w.slack.SetUser("UGRACE", func(u *slacktest.User) { u.Guest = true })
+	clock.pass(3 * time.Hour)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Customer, c.Unseen = "Mary New-Name", 77 })
+	w.acknowledged(w.joan.Types(w.support, "/invent release chat_1"))
+	late := w.joan.ExpectPrivate(w.support, "Grace has had it")
+	w.acknowledged(w.joan.Press(late, "Take over"))
+	w.grace.DM().ExpectUpdate(hers, "This card is closed", "/invent whoami")
+	w.hidden(hers, "Mary")
+	emptied(t, store)
+	w.slack.IgnoreLeftovers() // the others hear of it
+}
+
+// TestChannelSharedLater: a customer's name stays out of a channel that other organisations can read, also on a card that was posted before.
+func TestChannelSharedLater(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada", "Jane Doe")
+	w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
+	// What was known of it is forgotten after a while.
+	if err := store.SetReach(t.Context(), w.slack.TeamID(), w.support.ID, cache.ReachUnknown); err != nil {
+		t.Fatal(err)
+	}
+	other := w.slack.AddChannel(slacktest.Channel{ID: "COTHER", Name: "other", BotIsMember: true})
+	w.acknowledged(w.ada.Types(other, "/invent release chat_1"))
+	other.ExpectMessage("Nobody", "Jane Doe")
+	w.support.ExpectUpdate(card, "Nobody", "a customer")
+	w.hidden(card, "Jane")
+}
+
+// TestNameStaysOutOfTheQuestionedCard: a card in a shared channel is redrawn without the customer's name, also when the button was
+// pressed in a direct message.
+func TestNameStaysOutOfTheQuestionedCard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
+	w.serve()
+	card := w.shared("chat_1", "Nobody")
+	w.has("chat_1", "mem_grace")
+	// Her private words find no way but a direct message.
+	w.slack.Fault(slacktest.Fault{Method: "chat.postEphemeral", Error: "user_not_in_channel"})
+	undo := w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+	w.acknowledged(w.ada.Press(card, "Take"))
+	late := w.ada.ExpectDM("Grace has had it")
+	undo()
+	w.support.ExpectUpdate(card, "@grace")
+	w.acknowledged(w.ada.Press(late, "Take over"))
+	w.support.ExpectUpdate(card, "@ada", "a customer")
+	w.hidden(card, "Jane")
+	w.slack.IgnoreLeftovers()
+}
