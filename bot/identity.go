@@ -261,7 +261,7 @@ func (b *Bot) onSlack(ctx context.Context, t *Team, u *invent.AssignedUser) (p c
 func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) (string, error) {
 	hand, err := b.cache.HandLinks(ctx, t.ID)
 	if err != nil || len(hand) == 0 {
-		return "", err //nolint:wrapcheck // said by the caller
+		return "", err
 	}
 	list, err := t.roster(ctx, b.now().Add(-linkFresh), b.now)
 	if err != nil {
