@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"inventbot/bot/slacktest"
 	"inventbot/cache"
@@ -382,6 +385,35 @@ func TestWrongSettings(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "s3cret") {
 		t.Error("a value is printed")
+	}
+}
+
+// TestWrongSetting: what is wrong among right settings is reported, each once, and nothing else.
+func TestWrongSetting(t *testing.T) {
+	for _, c := range []struct {
+		set   map[string]string
+		wrong []string
+	}{
+		{map[string]string{"ASSIGN_OTHERS": ","}, []string{"ASSIGN_OTHERS"}}, // no role is not everybody
+		{map[string]string{"ASSIGN_OTHERS": " , ,"}, []string{"ASSIGN_OTHERS"}},
+	} {
+		t.Run(fmt.Sprint(c.set), func(t *testing.T) {
+			for name, value := range map[string]string{"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN": "t", "INVENT_API_KEY": "k"} {
+				t.Setenv(name, value)
+			}
+			for name, value := range c.set {
+				t.Setenv(name, value)
+			}
+			_, problems := load()
+			var wrong []string
+			for _, p := range problems {
+				name, _, _ := strings.Cut(p, ": ")
+				wrong = append(wrong, name)
+			}
+			if diff := cmp.Diff(c.wrong, wrong); diff != "" {
+				t.Errorf("reported (-want +got), with %q:\n%s", problems, diff)
+			}
+		})
 	}
 }
 

@@ -161,6 +161,9 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if s.AssignOthers != "members" {
 		s.roles = list(strings.ToUpper(s.AssignOthers))
+		if len(s.roles) == 0 { // no role at all would let everybody
+			wrong("ASSIGN_OTHERS", "names no role")
+		}
 		for _, role := range s.roles {
 			if !slices.Contains([]string{"ADMIN", "DEVELOPER", "MANAGER", "AGENT"}, role) {
 				wrong("ASSIGN_OTHERS", "is neither members nor a list of ADMIN, DEVELOPER, MANAGER, AGENT")
