@@ -46,7 +46,7 @@ func ToChannels(channels []string) Routes {
 	return r
 }
 
-var channelID = regexp.MustCompile(`^[CG][A-Z0-9]{2,}$`)
+var channelID = regexp.MustCompile(`^[CG][A-Z0-9]+$`)
 
 // IsChannel says whether s is the id of a channel of Slack's.
 func IsChannel(s string) bool { return channelID.MatchString(s) }

@@ -417,6 +417,23 @@ func TestWrongSetting(t *testing.T) {
 	}
 }
 
+// TestHandoffChannels: ids may be short, and a channel that is named twice is one.
+func TestHandoffChannels(t *testing.T) {
+	for name, value := range map[string]string{
+		"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN": "t", "INVENT_API_KEY": "k", "HANDOFF_CHANNEL": "C2, C1,C2",
+	} {
+		t.Setenv(name, value)
+	}
+	s, problems := load()
+	var channels []string
+	for _, rule := range s.routes.Rules {
+		channels = append(channels, rule.Channel)
+	}
+	if diff := cmp.Diff([]string{"C1", "C2"}, channels); diff != "" || len(problems) > 0 {
+		t.Errorf("announces in (-want +got), with %q:\n%s", problems, diff)
+	}
+}
+
 // TestSocketMode is a bot that nobody can call: it needs no signing secret, and takes its work through connections of its own.
 func TestSocketMode(t *testing.T) {
 	t.Parallel()

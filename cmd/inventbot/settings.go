@@ -187,6 +187,8 @@ func (s *settings) check(wrong func(name, what string)) {
 // checkHandoffs reads where handoffs are announced.
 func (s *settings) checkHandoffs(wrong func(name, what string)) {
 	channels := list(s.HandoffChannel)
+	slices.Sort(channels)
+	channels = slices.Compact(channels) // one that is named twice gets each announcement once
 	for _, c := range channels {
 		if !bot.IsChannel(c) {
 			wrong("HANDOFF_CHANNEL", "is not a list of Slack channel ids such as C012ABCDEF")
