@@ -396,6 +396,26 @@ func TestWrongSetting(t *testing.T) {
 	}{
 		{map[string]string{"ASSIGN_OTHERS": ","}, []string{"ASSIGN_OTHERS"}}, // no role is not everybody
 		{map[string]string{"ASSIGN_OTHERS": " , ,"}, []string{"ASSIGN_OTHERS"}},
+		{map[string]string{"ADDR": "127.0.0.1:0"}, nil},
+		{map[string]string{"ADDR": ":99999"}, []string{"ADDR"}},
+		{map[string]string{"ADDR": ":-1"}, []string{"ADDR"}},
+		{map[string]string{"ADDR": ":0x50"}, []string{"ADDR"}},
+		{map[string]string{"ADDR": "127.0.0.1:"}, []string{"ADDR"}},
+		{map[string]string{"PORT": "8081"}, nil},
+		{map[string]string{"PORT": "99999"}, []string{"PORT"}},
+		{map[string]string{"ADDR": ":8080", "PORT": "http"}, []string{"PORT"}},
+		{map[string]string{"SLACK_API_URL": "https://slack.example.com/api/?team=1"}, []string{"SLACK_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "https://invent.example.com/?"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "https://invent.example.com#v1"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"PUBLIC_URL": "https://bot.example.com?a=b"}, []string{"PUBLIC_URL"}},
+		{map[string]string{"INVENT_CHAT_URL": "https://desk.example.com/?tab=inbox#{chat_id}"}, nil},
+		{map[string]string{"INVENT_ORG_ID": "."}, []string{"INVENT_ORG_ID"}},
+		{map[string]string{"INVENT_ORG_ID": ".."}, []string{"INVENT_ORG_ID"}},
+		{map[string]string{"LOG_LEVEL": "INFO+3"}, []string{"LOG_LEVEL"}},
+		{map[string]string{"LOG_LEVEL": "Warn"}, nil},
+		{map[string]string{"SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": ""}, nil},
+		{map[string]string{"SLACK_APP_TOKEN": "xoxb-1"}, []string{"SLACK_APP_TOKEN"}},
+		{map[string]string{"SLACK_APP_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": ""}, []string{"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}},
 	} {
 		t.Run(fmt.Sprint(c.set), func(t *testing.T) {
 			for name, value := range map[string]string{"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN": "t", "INVENT_API_KEY": "k"} {
@@ -459,8 +479,8 @@ func TestWrongAppToken(t *testing.T) {
 	t.Setenv("SLACK_APP_TOKEN", "xoxb-s3cret")
 	var out bytes.Buffer
 	code := run(t.Context(), nil, &out)
-	if code != 2 || !strings.Contains(out.String(), "SLACK_APP_TOKEN:") || strings.Contains(out.String(), "SLACK_SIGNING_SECRET") || strings.Contains(out.String(), "s3cret") {
-		t.Errorf("exit code %d and %q, want 2, the wrong token reported without its value, and no signing secret missed", code, out.String())
+	if code != 2 || !strings.Contains(out.String(), "SLACK_APP_TOKEN:") || !strings.Contains(out.String(), "SLACK_SIGNING_SECRET:") || strings.Contains(out.String(), "s3cret") {
+		t.Errorf("exit code %d and %q, want 2, and both the wrong token, without its value, and the missing secret reported", code, out.String())
 	}
 }
 

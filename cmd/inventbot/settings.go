@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -91,40 +92,42 @@ func load() (settings, []string) {
 
 // check reports what is set wrongly and fills in what follows from the settings.
 func (s *settings) check(wrong func(name, what string)) {
-	if s.Addr == "" && s.Port != "" {
-		if n, err := strconv.ParseUint(s.Port, 10, 16); err != nil || n == 0 {
-			wrong("PORT", "is not a port number from 1 to 65535")
-		}
-		s.Addr = ":" + s.Port
+	if n, err := strconv.ParseUint(s.Port, 10, 16); s.Port != "" && (err != nil || n == 0) {
+		wrong("PORT", "is not a port number from 1 to 65535")
+		s.Port = ""
 	}
 	if s.Addr == "" {
-		s.Addr = ":8080"
+		s.Addr = ":" + cmp.Or(s.Port, "8080")
 	}
-	if _, port, err := net.SplitHostPort(s.Addr); err != nil || port == "" {
+	if _, port, err := net.SplitHostPort(s.Addr); err != nil {
 		wrong("ADDR", "is not host:port, such as :8080")
+	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		wrong("ADDR", "holds no port number from 0 (any that is free) to 65535")
 	}
 	s.secrets, s.admins = list(s.SlackSigningSecret), list(s.Admins)
-	switch {
-	case s.SlackAppToken != "" && !strings.HasPrefix(s.SlackAppToken, "xapp-"):
+	socket := strings.HasPrefix(s.SlackAppToken, "xapp-")
+	if s.SlackAppToken != "" && !socket {
 		wrong("SLACK_APP_TOKEN", "is not an app-level token: those begin with xapp-")
-	case s.SlackAppToken != "":
+	}
+	switch {
+	case socket: // nobody signs
 	case s.SlackSigningSecret == "":
 		wrong("SLACK_SIGNING_SECRET", "is not set, and the bot can't work without it (but under Socket Mode, with SLACK_APP_TOKEN)")
 	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
-	if u := s.address("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
+	if u := s.base("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
 		s.slackHost = u.Host
 	}
 	if !strings.HasSuffix(s.SlackAPIURL, "/") {
 		s.SlackAPIURL += "/"
 	}
 	if s.PublicURL != "" {
-		s.address("PUBLIC_URL", s.PublicURL, wrong)
+		s.base("PUBLIC_URL", s.PublicURL, wrong)
 		s.PublicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	api := s.address("INVENT_API_URL", s.InventAPIURL, wrong)
-	if strings.ContainsAny(s.InventOrgID, "/?#% ") {
+	api := s.base("INVENT_API_URL", s.InventAPIURL, wrong)
+	if strings.ContainsAny(s.InventOrgID, "/?#% ") || s.InventOrgID == "." || s.InventOrgID == ".." {
 		wrong("INVENT_ORG_ID", "is not the id of an organisation")
 	}
 	if before, _, ok := strings.Cut(s.InventChatURL, "{chat_id}"); !ok {
@@ -176,7 +179,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	if s.guests, err = strconv.ParseBool(s.AllowGuests); err != nil {
 		wrong("ALLOW_GUESTS", "is not true or false")
 	}
-	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil {
+	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil || strings.ContainsAny(s.LogLevel, "+-") { // slog reads levels between them, too
 		wrong("LOG_LEVEL", "is not debug, info, warn or error")
 	}
 	if s.LogFormat != "json" && s.LogFormat != "text" {
@@ -232,6 +235,15 @@ func list(s string) []string {
 		}
 	}
 	return items
+}
+
+// base reads an address that paths are put behind.
+func (s *settings) base(name, raw string, wrong func(name, what string)) *url.URL {
+	if strings.ContainsAny(raw, "?#") {
+		wrong(name, "has a ? or #, behind which no path can follow")
+		return nil
+	}
+	return s.address(name, raw, wrong)
 }
 
 // address reads an https address. Keys travel to it, so plain http is for this machine only.
