@@ -245,12 +245,30 @@ func TestRulesAreReadStrictly(t *testing.T) {
 		"a name for a channel": {"routes: [{channel: '#support'}]", "channel is not"},
 		"half a quiet time":    {"routes: [{channel: C012, quiet: {from: '22:00'}}]", "quiet needs"},
 		"an unknown zone":      {"routes: [{channel: C012, quiet: {from: '22:00', to: '07:00', zone: Moon}}]", "quiet needs"},
-		"an empty condition":   {"routes: [{channel: C012, kind: ''}]", "without a value"},
+		"an empty condition":   {"routes: [{channel: C012, kind: ''}]", "line 1: a condition is a word"},
+		"a list of lists":      {"routes:\n- {channel: C012, kind: [[email]]}\n- {chanel: C012}", "line 2: a condition is a word"},
+		"no value at all":      {"routes:\n- channel: C012\n  kind:\n", "line 3: kind is without a value"},
+		"null":                 {"routes:\n- {channel: C012, language: ~}", "language is without a value"},
+		"null in a list":       {"routes:\n- {channel: C012, kind: [email, null]}", "an entry of a list is without a value"},
+		"no quiet time":        {"routes:\n- channel: C012\n  quiet:", "quiet is without a value"},
+		"an empty file":        {"# none yet\n", "no routes"},
+		"another form":         {"routes: C012", "line 1: it has another form"},
+		"another form within":  {"routes:\n- C012\n- channel: [C012]", "line 3: it has another form"},
+		"twice":                {"routes: [{channel: C012, channel: C013}]", "already defined"},
+		"a second document":    {"routes: [{channel: C012}]\n---\nroutes: [{channel: C013}]", "behind its end"},
+		"something behind it":  {"routes: [{channel: C012}]\n...\n[", "behind its end"},
 		"rules behind all":     {"routes: [{channel: C012}, {channel: C013}]", "never reached"},
 		"several, all told":    {"routes: [{channel: x}, {channel: y}]", "number 2"},
 	} {
-		if _, err := bot.ReadRoutes(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.says) {
+		_, err := bot.ReadRoutes(strings.NewReader(c.file))
+		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: read with %v, want an error with %q", name, err, c.says)
+			continue
+		}
+		for _, source := range []string{"EOF", "struct", "unmarshal", "yaml:", "bot."} {
+			if strings.Contains(err.Error(), source) {
+				t.Errorf("%s: %q holds %s, which says nothing to people", name, err, source)
+			}
 		}
 	}
 }

@@ -72,10 +72,13 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 	if err != nil {
 		return Routes{}, fmt.Errorf("reading it: %w", err)
 	}
+	if err := oneDocument(text); err != nil {
+		return Routes{}, err
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
-		return Routes{}, fmt.Errorf("it isn't YAML of the expected form: %w", err)
+	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		return Routes{}, inWords(err)
 	}
 	if len(file.Routes) == 0 {
 		return Routes{}, errors.New("it names no routes")
@@ -114,6 +117,55 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 	return routes, errors.Join(problems...)
 }
 
+// oneDocument answers what decoding would pass over: what stands behind the first document, and what was left without a value, which would
+// read as not being there and so as no condition.
+func oneDocument(text []byte) error {
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	var first, second yaml.Node
+	if err := d.Decode(&first); errors.Is(err, io.EOF) {
+		return nil // empty
+	} else if err != nil {
+		return inWords(err)
+	}
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		return errors.New("it goes on behind its end (--- or ...), where nothing would be read")
+	}
+	return errors.Join(empties(&first)...)
+}
+
+// empties answers the names in a node that have no value.
+func empties(n *yaml.Node) (problems []error) {
+	for i, c := range n.Content {
+		switch null := c.ShortTag() == "!!null"; {
+		case null && n.Kind == yaml.MappingNode && i%2 == 1:
+			problems = append(problems, fmt.Errorf("line %d: %s is without a value", c.Line, n.Content[i-1].Value))
+		case null && n.Kind == yaml.SequenceNode:
+			problems = append(problems, fmt.Errorf("line %d: an entry of a list is without a value", c.Line))
+		}
+		problems = append(problems, empties(c)...)
+	}
+	return problems
+}
+
+var (
+	unknownName = regexp.MustCompile(`field (\S+) not found in type .*`)
+	otherForm   = regexp.MustCompile("cannot unmarshal (?s:.*)")
+)
+
+// inWords says what YAML found, in words for who wrote the file instead of who wrote this one.
+func inWords(err error) error {
+	form, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		return errors.New("it isn't YAML: " + strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	var problems []error
+	for _, e := range form.Errors {
+		e = unknownName.ReplaceAllString(e, "nothing is called $1")
+		problems = append(problems, errors.New(otherForm.ReplaceAllString(e, "it has another form than the README's example")))
+	}
+	return errors.Join(problems...)
+}
+
 // words is one word, or a list of them.
 type words []string
 
@@ -121,16 +173,13 @@ type words []string
 func (w *words) UnmarshalYAML(n *yaml.Node) error {
 	var list []string
 	if n.Kind == yaml.ScalarNode {
-		var one string
-		if err := n.Decode(&one); err != nil {
-			return fmt.Errorf("a word: %w", err)
-		}
-		list = []string{one}
-	} else if err := n.Decode(&list); err != nil {
-		return fmt.Errorf("a list of words: %w", err)
+		list = []string{n.Value}
+	} else if n.Decode(&list) != nil {
+		list = nil
 	}
 	if slices.Contains(list, "") || len(list) == 0 {
-		return errors.New("a condition without a value")
+		// Of this type, so that it stands beside what else is wrong.
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a condition is a word, or a list of words", n.Line)}}
 	}
 	*w = list
 	return nil
