@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -198,7 +199,7 @@ func (d *doctor) persistence(is cache.Condition) {
 const fromAppPage = "copy the Bot User OAuth Token (xoxb-...) from the app's page, OAuth & Permissions, to SLACK_BOT_TOKEN"
 
 // workspace looks at the token, what it may do, and the clock, and answers the confirmed e-mails of the workspace's
-// people (case folded); nil when they can't be listed.
+// people (case folded); nil when Slack doesn't tell them.
 func (d *doctor) workspace(ctx context.Context) map[string]bool {
 	const part = "slack"
 	who, err := d.slack.AuthTestContext(ctx)
@@ -229,16 +230,25 @@ func (d *doctor) scopes(granted string) {
 		return
 	}
 	has := list(granted)
-	for _, s := range scopes() {
+	mend := "bring the app's manifest up to date (" + d.manifest() + "), then install the app again"
+	for _, s := range scopes(d.settings.SlackCommand) {
 		switch {
 		case slices.Contains(has, s.name):
 			d.add(part, "scope "+s.name, good, "granted, for: "+s.feature, "")
 		case slices.Contains(vital, s.name):
-			d.add(part, "scope "+s.name, bad, "missing, and needed for: "+s.feature, "bring the app's manifest up to date (inventbot manifest), then install the app again")
+			d.add(part, "scope "+s.name, bad, "missing, and needed for: "+s.feature, mend)
 		default:
-			d.add(part, "scope "+s.name, off, "missing, and needed for: "+s.feature, "bring the app's manifest up to date (inventbot manifest), then install the app again")
+			d.add(part, "scope "+s.name, off, "missing, and needed for: "+s.feature, mend)
 		}
 	}
+}
+
+// manifest is the command that prints this bot's manifest.
+func (d *doctor) manifest() string {
+	if d.settings.SlackAppToken != "" {
+		return "inventbot manifest --socket"
+	}
+	return "inventbot manifest --url " + cmp.Or(d.settings.PublicURL, "https://...")
 }
 
 func (d *doctor) clock(ahead time.Duration) {
@@ -282,12 +292,18 @@ func (d *doctor) people(ctx context.Context) map[string]bool {
 		d.add("slack", "people", unchecked, "they can't be listed: "+word, "")
 		return nil
 	}
-	emails := map[string]bool{}
+	var emails map[string]bool // stays nil when nobody shows one: then the scope users:read.email is missing
 	ids := map[string]bool{}
 	for i := range users {
 		u := &users[i]
 		ids[u.ID] = true
-		if !u.IsBot && !u.Deleted && u.IsEmailConfirmed && u.Profile.Email != "" {
+		if u.IsBot || u.Profile.Email == "" {
+			continue
+		}
+		if emails == nil {
+			emails = map[string]bool{}
+		}
+		if !u.Deleted && u.IsEmailConfirmed {
 			emails[invent.FoldEmail(u.Profile.Email)] = true
 		}
 	}
@@ -305,7 +321,7 @@ func (d *doctor) way(ctx context.Context) {
 	switch {
 	case d.settings.SlackAppToken != "":
 		if _, _, err := d.slack.StartSocketModeContext(ctx); err != nil {
-			d.slackFails("Socket Mode", bad, err, "turn Socket Mode on (inventbot manifest --socket), and make an app-level token with connections:write for SLACK_APP_TOKEN")
+			d.slackFails("Socket Mode", bad, err, "turn Socket Mode on ("+d.manifest()+"), and make an app-level token with connections:write for SLACK_APP_TOKEN")
 			return
 		}
 		d.add(part, "Socket Mode", good, "Slack lets the bot connect", "")
@@ -424,7 +440,7 @@ func (d *doctor) contract(ctx context.Context) {
 		case n.vital:
 			d.add(part, line, bad, "not found; off: "+n.feature, "see whether INVENT_API_URL is Invent's API; if it is, update the bot")
 		default:
-			d.add(part, line, off, "not found; off: "+n.feature, "update the bot when Invent offers it")
+			d.add(part, line, off, "not found; off: "+n.feature, "wait until Invent offers it: the bot looks every hour, and turns it on then")
 		}
 	}
 }
@@ -455,15 +471,16 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 	if twice > 0 {
 		d.add(part, "e-mails", off, fmt.Sprintf("%d belong to more than one member each; those can't act", twice), "give every member an e-mail of their own in Invent")
 	}
+	link := d.settings.SlackCommand + " link @person <e-mail in Invent>"
 	switch {
 	case emails == nil:
-		d.add(part, checked, unchecked, fmt.Sprintf("%d are active; how many are on Slack is not known", active), "")
+		d.add(part, checked, unchecked, fmt.Sprintf("%d are active; how many of them are on Slack is not known without the e-mails of its users", active), "")
 	case active == 0:
 		d.add(part, checked, bad, "none is active, and only active members may act", "invite the team into Invent")
 	case equal == 0:
-		d.add(part, checked, off, fmt.Sprintf("%d are active, and none has the confirmed e-mail of a Slack user", active), "let an admin type /invent link @person <e-mail in Invent>")
+		d.add(part, checked, off, fmt.Sprintf("%d are active, and none has the confirmed e-mail of a Slack user", active), "let an admin type "+link)
 	case equal < active:
-		d.add(part, checked, good, fmt.Sprintf("%d are active, %d have the confirmed e-mail of a Slack user", active, equal), "for the others, if they are on Slack: /invent link @person <e-mail in Invent>")
+		d.add(part, checked, good, fmt.Sprintf("%d are active, %d have the confirmed e-mail of a Slack user", active, equal), "for the others, if they are on Slack: "+link)
 	default:
 		d.add(part, checked, good, fmt.Sprintf("%d are active, and all have the confirmed e-mail of a Slack user", active), "")
 	}

@@ -92,7 +92,7 @@ func (r report) wants(t *testing.T, code int, s state, words ...string) {
 		t.Errorf("exit code %d, want %d", r.Code, code)
 	}
 	for _, f := range r.Findings {
-		line := f.Part + " " + f.Checked + ": " + f.Result
+		line := f.Part + " " + f.Checked + ": " + f.Result + " -> " + f.Mend
 		if f.State == s && !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
 			return
 		}
@@ -160,7 +160,13 @@ func TestDoctor(t *testing.T) {
 		},
 		"a scope that is missing": {func(_ *testing.T, w *world) {
 			w.slack.SetScopes("commands", "chat:write", "users:read", "channels:read", "groups:read", "im:read", "mpim:read")
-		}, 1, off, []string{"slack scope users:read.email", "missing", "e-mail"}},
+		}, 1, off, []string{"slack scope users:read.email", "missing", "e-mail", "inventbot manifest --url https://..."}},
+		"members whose e-mails Slack doesn't show": {func(_ *testing.T, w *world) {
+			w.slack.SetScopes("commands", "chat:write", "users:read", "channels:read", "groups:read", "im:read", "mpim:read")
+		}, 1, unchecked, []string{"invent members", "not known without the e-mails"}},
+		"the command under its own name": {func(_ *testing.T, w *world) {
+			w.settings["SLACK_COMMAND"] = "/support"
+		}, 1, good, []string{"slack scope commands", "the command /support"}},
 		"a scope without which nothing works": {func(_ *testing.T, w *world) {
 			w.slack.AllowComplaint("missing_scope")
 			w.slack.SetScopes("commands", "chat:write")
@@ -207,7 +213,7 @@ func TestDoctor(t *testing.T) {
 			w.invent.Fault(inventtest.Fault{Path: "/openapi.json", Status: 404})
 		}, 1, off, []string{"invent contract", "documented in public"}},
 		"an Invent without the inbox": {
-			func(_ *testing.T, w *world) { w.invent.LeaveOut("GET /orgs/{org_id}/inbox") }, 1, off, []string{"/inbox", "not found; off"},
+			func(_ *testing.T, w *world) { w.invent.LeaveOut("GET /orgs/{org_id}/inbox") }, 1, off, []string{"/inbox", "not found; off", "looks every hour"},
 		},
 		"an Invent without the assignment": {
 			func(_ *testing.T, w *world) { w.invent.LeaveOut("PATCH /chats/{chat_id}/state/assign") }, 2, bad, []string{"/state/assign", "not found; off"},
@@ -215,7 +221,8 @@ func TestDoctor(t *testing.T) {
 		"members who aren't on Slack": {func(_ *testing.T, w *world) {
 			w.invent.AddMember(invent.Member{ID: "mem_grace", Name: "Grace", Email: "grace@example.com"})
 			w.invent.AddMember(invent.Member{ID: "mem_gone", Name: "Gone", Email: "gone@example.com", Status: "DISABLED"})
-		}, 1, good, []string{"invent members", "2 are active, 1 have"}},
+			w.settings["SLACK_COMMAND"] = "/support"
+		}, 1, good, []string{"invent members", "2 are active, 1 have", "/support link @person"}},
 		"members of whom none is on Slack": {func(_ *testing.T, w *world) {
 			w.slack.SetUser("UADA", func(u *slacktest.User) { u.EmailUnconfirmed = true })
 		}, 1, off, []string{"invent members", "none has"}},
@@ -251,6 +258,8 @@ func TestDoctorSocketMode(t *testing.T) {
 	delete(w.settings, "SLACK_SIGNING_SECRET")
 	w.settings["SLACK_APP_TOKEN"] = w.slack.AppToken()
 	w.examine(t).wants(t, 1, good, "slack Socket Mode") // 1: Redis
+	w.slack.SetScopes("commands", "chat:write", "users:read")
+	w.examine(t).wants(t, 1, off, "slack scope links:read", "inventbot manifest --socket")
 	w.slack.AllowComplaint("invalid_auth")
 	w.settings["SLACK_APP_TOKEN"] = "xapp-of-another"
 	w.examine(t).wants(t, 2, bad, "slack Socket Mode", "invalid_auth")

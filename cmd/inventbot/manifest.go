@@ -84,9 +84,9 @@ type scope struct{ name, feature string }
 var scopeLine = regexp.MustCompile(`(?m)^      - ([a-z:.]+) # (.+)$`)
 
 // scopes reads from the manifest what the bot's token must be allowed to do.
-func scopes() []scope {
+func scopes(command string) []scope {
 	var text strings.Builder
-	_ = manifest{Command: "/invent", Socket: true}.write(&text) // into memory: it can't fail
+	_ = manifest{Command: command, Socket: true}.write(&text) // into memory: it can't fail
 	var all []scope
 	for _, m := range scopeLine.FindAllStringSubmatch(text.String(), -1) {
 		all = append(all, scope{name: m[1], feature: m[2]})

@@ -92,10 +92,11 @@ func TestScopes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, s := range scopes() {
+	for _, s := range scopes("/support") {
 		names = append(names, s.name)
-		if s.feature == "" || strings.Contains(s.feature, "{{") {
-			t.Errorf("%s: what it is for is %q", s.name, s.feature)
+		// The doctor shows each without the lines above it.
+		if s.feature == "" || strings.Contains(s.feature, "{{") || strings.Contains(s.feature, "the same") || strings.HasPrefix(s.feature, "and ") {
+			t.Errorf("%s: what it is for is %q, which must say it without the others", s.name, s.feature)
 		}
 	}
 	if diff := cmp.Diff(read.OAuth.Scopes.Bot, names); diff != "" {

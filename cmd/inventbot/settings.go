@@ -112,7 +112,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	switch {
 	case socket: // nobody signs
 	case s.SlackSigningSecret == "":
-		wrong("SLACK_SIGNING_SECRET", "is not set, and the bot can't work without it (but under Socket Mode, with SLACK_APP_TOKEN)")
+		wrong("SLACK_SIGNING_SECRET", "is not set: the bot needs it, or else SLACK_APP_TOKEN, for Socket Mode")
 	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
