@@ -6,8 +6,11 @@ import (
 	"path"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"inventbot/slackui"
 )
@@ -46,6 +49,70 @@ func TestReadme(t *testing.T) {
 		if !strings.Contains(readme, "/invent "+c) {
 			t.Errorf("the command %s is missing", c)
 		}
+	}
+}
+
+// TestEnvExample: what deploy/.env.example names is a setting, and what a bot needs is in it.
+func TestEnvExample(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^([A-Z_]+)=$`).FindAllStringSubmatch(string(text), -1) {
+		named[m[1]] = true
+	}
+	known := map[string]bool{"REDIS_PASSWORD": true} // of Compose
+	fields := reflect.TypeFor[settings]()
+	for i := range fields.NumField() {
+		known[fields.Field(i).Tag.Get("envconfig")] = true
+	}
+	for name := range named {
+		if !known[name] {
+			t.Errorf("%s is no setting", name)
+		}
+	}
+	for _, name := range []string{"REDIS_URL", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "INVENT_API_KEY", "HANDOFF_ROUTES"} {
+		if !named[name] {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
+// TestReplicasShareTheRate: the replicas under Kubernetes make together as many calls as one process by default.
+func TestReplicasShareTheRate(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/kubernetes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var deployment struct {
+		Spec struct {
+			Replicas int `yaml:"replicas"`
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Env []struct {
+							Name  string `yaml:"name"`
+							Value string `yaml:"value"`
+						} `yaml:"env"`
+					} `yaml:"containers"`
+				} `yaml:"spec"`
+			} `yaml:"template"`
+		} `yaml:"spec"`
+	}
+	if err := yaml.Unmarshal(text, &deployment); err != nil { // the first document
+		t.Fatal(err)
+	}
+	rate := defaultRate
+	for _, env := range deployment.Spec.Template.Spec.Containers[0].Env {
+		if env.Name == "INVENT_RATE" {
+			rate, _ = strconv.Atoi(env.Value)
+		}
+	}
+	if all := deployment.Spec.Replicas * rate; all != defaultRate {
+		t.Errorf("%d replicas make %d calls a minute, want %d", deployment.Spec.Replicas, all, defaultRate)
 	}
 }
 
