@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/slack-go/slack"
 
 	"inventbot/bot"
@@ -229,6 +230,11 @@ func TestBrowserFlows(t *testing.T) {
 	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who_pick"]`))
 	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.value === 'Grace Example')`)
 	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.innerText.includes("won't be notified here") || o.label.includes("won't be notified here"))`)
+	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "somebody else") // which isn't offered, so it can't be chosen
+	b.keys(`[data-testid="modal"] [data-action="note_text"]`, "")
+	b.sees(`[data-testid="modal"]`, "Nothing is called somebody else")
+	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.sees(`[data-testid="modal"]`, "Please fill in all that is not optional.")
 	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "Me")
 	b.keys(`[data-testid="modal"] [data-action="note_text"]`, "Call at 5")
 	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
@@ -277,6 +283,50 @@ func TestBrowserFlows(t *testing.T) {
 	b.do(chromedp.Click(`[data-testid="channel-home"]`))
 	b.sees(`[data-testid="home"]`, "You aren't linked")
 	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
+// Without a mouse: buttons, questions and modals are answered by the keyboard, and it goes on where it was when they are drawn anew.
+func TestBrowserKeyboard(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
+	b.types("/invent take chat_jane")
+	b.sees("article h3", "Jane Doe")
+	focus := func(selector, words string) {
+		t.Helper()
+		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`[...document.querySelectorAll(%s)].findLast((n) => n.innerText === %s).focus(); undefined`, quote(selector), quote(words))))
+	}
+	focus("article button", "Release")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.sees(`[data-testid="confirm"]`, "Nobody will have it then")
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.holds(`!document.querySelector('dialog[open]') && document.activeElement.innerText === 'Release'`)
+	b.do(chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
+	b.sees("article:not([data-private])", "Nobody")
+	b.assignee("chat_jane", "")
+	b.holds(`!!document.activeElement.closest('article')`)
+
+	focus("button", "Shortcut: Take a conversation")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.sees(`[data-testid="modal"]`, "Waiting for a human")
+	focus("dialog button", "Take")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.sees(`[data-testid="modal"]`, "it is yours")
+	b.holds(`document.activeElement.dataset.testid === 'modal'`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.holds(`!document.querySelector('dialog[open]')`)
+	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
+// In a window as narrow as a telephone all is one below the other, and nothing sticks out.
+func TestBrowserNarrow(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
+	b.do(chromedp.EmulateViewport(400, 900))
+	b.types("/invent take chat_jane")
+	b.sees("article h3", "Jane Doe")
+	b.holds(`document.documentElement.scrollWidth <= innerWidth`)
+	b.holds(`((m) => m.clientWidth > innerWidth - 40 && m.scrollWidth <= m.clientWidth)(document.querySelector('#messages'))`)
+	b.picture("narrow")
 }
 
 // Of Block Kit, what the bot of today doesn't draw; a modal's way there and back.

@@ -160,7 +160,17 @@ function element(e, context, block) {
       const search = async () => list.replaceChildren(...(await context.search(e, node.value)).map((o) => el('option', { value: o.Text }, o.Description)));
       node.addEventListener('focus', search);
       node.addEventListener('input', (event) => event.inputType !== 'insertReplacementText' && event.inputType && search());
-      read(() => node.value);
+      // As in Slack, only what is offered can be chosen: other words search, and are gone when one goes on.
+      let chosen = node.value;
+      const offered = () => node.value === chosen || [...list.children].some((o) => o.value === node.value);
+      node.addEventListener('change', async () => {
+        if (node.value && !offered()) await search(); // typed faster than answered
+        const error = node.closest('[data-block]')?.querySelector('.error');
+        if (error) error.textContent = !node.value || offered() ? '' : `Nothing is called ${node.value}: choose from the list.`;
+        if (node.value && !offered()) node.value = chosen;
+        chosen = node.value;
+      });
+      read(() => (offered() ? node.value : ''));
       return el('span', {}, node, list);
     }
     case 'plain_text_input': case 'email_text_input': case 'url_text_input': case 'number_input': {

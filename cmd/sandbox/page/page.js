@@ -50,9 +50,10 @@ function put(parent, key, make) {
   key = JSON.stringify(key);
   if (parent.dataset.shows === key) return;
   parent.dataset.shows = key;
-  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.testid : undefined;
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.testid ?? '' : undefined;
   parent.replaceChildren(...make());
-  if (focused) parent.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
+  // What had the focus may be gone; the keyboard goes on from here, not from the top of the page.
+  if (focused !== undefined) (parent.querySelector(`[data-testid="${CSS.escape(focused)}"]`) ?? parent).focus();
 }
 
 function show() {
@@ -288,4 +289,4 @@ function showModal() {
 
 go({});
 if (me.channel === 'home') post('home', me);
-$('input').focus();
+$('input').focus({ preventScroll: true }); // in a narrow window it is further down
