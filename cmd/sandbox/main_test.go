@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -275,5 +277,22 @@ func TestArguments(t *testing.T) {
 				t.Errorf("run(%q) = %d, want %d; it printed %s", c.args, got, c.want, &out)
 			}
 		})
+	}
+}
+
+// TestLoad: what measures the bot works; how fast it is isn't judged here.
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		t.Skip("redis-server is not on the PATH")
+	}
+	var out bytes.Buffer
+	code := run(t.Context(), []string{"load", "-rate", "50", "-duration", "1s", "-people", "5", "-chats", "50", "-mix", "click=4,command=1,show=1"}, &out)
+	said := regexp.MustCompile(`(?m)^sent +(\d+), acknowledged (\d+), told "busy" 0, without a card 0, writes (\d+), jobs left waiting 0$`).FindStringSubmatch(out.String())
+	if code != 0 || said == nil || said[1] == "0" || said[1] != said[2] || said[3] == "0" {
+		t.Errorf("exit code %d, want 0, and as many actions acknowledged as sent:\n%s", code, out.String())
+	}
+	if code := run(t.Context(), []string{"load", "-rate", "0"}, &out); code != 2 {
+		t.Errorf("exit code %d for no rate, want 2", code)
 	}
 }
