@@ -229,6 +229,9 @@ func TestHeldForAnHour(t *testing.T) {
 	for n, chat := range []string{"chat_1", "chat_2"} {
 		w.acknowledged(w.linus.Types(w.support, "/invent take "+chat))
 		w.linus.ExpectPrivate(w.support, "aren't linked", "within an hour")
+		eventually(t, "that it ended before the clock goes on", func(context.Context) bool {
+			return strings.Count(w.log.String(), `"outcome":"not_linked"`) == n+1
+		})
 		clock.pass([]time.Duration{40 * time.Minute, 25 * time.Minute}[n])
 	}
 	w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
@@ -237,7 +240,7 @@ func TestHeldForAnHour(t *testing.T) {
 	w.support.ExpectMessage("chat_2", "@linus")
 	emptied(t, store)
 	w.wrote("chat_2 mem_linus")
-	w.slack.IgnoreLeftovers() // whoami's answer, and "Still on it" by that clock
+	w.linus.ExpectPrivate(w.support, "have the same e-mail")
 }
 
 // linkedByHand links a person as an admin would, without asking.

@@ -920,6 +920,11 @@ func TestWhatFailsATest(t *testing.T) {
 	}{
 		{"nothing", func(*world) {}, nil},
 		{"a message nobody expected", func(w *world) { post(w, "stray") }, []string{"left over (not expected): #support, by chat.postMessage", `"stray"`}},
+		{"a tolerated one doesn't, what it became does", func(w *world) {
+			Tolerates("patience")(w.Workspace)
+			post(w, "Some patience")
+			_, _, _, _ = w.api.UpdateMessage("C1", post(w, "More patience"), slack.MsgOptionText("done", false))
+		}, []string{"left over (not expected)"}},
 		{"an expected one doesn't", func(w *world) { post(w, "x"); w.support.ExpectMessage("x") }, nil},
 		{"a redrawing nobody expected", func(w *world) {
 			ts := post(w, "x")

@@ -103,6 +103,7 @@ type Workspace struct {
 	buckets    map[string]*bucket
 	pauses     map[string]pause
 	ignoring   bool
+	tolerated  []string
 	tickets    map[string]bool // for connections that are to be opened
 	sockets    []*socket
 	envelopes  map[string]*envelope // sent and not acknowledged, by envelope_id
@@ -143,6 +144,11 @@ func AckWithin(d time.Duration) Option { return func(w *Workspace) { w.ackLimit 
 
 // Patience sets how long an expectation waits before it fails; 10 s by default.
 func Patience(d time.Duration) Option { return func(w *Workspace) { w.patience = d } }
+
+// Tolerates lets messages that show these words come without anybody having expected them: what a bot says only where it is slow.
+func Tolerates(words string) Option {
+	return func(w *Workspace) { w.tolerated = append(w.tolerated, words) }
+}
 
 // Start opens a workspace without a test around it. Expectations that are not met return nil and are recorded as complaints.
 // The caller closes it. It panics when no loopback port can be had.

@@ -164,7 +164,7 @@ type world struct {
 func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	t.Helper()
 	w := &world{
-		slack: slacktest.New(t, append([]slacktest.Option{slacktest.Patience(45 * time.Second), slacktest.Scopes(
+		slack: slacktest.New(t, append([]slacktest.Option{slacktest.Patience(45 * time.Second), slacktest.Tolerates("Still on it"), slacktest.Scopes(
 			"commands", "chat:write", "users:read", "users:read.email", "channels:read", "groups:read", "im:read", "mpim:read", "links:read", "links:write")}, opts...)...),
 		invent: inventtest.Start(),
 	}
