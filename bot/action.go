@@ -107,7 +107,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
 		if invent.NotFound(err) && !i.Verb.Inner() {
-			return b.superseded(ctx, t, i, err)
+			gone := invent.Chat{ID: i.Chat, State: invent.ChatState{State: invent.Closed}}
+			return b.superseded(ctx, &scene{team: t, work: w, job: j, chat: gone, people: map[string]cache.Link{i.User: me}}, err)
 		}
 		return "", err
 	}
@@ -134,11 +135,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 }
 
 // superseded answers for a conversation that Invent doesn't know (any more): it may go on under another id.
-func (b *Bot) superseded(ctx context.Context, t *Team, i slackui.Intent, notFound error) (string, error) {
-	id, err := t.Invent.Newer(ctx, i.Chat)
+func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string, error) {
+	i := s.work.Intent
+	id, err := s.team.Invent.Newer(ctx, i.Chat)
 	if err != nil && invent.Temporary(err) {
 		return "", err
 	}
+	s.team.inbox.changed(s.chat, b.now())
+	b.showListAgain(ctx, s, slackui.Message{})
 	if err != nil || id == "" || id == i.Chat {
 		return "", notFound
 	}
@@ -288,6 +292,11 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	case errors.As(err, &no) && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.commandName, i.Verb, no.reason, no.about, held)
+		if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil && !held {
+			if note := b.noteOf(ctx, t, i); note != "" {
+				defer b.whisper(ctx, i, slackui.NoteReturned(nil, note)) // below the reason
+			}
+		}
 	default:
 		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))

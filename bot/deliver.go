@@ -237,11 +237,11 @@ func viaOf(user string, state invent.ChatState) cache.Via {
 // of the conversation.
 func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	i := s.work.Intent
-	card, err := b.place(ctx, s)
-	if err != nil {
-		return err
+	card, unplaced := b.place(ctx, s)
+	if unplaced != nil && temporary(unplaced) {
+		return unplaced
 	}
-	b.passed(drawn, s.job)
+	b.passed(drawn, s.job) // or there is no place for it: whom it concerns must know all the same
 	change := cache.Change{
 		Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card,
 		Deed: cache.Deed{
@@ -249,7 +249,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 		},
 	}
-	if s.work.kept && s.shown(card) {
+	if s.work.kept && unplaced == nil && s.shown(card) {
 		change.Done = &s.job
 	}
 	home, opened, done, err := b.cache.Changed(ctx, s.team.ID, change)
@@ -263,7 +263,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		}
 		b.redrawOthers(ctx, s, card)
 		b.redrawOpened(ctx, i, home, opened)
-		return nil
+		return unplaced
 	}
 	back := b.back(ctx, s)
 	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
@@ -281,7 +281,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	b.redrawOthers(ctx, s, card)
 	b.notify(ctx, s)
 	b.redrawOpened(ctx, i, home, opened)
-	return nil
+	return unplaced
 }
 
 // shown says whether nobody is to be shown or told anything any more, once the card is drawn: then the job may end with what is
@@ -308,6 +308,18 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) 
 	}
 	if err != nil {
 		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
+	}
+}
+
+// showListAgain shows the list in which somebody pressed a button as it is now, though nothing was changed; in a window with the words.
+func (b *Bot) showListAgain(ctx context.Context, s *scene, words slackui.Message) {
+	switch s.work.Intent.List {
+	case slackui.Home:
+		b.redrawHome(ctx, s.team, s.work.Intent)
+	case slackui.Pick:
+		b.showListAnew(ctx, s, words)
+	default:
+		b.showListAnew(ctx, s, slackui.Message{})
 	}
 }
 
@@ -344,8 +356,12 @@ func (s *scene) at(p slackui.Place) cache.Card {
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
 	place := s.at(*i.Clicked)
-	if place.Link != "" {
-		return b.update(ctx, s, place) // a response_url would rewrite the message of whoever pasted the link
+	if place.Link != "" { // a response_url would rewrite the message of whoever pasted the link
+		drawn, err := b.update(ctx, s, place)
+		if err == nil || temporary(err) {
+			return drawn, err
+		}
+		return b.post(ctx, s) // the link was taken out, or the message: the outcome must be seen all the same
 	}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
@@ -377,12 +393,16 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 // goes by the response_url, and says that it can't be redrawn; then there is nothing to remember.
 func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
+	id := s.job.ID
+	if i.Verb == slackui.Share && i.Clicked != nil {
+		id = "share " + i.User + " " + i.Clicked.TS // a second click on the same button asks for nothing more
+	}
 	for _, c := range s.known.Cards {
-		if c.Job == s.job.ID {
+		if c.Job == id {
 			return b.update(ctx, s, c)
 		}
 	}
-	place := cache.Card{Channel: i.Channel, Job: s.job.ID}
+	place := cache.Card{Channel: i.Channel, Job: id}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err
@@ -608,10 +628,10 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
 	words := slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now())
-	if i.List == slackui.Pick { // a window has no place for the question: it comes as a message
-		b.showListAnew(ctx, s, words)
+	b.showListAgain(ctx, s, words) // a list has no place for the question: it comes as a message
+	if i.List != slackui.Home {
+		b.redrawHome(ctx, s.team, i)
 	}
-	b.redrawHome(ctx, s.team, i)
 	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
 }
 
@@ -620,17 +640,17 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	asked := i.User + " " + string(i.Verb) + " " + i.Chat
-	onCard := i.Clicked != nil && !i.Private
+	onCard := i.Clicked != nil && !i.Private && i.Note+i.NoteID == ""
 	if onCard && b.answered.since(asked, s.job.At) {
 		return nil
 	}
+	s.team.inbox.changed(s.chat, b.now())
 	h := s.holder(ctx, b)
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
 	}
-	words := slackui.Already(h, s.mine)
-	if i.List == slackui.Pick {
-		b.showListAnew(ctx, s, words)
+	words := slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{}))
+	if b.showListAgain(ctx, s, words); i.List == slackui.Pick {
 		return nil
 	}
 	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
@@ -675,7 +695,7 @@ func (b *Bot) showPrivately(ctx context.Context, s *scene) error {
 // refresh redraws what was clicked.
 func (b *Bot) refresh(ctx context.Context, s *scene) error {
 	i := s.work.Intent
-	if i.Private {
+	if i.Private || i.Clicked == nil {
 		if err := b.showPrivately(ctx, s); err != nil {
 			return err
 		}

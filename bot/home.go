@@ -63,7 +63,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 // drawn last.
 func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	i := w.Intent
-	kept, _, err := b.cache.Home(ctx, t.ID, i.User)
+	kept, published, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
 	var view slack.HomeTabViewRequest
 	outcome := shown
@@ -75,8 +75,16 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 		view, err = b.homeOf(ctx, t, i, me, asked)
 	}
 	if err != nil {
+		if !published { // Slack would show that it loads
+			b.debug("a Home tab can't be published", b.publish(ctx, t, i, kept, slackui.HomeLater()))
+		}
 		return "", err
 	}
+	return outcome, b.publish(ctx, t, i, kept, view)
+}
+
+// publish draws a Home tab that was not drawn since by somebody who knew more.
+func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, kept cache.Home, view slack.HomeTabViewRequest) (err error) {
 	for _, hash := range []string{i.Hash, kept.Hash, ""} {
 		request := slack.PublishViewContextRequest{UserID: i.User, View: view}
 		if hash != "" {
@@ -87,13 +95,13 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 		if err == nil {
 			kept = cache.Home{Hash: answer.Hash, Page: i.Page, Below: i.Below}
 			b.debug("what is known of a Home tab can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
-			return outcome, nil
+			return nil
 		}
 		if !slackSays(err, "hash_conflict") {
 			break
 		}
 	}
-	return "", wrapSlack("publishing a Home tab", err)
+	return wrapSlack("publishing a Home tab", err)
 }
 
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -261,4 +262,88 @@ func TestTakeAConversation(t *testing.T) {
 			w.linus.ExpectDM("You aren't linked")
 		}
 	})
+}
+
+// TestListsAfterNothing: a button that changed nothing, because the list was out of date, brings the list up to date.
+func TestListsAfterNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change             func(w *world)
+		label, chat, shows string
+	}{
+		"it is mine already": {func(w *world) { w.has("chat_1", "mem_ada") }, "Take", "chat_1", "My conversations: 2"},
+		"nobody has it any more": {
+			func(w *world) { w.invent.SetChat("chat_mine", func(c *inventtest.Chat) { c.AssigneeID = "" }) },
+			"Release", "chat_mine", "My conversations: 0",
+		},
+		"it is gone": {
+			func(w *world) { w.invent.Fault(inventtest.Fault{Path: "/chats/chat_1", Status: 404}) },
+			"Take", "chat_1", "Waiting for a human: 0",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.has(w.chat("chat_mine"), "mem_ada")
+			w.serve()
+			w.listed()
+			w.acknowledged(w.ada.OpensHome())
+			home := w.ada.ExpectHome("My conversations: 1", "Waiting for a human: 1")
+			c.change(w)
+			w.acknowledged(w.ada.Clicks(homeButton(t, home, c.label, c.chat)))
+			w.ada.ExpectHome(c.shows)
+			w.slack.IgnoreLeftovers() // the words for it
+		})
+	}
+	t.Run("in a private list", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.listed()
+		w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+		list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1")
+		w.has("chat_1", "mem_grace")
+		w.acknowledged(w.ada.Press(list, "Take"))
+		w.ada.ExpectPrivate(w.support, "Grace has had it", "Take over")
+		w.until("the list is drawn anew", func() bool { return strings.Contains(list.Now().Text, "No conversation waits") })
+		w.slack.IgnoreLeftovers()
+	})
+}
+
+// TestRetiredOnHome: a button of a version that is gone draws the Home tab anew.
+func TestRetiredOnHome(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over")
+	home := w.ada.ExpectHome("Waiting for a human: 1")
+	clicked := homeButton(t, home, "Take", "chat_1")
+	clicked.Value = strings.Replace(clicked.Value, `"v":1`, `"v":0`, 1)
+	w.acknowledged(w.ada.Clicks(clicked))
+	w.until("it is drawn anew", func() bool { return strings.Count(w.log.String(), `"verb":"home"`) == 2 })
+	if strings.Contains(w.log.String(), "panicked") {
+		t.Error("it panicked")
+	}
+	w.wrote()
+}
+
+// TestFirstHomeLater: who opens the Home tab for the first time while Invent is away reads so.
+func TestFirstHomeLater(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	clock := newClock()
+	w.serve(clock.drive)
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are")
+	undo := w.invent.Fault(inventtest.Fault{Status: 503})
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("Invent doesn't answer right now")
+	undo()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, 5*time.Second, func() bool { return strings.Contains(w.ada.Home().Shows(), "My conversations") })
+	w.ada.ExpectHome("My conversations")
+	w.slack.IgnoreLeftovers() // the greeting
 }

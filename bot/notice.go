@@ -53,21 +53,38 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	b.passed(redrawn, s.job)
 	i := s.work.Intent
 	if h := s.holder(ctx, b); h != nil && !s.mine {
-		note := i.Note
-		if i.NoteID != "" {
-			var err error
-			note, _, err = b.cache.Note(ctx, s.team.ID, i.User, i.NoteID)
-			b.debug("a note can't be read", err)
-		}
-		err := b.tellOrLater(ctx, s, h.User, slackui.YoursAgain(h.User, i.User), note, &slackui.To{User: h.User})
-		if i.Note+i.NoteID != "" {
-			b.handOver(ctx, s, h, note, err)
-		}
+		b.give(ctx, s, h, slackui.YoursAgain(h.User, i.User))
 	}
 	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
 		_ = b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
 	}
 	b.passed(told, s.job)
+}
+
+// give tells who has the conversation, and hands them the note that comes with it. noted says that there is one and it arrived.
+func (b *Bot) give(ctx context.Context, s *scene, h *slackui.Holder, words slackui.Message) (noted bool) {
+	i := s.work.Intent
+	hasNote, note := i.Note+i.NoteID != "", b.noteOf(ctx, s.team, i)
+	if words.Text == "" && !hasNote {
+		return false
+	}
+	var err error
+	if words.Text == "" {
+		err = b.tell(ctx, s, h.User, words, note)
+	} else {
+		err = b.tellOrLater(ctx, s, h.User, words, note, &slackui.To{User: h.User})
+	}
+	return hasNote && b.handOver(ctx, s, h, note, err)
+}
+
+// noteOf answers the note that comes with an action: "" for none, or for one that is gone.
+func (b *Bot) noteOf(ctx context.Context, t *Team, i slackui.Intent) string {
+	if i.NoteID == "" {
+		return i.Note
+	}
+	note, _, err := b.cache.Note(ctx, t.ID, i.User, i.NoteID)
+	b.debug("a note can't be read", err)
+	return note
 }
 
 // tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for
@@ -122,7 +139,7 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 }
 
 // tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn, and the words go below it. Who wants no notices gets none, but for a note. Who may not read conversations is told
+// it was redrawn, and the words, where there are any, go below it. Who wants no notices gets none, but for a note. Who may not read conversations is told
 // nothing: that is a refusal. Any other error is logged already.
 func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
 	if user == "" {
@@ -138,7 +155,7 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 		return nil
 	}
 	if c := s.sentTo(user); c != nil {
-		if c.Job == s.job.ID {
+		if c.Job == s.job.ID || words.Text == "" {
 			return nil
 		}
 		return b.below(ctx, s, c, words)
@@ -184,15 +201,22 @@ func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Mess
 
 // handOver delivers a note below the new assignee's card; one that can't be delivered, as when untold says that they weren't told, goes
 // back to its sender.
-func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string, untold error) {
+func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string, untold error) (delivered bool) {
 	i := s.work.Intent
-	if c := s.sentTo(h.User); untold != nil || note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
+	c := s.sentTo(h.User)
+	if c != nil && h.User != "" && c.Noted == s.job.ID {
+		return true // by an earlier try
+	}
+	if untold != nil || note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 		defer cancel()
 		b.whisper(ctx, i, slackui.NoteReturned(h, note))
-		return
+		return false
 	}
+	c.Noted = s.job.ID
+	b.debug("that a note was delivered can't be remembered", b.cache.AddCard(ctx, s.team.ID, s.chat.ID, *c))
 	if i.NoteID != "" {
 		b.debug("a delivered note can't be dropped", b.cache.DropNote(ctx, s.team.ID, i.User, i.NoteID))
 	}
+	return true
 }

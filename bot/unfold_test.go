@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/invent/inventtest"
 )
@@ -168,4 +169,58 @@ func TestWorkOnThisConversation(t *testing.T) {
 		w.acknowledged(w.linus.MessageShortcut("work_on", m))
 		w.linus.ExpectPrivate(w.support, "You aren't linked")
 	})
+}
+
+// TestUnfoldedCardGone: what was done through a card that is there no more is told to whom it concerns, and shown.
+func TestUnfoldedCardGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.has("chat_1", "mem_joan")
+	m := w.ada.Says(w.support, "look at "+link+"chat_1 please")
+	m = w.support.ExpectUnfurl(m, link+"chat_1", "@joan")
+	w.slack.Fault(slacktest.Fault{Method: "chat.unfurl", Error: "cannot_unfurl_url"}) // its author has edited it meanwhile
+	for _, b := range m.Unfurled(link + "chat_1") {
+		if b.Label == "Take over" {
+			w.acknowledged(w.grace.Clicks(b))
+		}
+	}
+	w.support.ExpectMessage("@grace, since")
+	w.joan.ExpectDM("You don't have this conversation any more")
+	w.grace.ExpectPrivate(w.support, "Back to Joan")
+	w.wrote("chat_1 mem_grace")
+}
+
+// TestNoPlaceForTheCard: where no card can be drawn, the others hear of the change all the same.
+func TestNoPlaceForTheCard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.has("chat_1", "mem_joan")
+	card := w.shared("chat_1", "@joan")
+	w.slack.Fault(slacktest.Fault{Method: "chat.update", Error: "cant_update_message"})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "restricted_action"}) // not that to Joan
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "expired_url"})
+	w.acknowledged(w.grace.Press(card, "Take over"))
+	w.joan.ExpectDM("You don't have this conversation any more")
+	w.grace.ExpectPrivate(w.support, "Back to Joan")
+	w.grace.ExpectPrivate(w.support, "Slack takes no card of it here")
+	w.wrote("chat_1 mem_grace")
+}
+
+// TestShareTwice: two clicks on the same button post one card.
+func TestShareTwice(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	private := w.ada.ExpectPrivate(w.support, "Nobody")
+	w.acknowledged(w.ada.Press(private, "Share here"))
+	w.acknowledged(w.ada.Press(private, "Share here"))
+	w.support.ExpectMessage("Nobody")
+	emptied(t, store)
+	w.ada.ExpectPrivate(w.support, "Shared in this channel")
+	if n := len(w.slack.CallsTo("chat.postMessage")); n != 1 {
+		t.Errorf("%d cards were posted", n)
+	}
 }

@@ -47,6 +47,7 @@ type Card struct {
 	Shows   string `json:"hash,omitempty"` // a digest of what it shows
 	Link    string `json:"link,omitempty"` // in somebody's message, which unfolded to the card; "" for a message of the bot's own
 	For     string `json:"for,omitempty"`  // the Slack user in whose direct messages it stands; "" in a channel
+	Noted   string `json:"note,omitempty"` // the job whose note stands below it last
 }
 
 // Via says through whom a conversation was assigned last by the bot.

@@ -121,6 +121,11 @@ func HomeStranger(command string, r Reason) slack.HomeTabViewRequest {
 	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(refusedSelf(command, r))})
 }
 
+// HomeLater is the Home tab that was never drawn before, while Invent doesn't answer.
+func HomeLater() slack.HomeTabViewRequest {
+	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(wordPickLater)})
+}
+
 // Welcome is said once, when somebody opens the app for the first time. r is why they are no member; "" for a member.
 func Welcome(command string, r Reason) Message {
 	if r != "" {

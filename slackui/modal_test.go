@@ -55,7 +55,7 @@ func (n names) homes() map[string]slack.HomeTabViewRequest {
 	}
 	quiet := slackui.HomeTab{Command: "/invent", Me: full.Me, Quiet: true, Listed: true}
 	return map[string]slack.HomeTabViewRequest{
-		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Command: "/invent", Me: full.Me}.View(), "stranger": slackui.HomeStranger("/invent", slackui.NotLinked),
+		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Command: "/invent", Me: full.Me}.View(), "later": slackui.HomeLater(), "stranger": slackui.HomeStranger("/invent", slackui.NotLinked),
 	}
 }
 

@@ -225,6 +225,12 @@ func (i *Intent) readValue(text string) {
 	}
 	if v.V != Version || (i.Verb.Changes() || i.Verb == Choose) && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
+		switch i.List { // these are no messages: they are drawn anew as a whole
+		case Home:
+			i.Verb, i.Chat = Home, ""
+		case Pick:
+			i.Verb, i.Chat = Turn, ""
+		}
 		return
 	}
 	i.Seen, i.Origin, i.NoteID = v.Seen, v.Origin, v.Note

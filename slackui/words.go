@@ -326,13 +326,15 @@ func (i Intent) card() *Place {
 	return i.Clicked
 }
 
-// Already says that what was asked for is so.
-func Already(h *Holder, mine bool) Message {
+// Already says that what was asked for is so; noted, that the note which came with it was delivered all the same.
+func Already(h *Holder, mine, noted bool) Message {
 	switch {
 	case h == nil:
 		return *say("Nobody has it: there is nothing to release.")
 	case mine:
 		return *say("It is yours already.")
+	case noted:
+		return *say(h.name() + " has it already, and has got your note.")
 	}
 	return *say(h.name() + " has it already.")
 }
@@ -395,8 +397,11 @@ func Note(user, by, note string) Message {
 	return quoting(fmt.Sprintf("%s, a note from %s:", mention(user), mention(by)), note)
 }
 
-// NoteReturned gives a note back to its sender, because it could not be delivered.
+// NoteReturned gives a note back to its sender, because it could not be delivered to h, or nothing was assigned (h is nil).
 func NoteReturned(h *Holder, note string) Message {
+	if h == nil {
+		return quoting("Your note was not delivered. Here it is:", note)
+	}
 	if note == "" {
 		return *say("Your note is gone, because the question stood for too long: " + h.name() + " has not got it.")
 	}

@@ -1,0 +1,117 @@
+package bot_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+)
+
+// assigns lets Ada choose Grace in the Assign… window of a card, and change the world before she sends it with a note.
+func (w *world) assigns(card *slacktest.Message, note string, before func()) {
+	w.t.Helper()
+	w.acknowledged(w.ada.Press(card, "Assign…"))
+	modal := w.ada.ExpectModal("Assign a conversation")
+	w.offered(w.ada, modal, "grace", some)
+	before()
+	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Grace", "note_text": note}))
+}
+
+// TestNoteNeverVanishes: a note reaches whom it is for, or comes back, whatever becomes of the assignment.
+func TestNoteNeverVanishes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before func(w *world)
+		ends   func(w *world)
+	}{
+		"she has it already, of which Slack knows nothing": {
+			func(w *world) { w.has("chat_1", "mem_grace") },
+			func(w *world) {
+				w.ada.ExpectPrivate(w.support, "Grace has it already, and has got your note")
+				w.grace.ExpectDM("This conversation is yours")
+				if m := w.grace.ExpectDM("a note from @ada", "Call her"); m.ThreadTS == "" {
+					w.t.Error("the note doesn't stand below the card")
+				}
+			},
+		},
+		"somebody gave it to her meanwhile": {
+			func(w *world) {
+				w.acknowledged(w.joan.Types(w.support, "/invent assign chat_1 @grace"))
+				w.support.ExpectMessage("@grace, since", "through @joan")
+				w.grace.ExpectDM("This conversation is yours")
+				w.joan.ExpectPrivate(w.support, "Grace has it")
+			},
+			func(w *world) {
+				w.ada.ExpectPrivate(w.support, "Grace has it already, and has got your note")
+				w.grace.ExpectDM("a note from @ada", "Call her")
+			},
+		},
+		"she is no member any more": {
+			func(w *world) { w.invent.SetMember("mem_grace", func(m *invent.Member) { m.Status = "INACTIVE" }) },
+			func(w *world) {
+				w.ada.ExpectPrivate(w.support, "isn't active")
+				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t)
+			w.serve(clock.drive)
+			card := w.shared("chat_1", "Nobody")
+			w.assigns(card, "Call her", func() { c.before(w); clock.pass(70 * time.Second) })
+			c.ends(w)
+			w.slack.IgnoreLeftovers() // the first card redrawn, whoever has it
+			if strings.Contains(w.log.String(), "Call her") {
+				t.Error("the note is in the log")
+			}
+		})
+	}
+}
+
+// TestNoteOnce: a job that dies after it delivered a note neither delivers it again nor says that it is gone.
+func TestNoteOnce(t *testing.T) {
+	t.Parallel()
+	for name, asked := range map[string]bool{"at once": false, "after a question": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, store := newWorld(t), ownStore(t)
+			var armed, fell atomic.Bool
+			w.steps = func(step string, _ cache.Job) {
+				if step == "whom it concerns is told" && armed.Load() && fell.CompareAndSwap(false, true) {
+					panic("died")
+				}
+			}
+			w.serve(func(c *bot.Config) { c.Cache = store })
+			card := w.shared("chat_1", "Nobody")
+			armed.Store(!asked)
+			w.assigns(card, "Call her", func() {
+				if asked {
+					w.has("chat_1", "mem_joan")
+				}
+			})
+			if asked {
+				question := w.ada.ExpectPrivate(w.support, "Joan has had it", "Assign anyway")
+				armed.Store(true)
+				w.acknowledged(w.ada.Press(question, "Assign anyway"))
+			}
+			w.grace.ExpectDM("a note from @ada", "Call her")
+			emptied(t, store)
+			if !fell.Load() {
+				t.Fatal("it didn't die")
+			}
+			for _, m := range w.slack.Leftovers() {
+				if strings.Contains(m.Text, "note") {
+					t.Errorf("%s also reads %q", m.Ephemeral, m.Text)
+				}
+			}
+			w.slack.IgnoreLeftovers()
+		})
+	}
+}
