@@ -288,7 +288,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
 	case i.Verb.Inner():
-		return "failed", nil // nobody waits for words
+		return "failed", b.orderFailed(ctx, i, err) // nobody waits for words
 	case errors.As(err, &no) && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.commandName, i.Verb, no.reason, no.about, held)

@@ -560,11 +560,12 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 		n, quiet := notices[cache.NoticeName(c.ID, r.Channel)], r.quiet(now)
 		order := slackui.Intent{Chat: c.ID, Channel: r.Channel, Episode: h.Episode}
 		switch {
+		case now.Before(n.Next):
 		case !announced(h.Episode, n):
 			order.Verb, order.Key = slackui.Announce, fmt.Sprintf("announce/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
 			f.orderUnless(ctx, order, c.ID, n, quiet, now)
 		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded && !quiet:
-			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d", f.team.ID, c.ID, r.Channel, h.Episode)
+			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
 			f.order(ctx, order)
 		}
 	}
@@ -575,7 +576,7 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 func (f *feed) many(ctx context.Context, where bundleIn, count int, notices map[string]cache.Notice, now time.Time) {
 	name := bundleName(where.number)
 	n := notices[cache.NoticeName(name, where.channel)]
-	if announced(where.number, n) {
+	if announced(where.number, n) || now.Before(n.Next) {
 		return
 	}
 	f.orderUnless(ctx, slackui.Intent{
@@ -626,7 +627,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 		return "", err
 	}
 	if !slackui.Waiting(chat.State) {
-		return over, nil
+		return over, b.orderAnew(ctx, t, i, 0)
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat, thread: n.TS}
 	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel}); err != nil {
@@ -634,7 +635,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	}
 	s.known.Handoff = h
 	drawn, err := b.post(ctx, s)
-	notice := cache.Notice{Episode: i.Episode, TS: n.TS, Tries: n.Tries, At: b.now()}
+	notice := cache.Notice{Episode: i.Episode, TS: n.TS, At: b.now()}
 	switch {
 	case err == nil && drawn != nil:
 		if s.thread == "" {
@@ -664,6 +665,38 @@ func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, 
 }
 
 const over = "over" // it doesn't wait any more
+
+// orderAnew notes that an order of the feed's has ended without what it was for, so that it is given again where it is due still: each
+// order is carried out once within an hour. One that failed is given a minute later, and then less and less often.
+func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause time.Duration) error {
+	name := i.Chat
+	if i.Verb == slackui.Bundle {
+		name = bundleName(i.Episode)
+	}
+	_, n, err := b.cache.Handoff(ctx, t.ID, name, i.Channel)
+	if err == nil {
+		n.Tries++
+		n.Next = b.now().Add(pause * time.Duration(min(n.Tries, 30)))
+		err = b.cache.SetNotice(ctx, t.ID, name, i.Channel, n)
+	}
+	if err != nil {
+		return errors.Join(errStore, err)
+	}
+	return nil
+}
+
+// orderFailed is orderAnew for an order that ended with an error; any other job is left alone, and so is one that would go on harming
+// the process.
+func (b *Bot) orderFailed(ctx context.Context, i slackui.Intent, why error) error {
+	if i.Verb != slackui.Announce && i.Verb != slackui.Bundle && i.Verb != slackui.Remind || errors.Is(why, errPanicked) || errors.Is(why, errKills) {
+		return nil
+	}
+	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	if err != nil {
+		return err
+	}
+	return b.orderAnew(ctx, t, i, time.Minute)
+}
 
 // channelTrouble switches one channel off for a while, and answers Slack's word for the trouble.
 func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
@@ -704,11 +737,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	}
 	n.Episode, n.At = i.Episode, b.now()
 	if n.At.Sub(i.Sent) >= countHolds {
-		n.Tries++ // for the feed to order it anew
-		if err := b.cache.SetNotice(ctx, t.ID, name, i.Channel, n); err != nil {
-			return "", errors.Join(errStore, err)
-		}
-		return over, nil
+		return over, b.orderAnew(ctx, t, i, 0)
 	}
 	_, n.TS, err = t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
 	err = wrapSlack("announcing many", err)
@@ -733,8 +762,11 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	if err != nil {
 		return "", err
 	}
-	if n.Reminded || n.Episode != i.Episode || !slackui.Waiting(chat.State) {
+	if n.Reminded || n.Episode != i.Episode {
 		return over, nil
+	}
+	if !slackui.Waiting(chat.State) {
+		return over, b.orderAnew(ctx, t, i, 0)
 	}
 	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(h.Since))
 	if err != nil && (temporary(err) || slackDead(err)) {

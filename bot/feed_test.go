@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,6 +325,94 @@ func TestCardsThatAreGoneAreForgotten(t *testing.T) {
 		t.Errorf("the deleted card was tried %d times, want once", n)
 	}
 	w.slack.IgnoreLeftovers() // Grace's card, redrawn with each change
+}
+
+// TestAnnouncedAfterAll: an order that ends in vain is given again, long before the hour in which it is known as given has passed.
+func TestAnnouncedAfterAll(t *testing.T) {
+	t.Parallel()
+	t.Run("of_what_somebody_had_for_a_moment", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		var once sync.Once
+		w.steps = func(step string, j cache.Job) {
+			switch {
+			case !strings.HasPrefix(j.ID, "announce/"):
+			case step == "taken from the queue":
+				once.Do(func() {
+					w.invent.Mute(true) // between the listing and the job
+					w.has("chat_1", "mem_grace")
+				})
+			case step == "the job is ended" && w.invent.Assignee("chat_1") != "":
+				w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+				w.invent.Mute(false)
+			}
+		}
+		w.announcing(clock.drive)
+		w.asks("chat_1")
+		w.ended("announce", "chat_1", "over")
+		w.listedAgain(clock)
+		w.support.ExpectMessage("chat_1", "Take")
+	})
+	t.Run("of_what_waited_for_its_turn_for_minutes", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		var once sync.Once
+		w.steps = func(step string, j cache.Job) {
+			if step == "taken from the queue" && strings.HasPrefix(j.ID, "announce/") {
+				once.Do(func() { clock.pass(3 * time.Minute) })
+			}
+		}
+		w.announcing(clock.drive)
+		w.asks("chat_1")
+		w.support.ExpectMessage("chat_1", "Take")
+	})
+	for name, fault := range map[string]func(w *world){
+		"when_Slack_takes_the_token_again": func(w *world) {
+			w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "invalid_auth"})
+		},
+		"when_Invent_takes_the_key_again": func(w *world) {
+			w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1$", Times: 1, Status: 403})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.announcing(clock.drive)
+			fault(w)
+			w.asks("chat_1")
+			w.ended("announce", "chat_1", "failed")
+			w.listedAgain(clock)
+			w.support.ExpectMessage("chat_1", "Take")
+		})
+	}
+	t.Run("all_at_once_likewise", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.chat("chat_2")
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "invalid_auth"})
+		w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+		w.ended("bundle", "", "failed")
+		w.listedAgain(clock)
+		w.support.ExpectMessage("2 conversations wait")
+	})
+	t.Run("a_reminder_likewise", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.announcing(clock.drive, func(c *bot.Config) { c.WaitReminder = 15 * time.Minute })
+		w.asks("chat_1")
+		w.support.ExpectMessage("chat_1")
+		w.ended("announce", "chat_1", "changed")
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "invalid_auth"})
+		clock.pass(16 * time.Minute)
+		w.ended("remind", "chat_1", "failed")
+		w.listedAgain(clock)
+		w.support.ExpectMessage("still waits for a human")
+	})
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.

@@ -396,7 +396,11 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 			err = errPanicked
 		}
 	}()
-	tooLate := w.Wrote != written && !b.now().Before(later(j.At.Add(giveUp), w.Until))
+	within := giveUp
+	if w.Intent.Verb.Inner() {
+		within = innerUntil
+	}
+	tooLate := w.Wrote != written && !b.now().Before(later(j.At.Add(within), w.Until))
 	switch {
 	case j.Dead > panics, tooLate && j.Dead > 1:
 		return "", errKills
@@ -408,7 +412,7 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 	return b.act(ctx, w, j)
 }
 
-var errTooLate = errors.New("two minutes have passed")
+var errTooLate = errors.New("its time has passed")
 
 // inTime is for a write to Invent: nobody wants it when the time of its request is up. What was written in time is shown all the same.
 func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc) {

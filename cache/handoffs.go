@@ -30,9 +30,10 @@ type Handoff struct {
 type Notice struct {
 	Episode  int       `json:"episode"` // whose announcement this is; of a bundle: its number
 	Channel  string    `json:"channel,omitempty"`
-	TS       string    `json:"ts,omitempty"`  // the card that began it: later episodes go into its thread
-	Why      string    `json:"why,omitempty"` // why nothing was posted; "" when it was
-	Tries    int       `json:"tries,omitempty"`
+	TS       string    `json:"ts,omitempty"`    // the card that began it: later episodes go into its thread
+	Why      string    `json:"why,omitempty"`   // why nothing was posted; "" when it was
+	Tries    int       `json:"tries,omitempty"` // orders that ended in vain
+	Next     time.Time `json:"next,omitzero"`   // before which it isn't ordered again
 	At       time.Time `json:"at"`
 	Reminded bool      `json:"reminded,omitempty"`
 }
