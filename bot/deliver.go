@@ -464,7 +464,7 @@ func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Mes
 func (b *Bot) unfold(ctx context.Context, s *scene) error {
 	drawn, err := b.update(ctx, s, s.at(*s.work.Intent.Clicked))
 	if err == nil {
-		b.remember(ctx, s, drawn)
+		b.add(ctx, s, drawn)
 	}
 	return err
 }
@@ -582,13 +582,26 @@ func (b *Bot) postInThread(ctx context.Context, t *Team, channel, thread string,
 	return wrapSlack("posting in a thread", err)
 }
 
-// remember keeps where the card stands and who assigned the conversation.
+// remember keeps where the card stands, that all cards show this state, and who assigned the conversation: whoever calls it redraws
+// the others too. Without a card it keeps only the last.
 func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	var cards []cache.Card
+	state := ""
 	if drawn != nil {
-		cards = append(cards, *drawn)
+		cards, state = append(cards, *drawn), stateDigest(s.chat.State)
 	}
-	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), s.known.Via, cards...); err != nil {
+	b.cantRemember(s, b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...))
+}
+
+// add keeps where a new card stands. The other cards aren't redrawn with it: what they show stays known, for the feed to compare.
+func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
+	if drawn != nil {
+		b.cantRemember(s, b.cache.AddCard(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn))
+	}
+}
+
+func (b *Bot) cantRemember(s *scene, err error) {
+	if err != nil {
 		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
 	}
 }
@@ -719,7 +732,7 @@ func (b *Bot) share(ctx context.Context, s *scene) error {
 	if err != nil {
 		return err
 	}
-	b.remember(ctx, s, drawn)
+	b.add(ctx, s, drawn)
 	b.replace(ctx, s.work.Intent, slackui.Shared())
 	return nil
 }

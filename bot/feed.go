@@ -641,7 +641,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 		if s.thread == "" {
 			notice.TS = drawn.TS
 		}
-		b.remember(ctx, s, drawn)
+		b.add(ctx, s, drawn)
 	case err == nil || temporary(err) || slackDead(err):
 		return "", err
 	default:

@@ -327,6 +327,38 @@ func TestCardsThatAreGoneAreForgotten(t *testing.T) {
 	w.slack.IgnoreLeftovers() // Grace's card, redrawn with each change
 }
 
+// TestNewCardBesideStaleOnes: what a new card shows is not taken for what the older ones show.
+func TestNewCardBesideStaleOnes(t *testing.T) {
+	t.Parallel()
+	for name, post := range map[string]func(w *world){
+		"shared": func(w *world) {
+			w.acknowledged(w.joan.Types(w.random, "/invent show chat_1"))
+			w.acknowledged(w.joan.Press(w.joan.ExpectPrivate(w.random, "Resolved"), "Share here"))
+			w.random.ExpectMessage("Resolved")
+			w.joan.ExpectPrivate(w.random, "Shared")
+		},
+		"unfolded": func(w *world) {
+			w.random.ExpectUnfurl(w.joan.Says(w.random, link+"chat_1"), link+"chat_1", "Resolved")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+			w.serve(clock.drive)
+			w.listed()
+			card := w.shared("chat_1", "Nobody")
+			w.listedAgain(clock)
+			w.invent.Mute(true) // the event is lost
+			w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+			post(w)
+			w.listedAgain(clock)
+			w.support.ExpectUpdate(card, "Resolved")
+		})
+	}
+}
+
 // TestAnnouncedAfterAll: an order that ends in vain is given again, long before the hour in which it is known as given has passed.
 func TestAnnouncedAfterAll(t *testing.T) {
 	t.Parallel()

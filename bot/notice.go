@@ -170,13 +170,11 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 	}
 	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), For: user}
 	s.known.Cards = append(s.known.Cards, card)
-	if i := s.work.Intent; i.Verb != slackui.Notice || i.Person == "" {
-		b.remember(ctx, s, &card)
-		return nil
+	b.add(ctx, s, &card)
+	if i := s.work.Intent; i.Verb == slackui.Notice && i.Person != "" {
+		// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.
+		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now()}))
 	}
-	// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.
-	b.debug("a card can't be remembered", b.cache.AddCard(ctx, s.team.ID, s.chat.ID, card))
-	b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now()}))
 	return nil
 }
 

@@ -99,7 +99,7 @@ func TestSubmitHere(t *testing.T) {
 			fine(t, c.Raw().ScriptFlush(t.Context()).Err())
 			told("without the script", nil)
 			for n := range cache.CardsKept + 1 {
-				fine(t, c.AddCard(t.Context(), "T1", "chat_1", card(n)))
+				fine(t, c.AddCard(t.Context(), "T1", "chat_1", "a state", card(n)))
 			}
 			told("more cards than are kept", nil)
 			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())

@@ -257,7 +257,8 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, ended, nil
 }
 
-// Remember keeps cards, the state that they show, and who assigned the conversation (unless via is zero), for 30 days.
+// Remember keeps cards, the state that all cards of the conversation show ("": as it is known), and who assigned the conversation
+// (unless via is zero), for 30 days.
 func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -271,7 +272,10 @@ func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via,
 }
 
 func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, via Via, cards []Card) error {
-	fields := []any{stateField, state}
+	var fields []any
+	if state != "" {
+		fields = append(fields, stateField, state)
+	}
 	if via != (Via{}) {
 		text, err := json.Marshal(via)
 		if err != nil {
@@ -291,6 +295,9 @@ func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields
 		}
 		fields = append(fields, card.field(), text)
 	}
+	if len(fields) == 0 {
+		return nil
+	}
 	key := cardsKey(team, chat)
 	p.HSet(ctx, key, fields...)
 	p.Expire(ctx, key, cardsLife)
@@ -299,11 +306,15 @@ func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields
 	return nil
 }
 
-// AddCard keeps a card as Remember does, and leaves all else as it is known.
-func (c *Cache) AddCard(ctx context.Context, team, chat string, card Card) error {
+// AddCard keeps a card as Remember does, and leaves all else as it is known. The state that it shows is kept where none is: the other
+// cards may show an older one, and are to be found by that.
+func (c *Cache) AddCard(ctx context.Context, team, chat, state string, card Card) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { return keepCards(ctx, p, team, chat, nil, []Card{card}) })
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSetNX(ctx, cardsKey(team, chat), stateField, state)
+		return keepCards(ctx, p, team, chat, nil, []Card{card})
+	})
 	if err != nil {
 		return fmt.Errorf("remembering a card: %w", err)
 	}

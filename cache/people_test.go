@@ -195,14 +195,17 @@ func TestKnown(t *testing.T) {
 			fill(t, c)
 			before := c.Raw().HGetAll(t.Context(), cache.CardsKey("T1", "chat_1")).Val()
 			was := known(t, c, "T1", "chat_1", "C1")
-			fine(t, c.AddCard(t.Context(), "T1", "chat_1", card(2)))
+			fine(t, c.AddCard(t.Context(), "T1", "chat_1", "another state", card(2)))
 			same(t, cache.Known{Cards: []cache.Card{card(2), card(1)}, Via: was.Via, Reach: was.Reach}, known(t, c, "T1", "chat_1", "C1"))
 			after := c.Raw().HGetAll(t.Context(), cache.CardsKey("T1", "chat_1")).Val()
 			delete(after, card(2).Channel+" "+card(2).TS)
 			if d := cmp.Diff(before, after); d != "" {
 				t.Errorf("all else, before -, after +:\n%s", d)
 			}
-			fine(t, c.AddCard(t.Context(), "T1", "chat_9", card(1)))
+			fine(t, c.AddCard(t.Context(), "T1", "chat_9", "a state", card(1)))
+			if drawn, err := c.Drawn(t.Context(), "T1", []string{"chat_9"}); drawn["chat_9"] != "a state" || err != nil {
+				t.Errorf("the first card shows %v, %v", drawn, err)
+			}
 			if ttl := c.Raw().TTL(t.Context(), cache.CardsKey("T1", "chat_9")).Val(); ttl <= 0 {
 				t.Errorf("it lives for %s", ttl)
 			}
