@@ -503,9 +503,11 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			continue
 		}
 		stale = true
-		if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
-			postponed = max(postponed, wait)
-			continue
+		if s.work.Intent.Verb != slackui.Redraw { // else the feed gave it its turn
+			if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
+				postponed = max(postponed, wait)
+				continue
+			}
 		}
 		closed := false
 		if err == nil && c.For != "" {
@@ -551,7 +553,7 @@ func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) 
 	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))
 }
 
-// paces keeps the redraws of a channel a second apart, as Slack wants.
+// paces keeps the redraws of a channel that follow from what people do a second apart, as Slack wants. They wait for no other redraw.
 type paces struct {
 	mu   sync.Mutex
 	last map[string]time.Time
@@ -564,11 +566,11 @@ func (p *paces) wait(channel string, now time.Time) time.Duration {
 	if p.last == nil {
 		p.last = map[string]time.Time{}
 	}
-	if left := p.last[channel].Add(time.Second).Sub(now); left > 0 {
+	if left := p.last[channel].Add(turnEvery).Sub(now); left > 0 {
 		return left
 	}
 	for c, t := range p.last {
-		if now.Sub(t) > time.Second {
+		if now.Sub(t) > turnEvery {
 			delete(p.last, c)
 		}
 	}

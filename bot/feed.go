@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"inventbot/cache"
 	"inventbot/invent"
 	"inventbot/slackui"
@@ -32,8 +34,11 @@ const (
 	reconnectMax   = time.Minute
 	contractEvery  = time.Hour
 	sweepEvery     = time.Hour
-	sweepMost      = 200 // conversations a sweep
-	bundleFrom     = 5   // single cards within bundleWithin; more are bundled
+	sweepMost      = 200         // conversations within sweepEvery
+	ordersMost     = 3           // a second, each of which reads a conversation from Invent: most of its 500 calls a minute are for people's clicks
+	turnEvery      = time.Second // in one channel, as Slack wants
+	orderHolds     = time.Minute // after which an order is given again that hasn't led to anything
+	bundleFrom     = 5           // single cards within bundleWithin; more are bundled
 	bundleWithin   = 10 * time.Second
 	countHolds     = time.Minute // after which it is counted anew how many of a bundle wait
 	forgetAfter    = 30 * 24 * time.Hour
@@ -127,12 +132,17 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 type feed struct {
 	*Bot
 	team      *Team
-	trigger   chan struct{}     // something may have changed: list now
-	states    map[string]string // the state of each conversation as last seen
-	holders   map[string]string // who had each conversation then; nil before the first listing
-	singles   []time.Time       // when single cards were asked for
-	next      time.Time         // of the next listing
-	soonest   time.Time         // before which no trigger lists again
+	trigger   chan struct{}        // something may have changed: list now
+	states    map[string]string    // the state of each conversation as last seen
+	holders   map[string]string    // who had each conversation then; nil before the first listing
+	singles   []time.Time          // when single cards were asked for
+	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
+	ordered   map[string]time.Time // when what was pending was ordered last, by key
+	pace      *rate.Limiter        // of orders
+	turns     map[string]time.Time // when each channel has its next turn
+	given     map[string]time.Time // the turn of each conversation whose redraw waits for it
+	next      time.Time            // of the next listing
+	soonest   time.Time            // before which no trigger lists again
 	swept     time.Time
 	listening func() // ends the socket; nil when there is none
 	offline   string // why nothing is listed, as last logged
@@ -165,7 +175,7 @@ func (b *Bot) lead(ctx context.Context) {
 
 // follow runs the feed until ctx ends, whenever this process leads.
 func (b *Bot) follow(ctx context.Context) {
-	f := &feed{Bot: b, team: b.probe, trigger: make(chan struct{}, 1)}
+	f := &feed{Bot: b, team: b.probe, trigger: make(chan struct{}, 1), pace: rate.NewLimiter(ordersMost, ordersMost)}
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
 	defer f.drop()
@@ -181,6 +191,7 @@ func (b *Bot) follow(ctx context.Context) {
 		leads := b.leads.Load()
 		if leads && !led {
 			f.states, f.holders, f.next, f.swept = map[string]string{}, nil, time.Time{}, time.Time{}
+			f.pending, f.ordered, f.turns, f.given = nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 		}
 		led = leads
 		if !leads {
@@ -217,18 +228,81 @@ func (f *feed) drop() {
 
 // step does what is due for the leader.
 func (f *feed) step(ctx context.Context) {
-	due, err := f.cache.DueRedraws(ctx, f.team.ID, f.now(), 100)
-	f.debug("redraws can't be found", err)
-	for _, chat := range due {
-		f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
-	}
 	if now := f.now(); !now.Before(f.next) {
 		f.reconcile(ctx)
 	}
-	if f.now().Sub(f.swept) >= sweepEvery {
+	f.orderPending(ctx)
+	f.orderRedraws(ctx)
+	if f.now().Sub(f.swept) >= sweepEvery/sweepMost {
 		f.swept = f.now()
 		f.sweep(ctx)
 	}
+}
+
+// orderPending orders what is pending where its channel has its turn: what Slack would not take yet is not read from Invent either.
+func (f *feed) orderPending(ctx context.Context) {
+	now := f.now()
+	f.pending = slices.DeleteFunc(f.pending, func(i slackui.Intent) bool {
+		if now.Before(f.turns[i.Channel]) || !f.pace.AllowN(now, 1) {
+			return false
+		}
+		f.turn(now, i.Channel)
+		f.ordered[i.Key] = now
+		f.order(ctx, i)
+		return true
+	})
+}
+
+// orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others get one.
+func (f *feed) orderRedraws(ctx context.Context) {
+	now := f.now()
+	due, err := f.cache.DueRedraws(ctx, f.team.ID, now, 100)
+	f.debug("redraws can't be found", err)
+	channels, err := f.cache.Channels(ctx, f.team.ID, due)
+	f.debug("it can't be told which channels a redraw concerns", err)
+	wait := map[string]time.Time{}
+	for _, chat := range due {
+		turn, given := f.given[chat]
+		if !given {
+			turn = f.turn(now, channels[chat]...)
+		}
+		if turn.After(now) || !f.pace.AllowN(now, 1) {
+			f.given[chat], wait[chat] = turn, later(turn, now)
+			continue
+		}
+		delete(f.given, chat)
+		f.redrawNow(ctx, chat)
+	}
+	if err := f.cache.RedrawAt(ctx, f.team.ID, wait); err != nil {
+		f.debug("redraws can't be put off", err)
+		for chat := range wait {
+			f.redrawNow(ctx, chat)
+		}
+	}
+}
+
+func (f *feed) redrawNow(ctx context.Context, chat string) {
+	f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
+}
+
+// turn takes the next turn that all of the channels have, one for each time that a channel is named, and answers when it is.
+func (f *feed) turn(now time.Time, channels ...string) time.Time {
+	for channel, t := range f.turns {
+		if now.Sub(t) > turnEvery {
+			delete(f.turns, channel)
+		}
+	}
+	turn := now
+	for _, c := range channels {
+		turn = later(turn, f.turns[c])
+	}
+	for _, c := range channels {
+		if f.turns[c].Before(turn.Add(-turnEvery)) {
+			f.turns[c] = turn
+		}
+		f.turns[c] = f.turns[c].Add(turnEvery)
+	}
+	return turn
 }
 
 // order submits work that nobody but the bot asked for, once for each key.
@@ -440,6 +514,8 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 			return err
 		}
 	}
+	f.pending = nil
+	maps.DeleteFunc(f.ordered, func(_ string, at time.Time) bool { return now.Sub(at) >= orderHolds })
 	bundles := map[bundleIn]int{}
 	for _, c := range waiting {
 		h, found := changed[c.ID]
@@ -566,7 +642,7 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 			f.orderUnless(ctx, order, c.ID, n, quiet, now)
 		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded && !quiet:
 			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
-			f.order(ctx, order)
+			f.orderInTurn(order, now)
 		}
 	}
 }
@@ -594,7 +670,7 @@ func (f *feed) orderUnless(ctx context.Context, order slackui.Intent, name strin
 		why = trouble.Why
 	}
 	if why == "" {
-		f.order(ctx, order)
+		f.orderInTurn(order, now)
 		return
 	}
 	if n.Why != why || n.Episode != order.Episode {
@@ -603,9 +679,16 @@ func (f *feed) orderUnless(ctx context.Context, order slackui.Intent, name strin
 	}
 }
 
-// sweep compares some of the remembered cards with the truth, the longest unseen first, spread over the hour.
+// orderInTurn orders what was not ordered just now, once its channel has its turn.
+func (f *feed) orderInTurn(order slackui.Intent, now time.Time) {
+	if now.Sub(f.ordered[order.Key]) >= orderHolds {
+		f.pending = append(f.pending, order)
+	}
+}
+
+// sweep compares the cards of one conversation with the truth, the longest unseen ones.
 func (f *feed) sweep(ctx context.Context) {
-	chats, err := f.cache.Unswept(ctx, f.team.ID, f.now().Add(-sweepEvery), f.now(), sweepMost)
+	chats, err := f.cache.Unswept(ctx, f.team.ID, f.now().Add(-sweepEvery), f.now(), 1)
 	f.debug("cards can't be swept", err)
 	for _, chat := range chats {
 		f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Sweep: true, Key: fmt.Sprintf("sweep/%s/%s/%d", f.team.ID, chat, f.now().Unix())})

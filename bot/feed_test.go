@@ -447,6 +447,91 @@ func TestAnnouncedAfterAll(t *testing.T) {
 	})
 }
 
+// reads says how often a conversation was read from Invent.
+func (w *world) reads() (n int) {
+	for _, r := range w.invent.Requests() {
+		if r.Method == "GET" && strings.HasPrefix(r.Path, "/chats/") {
+			n++
+		}
+	}
+	return n
+}
+
+// outcomes says how many jobs have ended so.
+func (w *world) outcomes(verb, outcome string) (n int) {
+	for line := range strings.Lines(w.log.String()) {
+		if strings.Contains(line, fmt.Sprintf(`"verb":%q`, verb)) && strings.Contains(line, fmt.Sprintf(`"outcome":%q`, outcome)) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTurns: what Slack takes once a second in a channel is read from Invent when it has its turn, once.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	const many = 7
+	t.Run("of_stale_cards", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		store := ownStore(t)
+		for n := range many {
+			card := cache.Card{Channel: w.support.ID, TS: fmt.Sprintf("1.%d", n)}
+			if err := store.Remember(t.Context(), w.slack.TeamID(), w.chat(fmt.Sprintf("chat_s%d", n)), "stale", cache.Via{}, card); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.until("each has been tried", func() bool { return w.outcomes("redraw", "shown") == many })
+		if n := w.reads(); n != many {
+			t.Errorf("conversations were read %d times, want %d", n, many)
+		}
+	})
+	t.Run("of_announcements", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now), slacktest.Patience(20*time.Second))
+		for n := range many - 1 {
+			w.chat(fmt.Sprintf("chat_w%d", n))
+		}
+		w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = quietFor(clock, -time.Hour, 3*time.Hour) })
+		w.listed()
+		clock.pass(2 * time.Hour)
+		for range many {
+			w.support.ExpectMessage("Take")
+		}
+		if n := w.reads(); n != many {
+			t.Errorf("conversations were read %d times, want %d", n, many)
+		}
+		var last time.Time
+		for _, c := range w.slack.CallsTo("chat.postMessage") {
+			if gap := c.At.Sub(last); gap < 900*time.Millisecond {
+				t.Errorf("two were posted within %s", gap)
+			}
+			last = c.At
+		}
+	})
+	t.Run("of_a_sweep", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		store := ownStore(t)
+		w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
+		for n := range many {
+			card := cache.Card{Channel: w.support.ID, TS: fmt.Sprintf("1.%d", n)}
+			if err := store.Remember(t.Context(), w.slack.TeamID(), w.chat(fmt.Sprintf("chat_s%d", n)), "stale", cache.Via{}, card); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+		w.until("this process leads", func() bool { return strings.Contains(w.log.String(), "the feed") })
+		clock.pass(61 * time.Minute)
+		w.until("one is compared", func() bool { return w.outcomes("redraw", "shown") == 1 })
+		clock.pass(18 * time.Second)
+		w.until("the next is compared", func() bool { return w.outcomes("redraw", "shown") == 2 })
+	})
+}
+
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
 func TestSweep(t *testing.T) {
 	t.Parallel()

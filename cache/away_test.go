@@ -169,6 +169,10 @@ var calls = map[string]struct {
 		_, err := c.Drawn(ctx, "T1", []string{"chat_1"})
 		return err
 	}},
+	"Channels": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Channels(ctx, "T1", []string{"chat_1"})
+		return err
+	}},
 	"Unswept": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Unswept(ctx, "T1", noon, noon, 10)
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -233,6 +234,31 @@ var dueScript = redis.NewScript(`
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, chat in ipairs(due) do redis.call('ZREM', KEYS[1], chat) end
 return due`)
+
+// Channels answers, of the given conversations, in which channels their cards stand: one for each card.
+func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[string][]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
+	defer cancel()
+	answers := make([]*redis.StringSliceCmd, len(chats))
+	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for n, chat := range chats {
+			answers[n] = p.HKeys(ctx, cardsKey(team, chat))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, wrap("reading where cards stand", err)
+	}
+	channels := map[string][]string{}
+	for n, chat := range chats {
+		for _, field := range answers[n].Val() {
+			if channel, _, isCard := strings.Cut(field, " "); isCard {
+				channels[chat] = append(channels[chat], channel)
+			}
+		}
+	}
+	return channels, nil
+}
 
 // Drawn answers, of the given conversations, those that have cards, each with the state that they show.
 func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {

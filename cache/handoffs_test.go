@@ -503,6 +503,23 @@ func TestDrawn(t *testing.T) {
 	})
 }
 
+func TestChannels(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		in := func(channel, ts string) cache.Card { return cache.Card{Channel: channel, TS: ts} }
+		fine(t, remember(t.Context(), c, "T1", "chat_1", via, in("C1", "1.1"), in("C1", "1.2"), in("C2", "1.1")))
+		fine(t, remember(t.Context(), c, "T1", "chat_2", via))
+		fine(t, remember(t.Context(), c, "T1", "chat_3", via, in("C3", "1.1")))
+		got, err := c.Channels(t.Context(), "T1", []string{"chat_0", "chat_1", "chat_2"})
+		slices.Sort(got["chat_1"])
+		if d := cmp.Diff(map[string][]string{"chat_1": {"C1", "C1", "C2"}}, got); d != "" || err != nil {
+			t.Errorf("%v; want -, got +:\n%s", err, d)
+		}
+		if got, err := c.Channels(t.Context(), "T1", nil); len(got) > 0 || err != nil {
+			t.Errorf("of none: %v, %v", got, err)
+		}
+	})
+}
+
 func TestUnswept(t *testing.T) {
 	// swept sets when the cards were compared last: Remember says now.
 	swept := func(t *testing.T, c *cache.Cache, ago map[string]time.Duration) {
