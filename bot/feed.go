@@ -40,7 +40,8 @@ const (
 	orderHolds     = time.Minute // after which an order is given again that hasn't led to anything
 	bundleFrom     = 5           // single cards within bundleWithin; more are bundled
 	bundleWithin   = 10 * time.Second
-	countHolds     = time.Minute // after which it is counted anew how many of a bundle wait
+	countHolds     = time.Minute     // after which it is counted anew how many of a bundle wait
+	assignedNow    = 5 * time.Minute // less than the hour in which a notice's order is known as given: nobody is told twice
 	forgetAfter    = 30 * 24 * time.Hour
 )
 
@@ -134,7 +135,7 @@ type feed struct {
 	team      *Team
 	trigger   chan struct{}        // something may have changed: list now
 	states    map[string]string    // the state of each conversation as last seen
-	holders   map[string]string    // who had each conversation then; nil before the first listing
+	holders   map[string]string    // who had each conversation then, "" for nobody
 	singles   []time.Time          // when single cards were asked for
 	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
 	ordered   map[string]time.Time // when what was pending was ordered last, by key
@@ -190,7 +191,7 @@ func (b *Bot) follow(ctx context.Context) {
 		}
 		leads := b.leads.Load()
 		if leads && !led {
-			f.states, f.holders, f.next, f.swept = map[string]string{}, nil, time.Time{}, time.Time{}
+			f.states, f.holders, f.next, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}
 			f.pending, f.ordered, f.turns, f.given = nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 		}
 		led = leads
@@ -436,22 +437,19 @@ func (f *feed) prune(chats []invent.Chat) {
 	maps.DeleteFunc(f.holders, gone)
 }
 
-// noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. What was assigned
-// through the bot, they know.
+// noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. Of a conversation that
+// was not seen before, as after a change of the lead, only what was assigned just now is news. What was assigned through the bot, they know.
 func (f *feed) noticeChanged(ctx context.Context, chats []invent.Chat) {
-	first := f.holders == nil
-	if first {
-		f.holders = map[string]string{}
-	}
 	for _, c := range chats {
-		u := c.State.AssignedUser
+		had, seen := f.holders[c.ID]
+		u, at := c.State.AssignedUser, c.State.AssignedAt
 		if u == nil {
-			delete(f.holders, c.ID)
+			f.holders[c.ID] = ""
 			continue
 		}
-		if f.holders[c.ID] != u.ID && !first {
+		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
 			f.order(ctx, slackui.Intent{
-				Verb: slackui.Notice, Chat: c.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(c.State.AssignedAt)),
+				Verb: slackui.Notice, Chat: c.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
 			})
 		}
 		f.holders[c.ID] = u.ID

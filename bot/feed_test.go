@@ -482,7 +482,7 @@ func TestTurns(t *testing.T) {
 			}
 		}
 		w.serve(func(c *bot.Config) { c.Cache = store })
-		w.until("each has been tried", func() bool { return w.outcomes("redraw", "shown") == many })
+		w.until("each has been tried", func() bool { return len(w.slack.CallsTo("chat.update")) == many })
 		if n := w.reads(); n != many {
 			t.Errorf("conversations were read %d times, want %d", n, many)
 		}
@@ -529,6 +529,39 @@ func TestTurns(t *testing.T) {
 		w.until("one is compared", func() bool { return w.outcomes("redraw", "shown") == 1 })
 		clock.pass(18 * time.Second)
 		w.until("the next is compared", func() bool { return w.outcomes("redraw", "shown") == 2 })
+	})
+}
+
+// TestToldOfTheirs: who was told that a conversation is theirs is not told again, and what is assigned while nobody leads is told.
+func TestToldOfTheirs(t *testing.T) {
+	t.Parallel()
+	t.Run("though_one_listing_is_empty", func(t *testing.T) {
+		t.Parallel()
+		clock := newClock()
+		w := newWorld(t, slacktest.Now(clock.now))
+		for n := range 110 {
+			w.has(w.chat(fmt.Sprintf("chat_h%d", n)), "mem_ada")
+		}
+		w.serve(clock.drive)
+		w.listed()
+		w.listedAgain(clock)
+		w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Times: 1, Body: []byte("[]")})
+		w.listedAgain(clock)
+		w.has("chat_h7", "mem_grace") // the only one who is told: left-over messages fail the test
+		w.grace.ExpectDM("This conversation is yours")
+	})
+	t.Run("though_the_lead_changes", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		store := ownStore(t)
+		w.has("chat_1", "mem_ada")
+		with := func(c *bot.Config) { c.Cache = store }
+		_, stop := w.serve(with)
+		w.listed()
+		stop()
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
+		w.serve(with)
+		w.grace.ExpectDM("This conversation is yours")
 	})
 }
 
