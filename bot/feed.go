@@ -357,13 +357,9 @@ func (f *feed) reconcile(ctx context.Context) {
 		return
 	}
 	chats, err := f.listInbox(ctx, f.team, begun)
-	pace := listAlone
-	if f.socket.Load() {
-		pace = listBeside
-	}
 	// A large inbox is listed less often, so that people's clicks keep most of Invent's 500 calls a minute.
 	least := max(beat, time.Duration(len(chats)/100+1)*perPage)
-	f.soonest, f.next = begun.Add(least), begun.Add(max(pace, least))
+	f.soonest, f.next = begun.Add(least), begun.Add(max(listAlone, least))
 	if err != nil {
 		f.say("the inbox can't be listed: " + err.Error())
 		return
@@ -376,6 +372,9 @@ func (f *feed) reconcile(ctx context.Context) {
 		f.log.Warn("handoffs can't be announced", "error", err)
 		f.states = map[string]string{}
 		return
+	}
+	if f.socket.Load() {
+		f.next = begun.Add(max(listBeside, least)) // what failed is tried again as soon as without a socket
 	}
 	f.log.Debug("the inbox was listed", "conversations", len(chats))
 }
