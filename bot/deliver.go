@@ -536,6 +536,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
 		}
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting) // the try's own time may be up: that is why some are postponed
+	defer cancel()
 	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
 	if postponed > 0 {
 		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(postponed)}))

@@ -565,6 +565,50 @@ func TestToldOfTheirs(t *testing.T) {
 	})
 }
 
+// TestListingFailsOnce: beside a socket the inbox is listed every two minutes, but not when a listing has failed.
+func TestListingFailsOnce(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
+	before := listings()
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen++ }) // an event: the socket is known as open
+	w.until("an event has led to a listing", func() bool { return listings() > before })
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Times: 1, Status: 502})
+	w.asks("chat_1")
+	w.until("a listing has failed", func() bool { return strings.Contains(w.log.String(), "the inbox can't be listed") })
+	clock.pass(11 * time.Second)
+	w.support.ExpectMessage("chat_1")
+}
+
+// TestRedrawRunsOutOfTime: what Slack didn't take within a try's time is drawn later.
+func TestRedrawRunsOutOfTime(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	w.listed()
+	channels := []*slacktest.Channel{w.support}
+	for n := range 3 {
+		channels = append(channels, w.slack.AddChannel(slacktest.Channel{ID: fmt.Sprintf("CMORE%d", n), Name: fmt.Sprintf("more%d", n), BotIsMember: true}))
+	}
+	var cards []*slacktest.Message
+	for _, c := range channels {
+		w.acknowledged(w.ada.Types(c, "/invent show chat_1"))
+		w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(c, "Nobody"), "Share here"))
+		cards = append(cards, c.ExpectMessage("Nobody"))
+		w.ada.ExpectPrivate(c, "Shared")
+	}
+	mend := w.slack.Fault(slacktest.Fault{Method: "chat.update", Hang: true})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+	w.ended("redraw", "chat_1", "shown")
+	mend()
+	for n, c := range cards {
+		channels[n].ExpectUpdate(c, "Resolved")
+	}
+}
+
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
 func TestSweep(t *testing.T) {
 	t.Parallel()
