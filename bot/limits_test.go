@@ -1,12 +1,14 @@
 package bot_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +17,8 @@ import (
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent/inventtest"
 )
 
 const burst = 40
@@ -446,4 +450,66 @@ func TestNoticesWaitForSlack(t *testing.T) {
 		w.grace.ExpectDM("@ada assigned it to you")
 		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
 	})
+}
+
+// TestNobodyWaitsForWhatIsOnlyShown: what Slack doesn't take for long holds up nobody who wants the same conversation changed or shown.
+func TestNobodyWaitsForWhatIsOnlyShown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault slacktest.Fault
+		first func(w *world)
+		then  string
+		wrote []string
+	}{
+		"an announcement": {
+			slacktest.Fault{Method: "chat.postMessage", Status: 500}, func(w *world) { w.asks("chat_1") },
+			"take", []string{"chat_1 mem_grace"},
+		},
+		"a link that is unfolded": {
+			slacktest.Fault{Method: "chat.unfurl", Status: 429, RetryAfter: 600}, func(w *world) { w.ada.Says(w.support, link+"chat_1") },
+			"take", []string{"chat_1 mem_grace"},
+		},
+		"a change that is made": {
+			slacktest.Fault{Method: "chat.postMessage", Status: 500},
+			func(w *world) { w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 grace@example.com")) },
+			"release", []string{"chat_1 mem_grace", "chat_1 -"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.announcing()
+			w.slack.Fault(c.fault)
+			c.first(w)
+			eventually(t, "it is put off", func(context.Context) bool { return len(w.slack.CallsTo(c.fault.Method)) > 0 })
+			eventually(t, "it is put off once more", func(context.Context) bool {
+				return c.fault.Status == http.StatusTooManyRequests || len(w.slack.CallsTo(c.fault.Method)) > 3
+			})
+			w.acknowledged(w.grace.Types(w.support, "/invent "+c.then+" chat_1"))
+			eventually(t, "it is changed", func(context.Context) bool { return slices.Equal(w.writes(), c.wrote) })
+			w.slack.IgnoreLeftovers() // what can be shown
+		})
+	}
+}
+
+// TestNobodyWaitsBehindWordsThatCannotBeSaid: whoever wants the same conversation has their turn when the time of the first is up, also
+// while the first can't be told.
+func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
+	t.Parallel()
+	w, clock := newWorld(t), newClock()
+	var turn atomic.Bool
+	w.steps = func(step string, j cache.Job) {
+		if step == bot.Steps[1] && strings.Contains(string(j.Body), w.grace.ID) {
+			turn.Store(true)
+		}
+	}
+	w.serve(clock.drive)
+	w.invent.Fault(inventtest.Fault{Status: 503})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postEphemeral", Status: 500})
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
+	clock.pass(2*time.Minute + time.Second)
+	eventually(t, "Grace has her turn", func(context.Context) bool { return turn.Load() })
+	w.slack.IgnoreLeftovers()
 }

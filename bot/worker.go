@@ -61,6 +61,21 @@ func (w *work) encode() json.RawMessage {
 	return text
 }
 
+// tooLate says whether the job's time, before its write, is up.
+func (w *work) tooLate(j cache.Job, now time.Time) bool {
+	within := giveUp
+	if w.Intent.Verb.Inner() {
+		within = innerUntil
+	}
+	return !now.Before(later(j.At.Add(within), w.Until))
+}
+
+// yields says whether others may go before the job until it is due: it owes its conversation no write, and none of theirs should wait
+// for what is only to be shown or said.
+func (w *work) yields(j cache.Job, due time.Time) bool {
+	return w.Intent.Chat != "" && (!w.Intent.Verb.Changes() || w.Wrote == written || w.tooLate(j, due))
+}
+
 // crew carries out the jobs of one queue.
 type crew struct {
 	queue *cache.Cache
@@ -309,8 +324,9 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	}
 	if j.TakenOver && j.Dead > 1 && j.Dead <= panics {
 		// One of those that died together may have killed the process for all: each is tried at a time of its own.
-		j.Body = w.encode()
-		b.giveBack(ctx, q, j, b.now().Add(rand.N(apart))) //nolint:gosec // no secret
+		due := b.now().Add(rand.N(apart)) //nolint:gosec // no secret
+		j.Body, j.Yields = w.encode(), w.yields(j, due)
+		b.giveBack(ctx, q, j, due)
 		return
 	}
 	b.passed(taken, j)
@@ -377,7 +393,7 @@ func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, w
 	}
 	b.metrics.retry(why)
 	j.Tries++
-	j.Body = w.encode()
+	j.Body, j.Yields = w.encode(), w.yields(j, due)
 	b.giveBack(ctx, q, j, due)
 	return true
 }
@@ -396,11 +412,7 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 			err = errPanicked
 		}
 	}()
-	within := giveUp
-	if w.Intent.Verb.Inner() {
-		within = innerUntil
-	}
-	tooLate := w.Wrote != written && !b.now().Before(later(j.At.Add(within), w.Until))
+	tooLate := w.Wrote != written && w.tooLate(j, b.now())
 	switch {
 	case j.Dead > panics, tooLate && j.Dead > 1:
 		return "", errKills

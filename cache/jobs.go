@@ -39,6 +39,8 @@ type Job struct {
 	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
 	// knows how far it came.
 	TakenOver bool `json:"-"`
+	// Yields says that Later lets the others of its lane go before it.
+	Yields bool `json:"-"`
 	// Known is what SubmitHere was asked to read for it; nil: it wasn't, or it couldn't.
 	Known *Known `json:"-"`
 
@@ -317,19 +319,31 @@ func decode(messages []redis.XMessage) []Job {
 	return jobs
 }
 
+// leaveLane takes a job out of its lane, and lets the next one run if it was the first. What has no body (any more) is no job.
+const leaveLane = `
+local function leave(ready, bodies, lane, id)
+  local first = redis.call('LINDEX', lane, 0) == id
+  redis.call('LREM', lane, 1, id)
+  while first do
+    local next = redis.call('LINDEX', lane, 0)
+    if not next then return end
+    local body = redis.call('HGET', bodies, next)
+    if body then
+      redis.call('XADD', ready, '*', 'job', body)
+      return
+    end
+    redis.call('LPOP', lane)
+  end
+end`
+
 // doneScript ends a job that this process still holds and lets the next one of its lane run.
-var doneScript = redis.NewScript(`
+var doneScript = redis.NewScript(leaveLane + `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HDEL', KEYS[2], ARGV[4])
 redis.call('ZREM', KEYS[4], ARGV[4])
-redis.call('LREM', KEYS[3], 1, ARGV[4])
-local next = redis.call('LINDEX', KEYS[3], 0)
-if next then
-  local body = redis.call('HGET', KEYS[2], next)
-  if body then redis.call('XADD', KEYS[1], '*', 'job', body) end
-end
+leave(KEYS[1], KEYS[2], KEYS[3], ARGV[4])
 return 1`)
 
 // Done ends the job. It does nothing for a job that was taken over by another process.
@@ -372,16 +386,18 @@ func (c *Cache) Keep(ctx context.Context, j Job) error {
 }
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
-// of its lane: those behind it go on waiting, and no worker is held.
-var laterScript = redis.NewScript(`
+// of its lane: those behind it go on waiting, and no worker is held. One that yields leaves the lane until then.
+var laterScript = redis.NewScript(leaveLane + `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 redis.call('ZADD', KEYS[3], ARGV[6], ARGV[4])
+if ARGV[7] == '1' then leave(KEYS[1], KEYS[2], KEYS[4], ARGV[4]) end
 return 1`)
 
-// Later gives the job back, to run again at due with the Tries, Dead and Body it has now.
+// Later gives the job back, to run again at due with the Tries, Dead and Body it has now. Until then its lane waits for it; if it
+// Yields, the others of its lane run, and when it is due it comes after those that are there.
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
@@ -389,21 +405,27 @@ func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	if err != nil {
 		return err
 	}
-	err = laterScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey},
-		workers, c.consumer, j.entry, j.ID, text, due.UnixMilli()).Err()
+	err = laterScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, laneKey(j.Lane)},
+		workers, c.consumer, j.entry, j.ID, text, due.UnixMilli(), j.Yields).Err()
 	if err != nil {
 		return fmt.Errorf("giving a job back: %w", err)
 	}
 	return nil
 }
 
-// tickScript makes due jobs ready, and hands out those that are open for longer than they may be
-// without a word. Each is handed out once.
+// tickScript makes due jobs ready: the first of their lanes, and those that have left theirs, as the last of them. (An older
+// version lets the latter run beside their lanes.) It hands out those that are open for longer than they may be without a word.
+// Each is handed out once.
 var tickScript = redis.NewScript(`
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
   redis.call('ZREM', KEYS[3], id)
   local body = redis.call('HGET', KEYS[2], id)
-  if body then redis.call('XADD', KEYS[1], '*', 'job', body) end
+  if body then
+    local lane = ARGV[3] .. cjson.decode(body).lane
+    if redis.call('LINDEX', lane, 0) == id or redis.call('RPUSH', lane, id) == 1 then
+      redis.call('XADD', KEYS[1], '*', 'job', body)
+    end
+  end
 end
 local overdue = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])) do
@@ -418,7 +440,7 @@ return overdue`)
 func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n).StringSlice()
+	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n, laneKey("")).StringSlice()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("looking for due jobs: %w", err)
 	}

@@ -367,6 +367,75 @@ func TestALane(t *testing.T) {
 	})
 }
 
+func TestAJobThatYields(t *testing.T) {
+	yields := func(t *testing.T, c *cache.Cache, j cache.Job, due time.Time) {
+		t.Helper()
+		j.Yields = true
+		later(t, c, j, due)
+	}
+	t.Run("lets the others of its lane run, and comes last when it is due", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"), job("a2", "A"))
+			yields(t, c, next(t, c, "a1")[0], noon)
+			a2 := next(t, c, "a2")
+			accept(t, c, job("a3", "A"))
+			tick(t, c, noon.Add(-time.Second))
+			next(t, c)
+			tick(t, c, noon)
+			accept(t, c, job("a4", "A"))
+			next(t, c)
+			for _, id := range []string{"a3", "a1", "a4"} {
+				done(t, c, a2...)
+				a2 = next(t, c, id)
+			}
+			done(t, c, a2...)
+			open(t, c, 0)
+			if n := c.Raw().Exists(t.Context(), cache.LaneKey("A")).Val(); n != 0 {
+				t.Error("the lane of nothing is left")
+			}
+		})
+	})
+	t.Run("leaves an empty lane to who comes meanwhile", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"))
+			yields(t, c, next(t, c, "a1")[0], noon)
+			accept(t, c, job("a2", "A"))
+			done(t, c, next(t, c, "a2")...)
+			tick(t, c, noon)
+			yields(t, c, next(t, c, "a1")[0], noon.Add(time.Second)) // once more
+			tick(t, c, noon.Add(time.Second))
+			done(t, c, next(t, c, "a1")...)
+			open(t, c, 0)
+		})
+	})
+	t.Run("never lets another run twice, though an older version runs it beside its lane", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"))
+			yields(t, c, next(t, c, "a1")[0], noon)
+			accept(t, c, job("a2", "A"), job("a3", "A"))
+			next(t, c, "a2")
+			text := c.Raw().HGet(t.Context(), cache.QueueKeys[1], "a1").Val()
+			for _, end := range []func(cache.Job){func(j cache.Job) { yields(t, c, j, noon) }, func(j cache.Job) { done(t, c, j) }} {
+				fine(t, c.Raw().Do(t.Context(), "XADD", cache.Ready, "*", "job", text).Err())
+				end(next(t, c, "a1")[0])
+				next(t, c)
+			}
+			open(t, c, 2)
+		})
+	})
+}
+
+func TestDoneSkipsWhatHasNoBody(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		accept(t, c, job("a1", "A"), job("a2", "A"), job("a3", "A"))
+		fine(t, c.Raw().HDel(t.Context(), cache.QueueKeys[1], "a2").Err())
+		done(t, c, next(t, c, "a1")...)
+		done(t, c, next(t, c, "a3")...)
+		accept(t, c, job("a4", "A"))
+		next(t, c, "a4")
+	})
+}
+
 func TestDoneAndLaterHappenOnce(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
 		accept(t, c, job("a1", "A"), job("a2", "A"), job("a3", "A"))
