@@ -293,57 +293,19 @@ func redisRefuses(command ...any) func(t *testing.T) {
 	}
 }
 
-// redisCuts puts a proxy before Redis that ends the connection in the middle of the reply to a job that is submitted.
+// redisCuts ends the connection in the middle of the reply to a job that is submitted.
 func redisCuts(t *testing.T) {
 	n, w := newNode(t), newWorld(t)
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	var armed atomic.Bool
 	cut := make(chan struct{})
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			up, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", n.address)
-			if err != nil {
-				_ = conn.Close()
-				return
-			}
-			go func() { _, _ = io.Copy(up, conn); _ = up.Close() }()
-			go func() {
-				defer func() { _ = conn.Close() }()
-				reply := make([]byte, 64<<10)
-				for {
-					n, err := up.Read(reply)
-					if err != nil {
-						return
-					}
-					if bytes.Contains(reply[:n], []byte("accepted")) && armed.CompareAndSwap(true, false) {
-						close(cut)
-						_, _ = conn.Write(reply[:n/2])
-						return
-					}
-					if _, err := conn.Write(reply[:n]); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	store, err := cache.Open("redis://" + l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = store.Close() })
+	store, arm := n.spoiling("accepted", func(conn net.Conn, reply []byte) bool {
+		close(cut)
+		_, _ = conn.Write(reply[:len(reply)/2])
+		return false
+	})
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	card := w.takes()
 	emptied(t, store)
-	armed.Store(true)
+	arm()
 	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
 	<-cut
 	w.support.ExpectUpdate(card, "Nobody")

@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -128,6 +129,23 @@ func TestFaultRedisAway(t *testing.T) {
 	if body := get(t, address+"/metrics"); !regexp.MustCompile(`inventbot_in_process_requests_total [23]\n`).MatchString(body) {
 		t.Error("the metrics don't count the requests carried out in the process alone")
 	}
+}
+
+// TestRedisAnswersTooLate: what was stored all the same, and is done by the process alone, holds up nobody on that conversation.
+func TestRedisAnswersTooLate(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store, arm := n.spoiling("accepted", func(net.Conn, []byte) bool { return true })
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.takes()
+	emptied(t, store)
+	arm()
+	w.acknowledged(w.ada.Press(card, "Release"))
+	w.support.ExpectUpdate(card, "Nobody")
+	w.acknowledged(w.grace.Press(card.Now(), "Take"))
+	w.support.ExpectUpdate(card, "@grace")
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace")
 }
 
 func TestFaultFullQueue(t *testing.T) {

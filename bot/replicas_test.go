@@ -1,14 +1,17 @@
 package bot_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +91,57 @@ func (n *node) open() *cache.Cache {
 	}
 	n.t.Cleanup(func() { _ = store.Close() })
 	return store
+}
+
+// spoiling is the Redis behind a proxy that gives one reply in which text stands, the next one after arm, to spoil instead of to
+// whoever asked. False from spoil ends the connection.
+func (n *node) spoiling(text string, spoil func(conn net.Conn, reply []byte) bool) (store *cache.Cache, arm func()) {
+	n.t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(n.t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { _ = l.Close() })
+	var armed atomic.Bool
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			up, err := (&net.Dialer{}).DialContext(n.t.Context(), "tcp", n.address)
+			if err != nil {
+				_ = conn.Close()
+				return
+			}
+			go func() { _, _ = io.Copy(up, conn); _ = up.Close() }()
+			go func() {
+				defer func() { _ = conn.Close() }()
+				reply := make([]byte, 64<<10)
+				for {
+					n, err := up.Read(reply)
+					if err != nil {
+						return
+					}
+					if bytes.Contains(reply[:n], []byte(text)) && armed.CompareAndSwap(true, false) {
+						if !spoil(conn, reply[:n]) {
+							return
+						}
+						continue
+					}
+					if _, err := conn.Write(reply[:n]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	store, err = cache.Open("redis://" + l.Addr().String())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { _ = store.Close() })
+	return store, func() { armed.Store(true) }
 }
 
 // age lets all that is taken be held since so long that its process counts as dead.

@@ -49,9 +49,9 @@ type Cache struct {
 	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
 	submits   atomic.Int64 // so far: what is sent twice is told from what was asked twice
-	reap      sync.Mutex
-	reaped    map[string]int64 // what Reap has handed out of the stream and is under way, and how often it was handed out by then
-	stop      chan struct{}    // ends the in-process clock
+	mu        sync.Mutex
+	inHand    map[string]struct{} // the entries of the stream that this process was handed, knows of, and has not let go of
+	stop      chan struct{}       // ends the in-process clock
 	stopped   chan struct{}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,7 +158,7 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q
 	}
 	switch answer[0] {
 	case "accepted":
-		return Accepted, j.handed(answer[2:]), nil
+		return Accepted, c.handed(j, answer[2:]), nil
 	case "repeated":
 		return Repeated, nil, nil
 	case "full":
@@ -166,19 +167,49 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q
 	return 0, nil, errors.New("submitting a job: it reached Redis too late")
 }
 
-// handed reads what submitScript hands out: nothing, the place of the submitted job, or place and text of another.
-func (j Job) handed(answer []any) *Job {
-	switch len(answer) {
-	case 1:
-		j.entry, _ = answer[0].(string)
-		return &j
-	case 2:
-		entry, _ := answer[0].(string)
-		for _, other := range decode([]redis.XMessage{{ID: entry, Values: map[string]any{"job": answer[1]}}}) {
+// handed reads what submitScript hands out with j: nothing, the place of j itself, or place and text of another.
+func (c *Cache) handed(j Job, answer []any) *Job {
+	if len(answer) == 0 {
+		return nil
+	}
+	entry, _ := answer[0].(string)
+	if len(answer) > 1 {
+		for _, other := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": answer[1]}}}) {
 			return &other
 		}
+		return nil
 	}
-	return nil
+	if !c.hold(entry) {
+		return nil
+	}
+	j.entry = entry
+	return &j
+}
+
+// hold takes an entry of the stream in hand, unless this process has it already.
+func (c *Cache) hold(entry string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, held := c.inHand[entry]; held {
+		return false
+	}
+	if c.inHand == nil {
+		c.inHand = map[string]struct{}{}
+	}
+	c.inHand[entry] = struct{}{}
+	return true
+}
+
+// letGo is for what Redis has heard the end of.
+func (c *Cache) letGo(j Job) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.inHand, j.entry)
+}
+
+// take takes what this process was handed in hand. What it has already was found by somebody else meanwhile.
+func (c *Cache) take(messages []redis.XMessage) []Job {
+	return decode(slices.DeleteFunc(messages, func(m redis.XMessage) bool { return !c.hold(m.ID) }))
 }
 
 // encode is json.Marshal, but for the body, which is JSON already and taken over as it is.
@@ -203,7 +234,7 @@ func (j Job) encode() ([]byte, error) {
 }
 
 // Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
-// Whoever takes a job ends it with Done or Later within Attempt.
+// Whoever takes a job ends it with Done or Later within Attempt; until one of them has gone well, this process has it in hand.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+c.patience)
 	defer cancel()
@@ -221,7 +252,7 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 	}
 	var jobs []Job
 	for _, s := range streams {
-		jobs = append(jobs, decode(s.Messages)...)
+		jobs = append(jobs, c.take(s.Messages)...)
 	}
 	return jobs, nil
 }
@@ -236,25 +267,40 @@ func (c *Cache) group(ctx context.Context) error {
 	return nil
 }
 
-// reapScript takes over what its processes have held too long, and answers all that this process has ever taken over and holds still,
-// with how often each was handed out.
+// reapScript takes over what other processes have held too long (ARGV[4]), and finds what this one was handed a while ago (ARGV[5])
+// and doesn't have in hand (ARGV[6] and on): the answer was lost. It answers both, with how often each was handed out.
 var reapScript = redis.NewScript(`
-local claimed = redis.pcall('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], '0', 'COUNT', ARGV[4])
-if claimed.err then return claimed end
-local held = {}
-for _, p in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1000, ARGV[2])) do
-  local entry = p[4] > 1 and redis.call('XRANGE', KEYS[1], p[1], p[1])[1]
-  if entry then held[#held + 1] = {p[1], entry[2][2], p[4]} end
+local most, held, inHand = tonumber(ARGV[3]), {}, {}
+for i = 6, #ARGV do inHand[ARGV[i]] = true end
+local function hold(id, times)
+  local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if entry then held[#held + 1] = {id, entry[2][2], times} end
+end
+local mine = redis.pcall('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[5], '-', '+', 1000, ARGV[2])
+if mine.err then return mine end
+for _, p in ipairs(mine) do
+  if #held < most and not inHand[p[1]] then hold(p[1], p[4]) end
+end
+for _, p in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[4], '-', '+', 1000)) do
+  if #held < most and p[2] ~= ARGV[2] then
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[4], p[1])
+    hold(p[1], p[4] + 1)
+  end
 end
 return held`)
 
-// Reap takes over at most n jobs that their processes have held longer than TakeOver. Calls wait for each other.
+// Reap takes over at most n jobs that their processes have held longer than TakeOver. Among them is what this process was handed
+// itself and never heard of, after four times the time that a call may take; what it has in hand is never.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
-	c.reap.Lock()
-	defer c.reap.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 2*c.patience)
 	defer cancel()
-	answer, err := reapScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer, TakeOver.Milliseconds(), n).Slice()
+	args := []any{workers, c.consumer, n, TakeOver.Milliseconds(), 4 * c.patience.Milliseconds()}
+	c.mu.Lock()
+	for entry := range c.inHand {
+		args = append(args, entry)
+	}
+	c.mu.Unlock()
+	answer, err := reapScript.Run(ctx, c.rdb, []string{readyKey}, args...).Slice()
 	if err != nil && strings.HasPrefix(err.Error(), "NOGROUP") {
 		return nil, c.group(ctx)
 	}
@@ -262,7 +308,6 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		return nil, fmt.Errorf("taking over jobs: %w", err)
 	}
 	var jobs []Job
-	reaped := map[string]int64{}
 	for _, held := range answer {
 		h, ok := held.([]any)
 		if !ok || len(h) != 3 {
@@ -270,21 +315,12 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		}
 		entry, _ := h[0].(string)
 		times, _ := h[2].(int64)
-		switch {
-		case c.reaped[entry] == times: // it was answered before, and is under way
-			reaped[entry] = times
-			continue
-		case len(jobs) == n:
-			continue // until the next call
-		}
-		reaped[entry] = times
-		for _, j := range decode([]redis.XMessage{{ID: entry, Values: map[string]any{"job": h[1]}}}) {
-			deaths := max(1, int(times)-1) // of processes to which it was handed out
-			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, true
+		for _, j := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": h[1]}}}) {
+			deaths := int(times) - 1 // of other processes to which it was handed out
+			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, deaths > 0
 			jobs = append(jobs, j)
 		}
 	}
-	c.reaped = reaped
 	if len(jobs) == 0 {
 		return nil, nil
 	}
@@ -353,6 +389,7 @@ func (c *Cache) Done(ctx context.Context, j Job) error {
 	if err := doneScript.Run(ctx, c.rdb, doneKeys(j), c.doneArgs(j)...).Err(); err != nil {
 		return fmt.Errorf("ending a job: %w", err)
 	}
+	c.letGo(j)
 	return nil
 }
 
@@ -410,6 +447,7 @@ func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	if err != nil {
 		return fmt.Errorf("giving a job back: %w", err)
 	}
+	c.letGo(j)
 	return nil
 }
 

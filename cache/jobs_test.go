@@ -519,7 +519,7 @@ func TestNext(t *testing.T) {
 			accept(t, c, job("a", "A"))
 			next(t, c, "a")
 			age(t, c, time.Hour)
-			reap(t, c, 10, "a")
+			reap(t, another(t, c, ""), 10, "a")
 		})
 	})
 }
@@ -622,14 +622,15 @@ func TestReap(t *testing.T) {
 	})
 	t.Run("goes on counting when the job was given back", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
+			second := another(t, c, "")
 			accept(t, c, job("a", "A"))
 			next(t, c, "a")
 			age(t, c, cache.TakeOver+time.Second)
-			got := reap(t, c, 10, "a")[0] // its own process may have forgotten it
+			got := reap(t, second, 10, "a")[0]
 			got.Tries++
-			later(t, c, got, noon)
+			later(t, second, got, noon)
 			tick(t, c, noon)
-			if again := next(t, c, "a")[0]; again.Tries != 2 || again.Dead != 1 || again.TakenOver {
+			if again := next(t, second, "a")[0]; again.Tries != 2 || again.Dead != 1 || again.TakenOver {
 				t.Errorf("%d tries, %d dead and taken over %v, want 2, 1 and false", again.Tries, again.Dead, again.TakenOver)
 			}
 			age(t, c, cache.TakeOver+time.Second)
@@ -637,6 +638,66 @@ func TestReap(t *testing.T) {
 				t.Errorf("%d tries and %d dead, want 3 and 2", again.Tries, again.Dead)
 			}
 		})
+	})
+	t.Run("leaves what this process has in hand, however long", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			a := next(t, c, "a")
+			_, here, err := c.SubmitHere(t.Context(), job("b", "B"), 10, cache.Question{})
+			if err != nil || here == nil {
+				t.Fatalf("%v and %v", here, err)
+			}
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, c, 10)
+			second := another(t, c, "")
+			for _, j := range reap(t, second, 10, "a", "b") {
+				if j.Dead != 1 {
+					t.Errorf("%s: %d dead, want the one that held it", j.ID, j.Dead)
+				}
+			}
+			done(t, c, append(a, *here)...) // nothing of it any more
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, c, 10, "a", "b")
+		})
+	})
+	t.Run("finds soon what this process was handed and never heard of", func(t *testing.T) {
+		for name, ask := range map[string]func(*cache.Cache) error{
+			"by SubmitHere": func(far *cache.Cache) error {
+				_, _, err := far.SubmitHere(t.Context(), job("a", "A"), 10, cache.Question{})
+				return err
+			},
+			"by Next": func(far *cache.Cache) error {
+				_, err := far.Next(t.Context(), 10, time.Millisecond)
+				return err
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				each(t, func(t *testing.T, c *cache.Cache) {
+					w := newWire(t, c)
+					far := another(t, c, w.addr)
+					if name == "by Next" {
+						accept(t, c, job("a", "A"))
+					}
+					w.say.hold()
+					if err := ask(far); err == nil {
+						t.Fatal("answered through a wire that holds everything back")
+					}
+					w.cut()
+					w.say.release()
+					soon(t, "Redis answers again", func() bool { return far.Ping(t.Context()) == nil })
+					age(t, c, 2*cache.Patience)
+					reap(t, far, 10) // its answer may be on the way still
+					age(t, c, 5*cache.Patience)
+					a := reap(t, far, 10, "a")
+					if a[0].TakenOver || a[0].Dead+a[0].Tries != 0 {
+						t.Errorf("%d dead and %d tries of what nobody has begun", a[0].Dead, a[0].Tries)
+					}
+					reap(t, far, 10)
+					done(t, far, a...)
+					open(t, c, 0)
+				})
+			})
+		}
 	})
 	t.Run("takes no more than it is asked for", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {

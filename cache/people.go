@@ -248,8 +248,8 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 			err = no
 		}
 	}
-	if done != nil {
-		ended = done.Err() == nil
+	if ended = done != nil && done.Err() == nil; ended {
+		c.letGo(*n.Done)
 	}
 	if err != nil {
 		return Home{}, false, ended, fmt.Errorf("keeping a change: %w", err)
