@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http/httptest"
@@ -15,7 +16,9 @@ import (
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/cache"
 	"inventbot/invent/inventtest"
+	"inventbot/slackui"
 )
 
 // TestFaultRaceOnTwoProcesses: 50 people click Take on one card at the same moment, and a balancer spreads them over two processes on
@@ -129,6 +132,27 @@ func TestFaultRedisAway(t *testing.T) {
 	if body := get(t, address+"/metrics"); !regexp.MustCompile(`inventbot_in_process_requests_total [23]\n`).MatchString(body) {
 		t.Error("the metrics don't count the requests carried out in the process alone")
 	}
+}
+
+// TestChangeOfTheDeadHandedBack: an older version took a job over and handed it back, for it knew nothing of it. The dead process had
+// made the change, and that is no reason to say that it was so already.
+func TestChangeOfTheDeadHandedBack(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.has("chat_1", "mem_ada")
+	body, err := json.Marshal(map[string]any{"intent": slackui.Intent{
+		V: slackui.Version, Key: "new.1", Verb: slackui.Take, Chat: "chat_1", Team: w.slack.TeamID(), User: w.ada.ID, Channel: w.support.ID, Sent: time.Now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := cache.Job{ID: "new.1", Lane: w.slack.TeamID() + "/chat_1", At: time.Now(), Tries: 1, Dead: 1, Body: body}
+	if _, err := store.Submit(t.Context(), j, 10); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.support.ExpectMessage("@ada")
+	w.wrote()
 }
 
 // TestRedisAnswersTooLate: what was stored all the same, and is done by the process alone, holds up nobody on that conversation.

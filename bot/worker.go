@@ -319,8 +319,8 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 			return
 		}
 	}
-	if j.TakenOver && w.Wrote == untouched && w.Intent.Verb.Changes() {
-		w.Wrote = unsettled // a dead process may have written
+	if j.Dead > 0 && w.Wrote == untouched && w.Intent.Verb.Changes() {
+		w.Wrote = unsettled // a dead process may have written; an older version gives it back without a word of that
 	}
 	if j.TakenOver && j.Dead > 1 && j.Dead <= panics {
 		// One of those that died together may have killed the process for all: each is tried at a time of its own.
