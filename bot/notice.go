@@ -212,7 +212,7 @@ func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note st
 		return false
 	}
 	c.Noted = s.job.ID
-	b.debug("that a note was delivered can't be remembered", b.cache.AddCard(ctx, s.team.ID, s.chat.ID, *c))
+	b.debug("that a note was delivered can't be remembered", b.cache.AddCard(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), *c))
 	if i.NoteID != "" {
 		b.debug("a delivered note can't be dropped", b.cache.DropNote(ctx, s.team.ID, i.User, i.NoteID))
 	}
