@@ -341,11 +341,13 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 	return b.post(ctx, s)
 }
 
-// at answers the card that stands in a place, whatever it shows.
+// at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.
 func (s *scene) at(p slackui.Place) cache.Card {
 	for _, c := range s.known.Cards {
 		if c.Channel == p.Channel && c.TS == p.TS {
-			c.Shows = ""
+			if s.work.Wrote != written || s.job.Tries == 0 {
+				c.Shows = ""
+			}
 			return c
 		}
 	}
@@ -369,6 +371,9 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 	}
 	c.Snapshot = i.Snapshot
 	m := c.Message()
+	if place.Shows == digest(m) {
+		return &place, nil
+	}
 	err = b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
 	if err == nil {
 		if i.Snapshot {
