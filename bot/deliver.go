@@ -2,6 +2,7 @@ package bot
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,6 +28,7 @@ type hook struct {
 	ResponseType    string `json:"response_type,omitempty"` // "" is ephemeral to Slack
 	ReplaceOriginal bool   `json:"replace_original"`
 	DeleteOriginal  bool   `json:"delete_original,omitempty"`
+	ThreadTS        string `json:"thread_ts,omitempty"` // in whose thread; "" for the channel itself
 	slackui.Message
 }
 
@@ -97,6 +99,9 @@ func (b *Bot) say(ctx context.Context, i slackui.Intent, m slackui.Message) erro
 }
 
 func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
+	if !h.ReplaceOriginal {
+		h.ThreadTS = i.Thread
+	}
 	err := b.hooks.send(ctx, i.ResponseURL, h)
 	if err == nil {
 		return nil
@@ -114,7 +119,7 @@ func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
 // sayPast tells somebody something without a response_url: in the channel, or in a direct message where the bot is no member of it.
 func (b *Bot) sayPast(ctx context.Context, t *Team, i slackui.Intent, m slackui.Message) error {
 	if i.Channel != "" {
-		_, err := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, options(m)...)
+		_, err := t.Slack.PostEphemeralContext(ctx, i.Channel, i.User, under(i.Thread, m)...)
 		if err = wrapSlack("telling somebody privately", err); err == nil || temporary(err) {
 			return err
 		}
@@ -127,6 +132,14 @@ func (b *Bot) whisper(ctx context.Context, i slackui.Intent, m slackui.Message) 
 	if err := b.say(ctx, i, m); err != nil {
 		b.log.Warn("somebody could not be told", "error", err, "ref", ref(i.Key))
 	}
+}
+
+// under is options for a message in a thread, or with "" in the channel itself.
+func under(thread string, m slackui.Message) []slack.MsgOption {
+	if thread == "" {
+		return options(m)
+	}
+	return append(options(m), slack.MsgOptionTS(thread))
 }
 
 func options(m slackui.Message) []slack.MsgOption {
@@ -413,11 +426,8 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, err
 	}
 	m := c.Message()
-	said := options(m)
-	if s.thread != "" {
-		said = append(said, slack.MsgOptionTS(s.thread))
-	}
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, said...)
+	thread := cmp.Or(s.thread, i.Thread)
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, under(thread, m)...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil
@@ -430,7 +440,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, err
 	}
 	c.Snapshot = true
-	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", Message: c.Message()}); hookErr == nil || temporary(hookErr) {
+	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
 		return nil, hookErr
 	}
 	return nil, err
@@ -587,7 +597,7 @@ func (p *paces) wait(channel string, now time.Time) time.Duration {
 
 // postInThread posts words under a card.
 func (b *Bot) postInThread(ctx context.Context, t *Team, channel, thread string, m slackui.Message) error {
-	_, _, err := t.Slack.PostMessageContext(ctx, channel, append(options(m), slack.MsgOptionTS(thread))...)
+	_, _, err := t.Slack.PostMessageContext(ctx, channel, under(thread, m)...)
 	return wrapSlack("posting in a thread", err)
 }
 

@@ -817,3 +817,36 @@ func TestListLongerThanATry(t *testing.T) {
 		}
 	})
 }
+
+// TestInThread: what is asked for in a thread, as at the second announcement of a conversation, is answered in it.
+func TestInThread(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("Jane Doe", "for a human since")
+	w.has("chat_1", "mem_grace")
+	w.support.ExpectUpdate(card, "@grace")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID, c.AIEnabled = "", true })
+	w.support.ExpectUpdate(card, "Nobody", "AI on")
+	w.asks("chat_1")
+	again := w.support.ExpectMessage("Jane Doe", "for a human since")
+	w.has("chat_1", "mem_grace")
+	w.acknowledged(w.ada.Press(again, "Take"))
+	question := w.ada.ExpectPrivate(w.support, "Grace has had it")
+	w.acknowledged(w.joan.MessageShortcut("work_on", again))
+	private := w.joan.ExpectPrivate(w.support, "Jane Doe")
+	w.acknowledged(w.joan.Press(private, "Share here"))
+	w.joan.ExpectPrivate(w.support, "Shared")
+	shared := w.support.ExpectMessage("Jane Doe")
+	for _, m := range []*slacktest.Message{question, private, shared} {
+		if m.ThreadTS != again.ThreadTS {
+			t.Errorf("%q stands in the thread %q, want %q", m.Text, m.ThreadTS, again.ThreadTS)
+		}
+	}
+	w.acknowledged(w.joan.MessageShortcut("work_on", card))
+	if m := w.joan.ExpectPrivate(w.support, "Jane Doe"); m.ThreadTS != "" {
+		t.Error("what is asked for at the message that began a thread is answered in the thread")
+	}
+	w.slack.IgnoreLeftovers() // the cards redrawn
+}

@@ -56,12 +56,13 @@ type meta struct {
 	Page        int     `json:"page,omitempty"`
 	Below       int     `json:"below,omitempty"`
 	ResponseURL string  `json:"answer,omitempty"`
+	Thread      string  `json:"thread,omitempty"`
 }
 
 func (i Intent) meta() string {
 	return compact(meta{
 		V: Version, Chat: i.Chat, Seen: i.Seen, Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, Snapshot: i.Snapshot,
-		Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below, ResponseURL: i.ResponseURL,
+		Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below, ResponseURL: i.ResponseURL, Thread: i.Thread,
 	})
 }
 
@@ -252,7 +253,7 @@ func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 	i.Sent = sent.Add(time.Second)
 	var m meta
 	broken := json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version
-	i.Channel, i.ResponseURL = m.Channel, m.ResponseURL
+	i.Channel, i.Thread, i.ResponseURL = m.Channel, m.Thread, m.ResponseURL
 	var values map[string]map[string]field
 	_ = json.Unmarshal(p.View.State.Values, &values) // what can't be read was not filled in
 	switch {

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,7 +71,12 @@ type payload struct {
 		ChannelID   string `json:"channel_id"`
 		IsEphemeral bool   `json:"is_ephemeral"`
 		UnfurlURL   string `json:"app_unfurl_url"` // of a card that a link unfolded to
+		ThreadTS    string `json:"thread_ts"`
 	} `json:"container"`
+	Message struct {
+		TS       string `json:"ts"`
+		ThreadTS string `json:"thread_ts"`
+	} `json:"message"`
 	CallbackID string `json:"callback_id"` // of a shortcut
 	Actions    []struct {
 		ActionID string `json:"action_id"`
@@ -97,6 +103,15 @@ func (p payload) message() json.RawMessage {
 	}
 	_ = json.Unmarshal(p.text, &m) // it was read once already
 	return m.Message
+}
+
+// thread answers the message in whose thread the clicked one stands; "" for one that stands in the channel itself.
+func (p payload) thread() string {
+	thread := cmp.Or(p.Message.ThreadTS, p.Container.ThreadTS)
+	if thread == p.Message.TS || thread == p.Container.MessageTS {
+		return "" // it began the thread
+	}
+	return thread
 }
 
 // ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
@@ -137,6 +152,7 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	if p.Container.MessageTS != "" {
 		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
+	i.Thread = p.thread()
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
 		i.Sent = t

@@ -27,6 +27,7 @@ const found = 5
 func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, UserTeam: p.User.TeamID, Channel: p.Channel.ID, ResponseURL: p.ResponseURL,
+		Thread: p.thread(),
 	}
 	i.Team, i.Enterprise = p.team()
 	if i.Team == "" || i.User == "" || i.Key == "" {
