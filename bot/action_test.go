@@ -70,7 +70,8 @@ func TestTake(t *testing.T) {
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectMessage("@ada")
 		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
-		w.grace.ExpectDM("You don't have this conversation any more: @ada changed that")
+		w.grace.ExpectDM("You don't have this conversation any more")
+		w.grace.ExpectDM("@ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("leaving it takes the question away", func(t *testing.T) {
@@ -101,7 +102,8 @@ func TestTake(t *testing.T) {
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectUpdate(card, "@ada")
 		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
-		w.grace.ExpectDM("You don't have this conversation any more: @ada changed that")
+		w.grace.ExpectDM("You don't have this conversation any more")
+		w.grace.ExpectDM("@ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("what is so already is said privately, without a second card", func(t *testing.T) {

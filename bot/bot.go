@@ -34,7 +34,7 @@ type Config struct {
 	Command      string           // the slash command, for words that say what to type; "": /invent
 	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
 	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
-	AssignOthers []string         // roles in Invent that may assign to others and release theirs; empty: all members
+	AssignOthers []string         // roles in Invent that may assign to others, and release or change theirs; empty: all members
 	Handoffs     Routes           // where conversations that wait for a human are announced; without rules nowhere
 	HandoffSlack bool             // also those that customers began in Slack
 	WaitReminder time.Duration    // after which a line says that one waits still; 0: never

@@ -275,6 +275,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 			b.replace(ctx, i, slackui.Set(i.Verb, false))
 		}
 		b.redrawOthers(ctx, s, card)
+		b.notify(ctx, s)
 		b.redrawOpened(ctx, i, home, opened)
 		return unplaced
 	}
@@ -307,7 +308,7 @@ func (s *scene) shown(card *cache.Card) bool {
 		}
 	}
 	took, gave := s.concerns()
-	return !i.Private && i.List == "" && (i.Verb.Sets() || !took && !gave)
+	return !i.Private && i.List == "" && !took && !gave
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.

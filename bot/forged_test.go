@@ -43,6 +43,7 @@ func TestUndoGivesBackOnly(t *testing.T) {
 	w.acknowledged(w.ada.Press(card, "Take over"))
 	w.support.ExpectUpdate(card, "@ada")
 	hers := w.grace.ExpectDM("You don't have")
+	w.grace.ExpectDM("@ada changed that")
 	mine := w.ada.ExpectPrivate(w.support, "It was Grace's before")
 	w.forges(w.ada, "undo", fmt.Sprintf(`{"v":1,"chat":"chat_1","seen":"mem_ada","to":{"m":"mem_joan"},"until":%d}`, later))
 	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")

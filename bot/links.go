@@ -25,7 +25,7 @@ const (
 	asked   = "asked"
 )
 
-// mayOthers says whether the member may assign to others and release theirs.
+// mayOthers says whether the member may assign to others, and release or change theirs.
 func (b *Bot) mayOthers(l cache.Link) bool {
 	return len(b.assignOthers) == 0 || slices.ContainsFunc(b.assignOthers, func(role string) bool { return strings.EqualFold(role, l.Role) })
 }

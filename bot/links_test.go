@@ -27,7 +27,7 @@ func TestWhoami(t *testing.T) {
 	w := newWorld(t)
 	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"ADMIN"} })
 	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
-	w.ada.ExpectPrivate(w.support, "You are *Ada* in Invent", "mem_ada", "same e-mail", "Agent", "release your own")
+	w.ada.ExpectPrivate(w.support, "You are *Ada* in Invent", "mem_ada", "same e-mail", "Agent", "work on your own")
 	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
 	w.linus.ExpectPrivate(w.support, "aren't linked", "/invent link")
 	boss := w.boss()

@@ -96,7 +96,8 @@ func TestAssignByModal(t *testing.T) {
 	if note.ThreadTS == "" {
 		t.Error("the note doesn't stand below the card")
 	}
-	w.joan.ExpectDM("You don't have this conversation any more: @ada changed that")
+	w.joan.ExpectDM("You don't have this conversation any more")
+	w.joan.ExpectDM("@ada changed that")
 	w.wrote("chat_1 mem_grace")
 	for _, m := range w.slack.Messages(w.support.ID, "") {
 		if strings.Contains(m.Text, "refund") {
@@ -312,7 +313,8 @@ func TestAssignModalLate(t *testing.T) {
 	w.ada.ExpectPrivate(w.support, "Grace has it", "Back to Joan")
 	w.grace.ExpectDM("assigned it to you")
 	w.grace.ExpectDM("a note from @ada", "Call her")
-	w.joan.ExpectDM("any more: @ada changed that")
+	w.joan.ExpectDM("You don't have this conversation any more")
+	w.joan.ExpectDM("@ada changed that")
 	w.wrote("chat_1 mem_grace")
 }
 
@@ -343,7 +345,8 @@ func TestUndo(t *testing.T) {
 		card := w.shared("chat_1", "@grace")
 		w.acknowledged(w.ada.Press(card, "Take over"))
 		w.support.ExpectUpdate(card, "@ada")
-		w.grace.ExpectDM("You don't have this conversation any more: @ada changed that")
+		w.grace.ExpectDM("You don't have this conversation any more")
+		w.grace.ExpectDM("@ada changed that")
 		word := w.ada.ExpectPrivate(w.support, "it is yours", "It was Grace's before", "Back to Grace")
 		emptied(t, store) // nothing takes longer, whatever the clock says next
 		return w, card, word

@@ -50,7 +50,13 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
 func (b *Bot) notify(ctx context.Context, s *scene) {
 	b.passed(redrawn, s.job)
 	i := s.work.Intent
-	if h := s.holder(ctx, b); h != nil && !s.mine {
+	if h := s.holder(ctx, b); i.Verb.Sets() {
+		if h != nil && !s.mine {
+			_ = b.tell(ctx, s, h.User, slackui.SetBy(h.User, i.User, i.Verb), "")
+		}
+		b.passed(told, s.job)
+		return
+	} else if h != nil && !s.mine {
 		b.give(ctx, s, h, slackui.YoursAgain(h.User, i.User))
 	}
 	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
@@ -137,7 +143,7 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 }
 
 // tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn, and the words, where there are any, go below it. Who wants no notices gets none, but for a note. Who may not read conversations is told
+// it was redrawn. The words, where there are any, go below it, unless the new card begins with what they say. Who wants no notices gets none, but for a note. Who may not read conversations is told
 // nothing: that is a refusal. Any other error is logged already.
 func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
 	if user == "" {
@@ -168,6 +174,10 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 	}
 	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), For: user}
 	s.known.Cards = append(s.known.Cards, card)
+	mine := c.Holder != nil && c.Holder.User == user
+	if says := mine && !s.work.Intent.Verb.Sets(); !says && words.Text != "" {
+		_ = b.below(ctx, s, &card, words)
+	}
 	b.add(ctx, s, &card)
 	if i := s.work.Intent; i.Verb == slackui.Notice && i.Person != "" {
 		// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.

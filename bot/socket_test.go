@@ -43,6 +43,7 @@ func TestSocketMode(t *testing.T) {
 		w.acknowledged(w.grace.Press(card, "Take over"))
 		w.support.ExpectUpdate(card, "@grace")
 		w.grace.ExpectPrivate(w.support, "Back to Ada")
+		w.ada.ExpectDM("You don't have this conversation any more")
 		w.ada.ExpectDM("@grace changed that")
 		w.acknowledged(w.grace.Press(card, "Release"))
 		w.support.ExpectUpdate(card, "Nobody")

@@ -31,6 +31,8 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case slackui.PauseAI:
 		change.AIEnabled, so = &no, !state.AIEnabled
 	}
+	holder := state.AssignedUser
+	s.mine = holder != nil && is(me, holder)
 	switch {
 	case !offered:
 		return "", refuse(slackui.NotOffered)
@@ -42,10 +44,12 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Set(i.Verb, true)})
 	case unseen(i, state, me):
 		return late, b.showLate(ctx, s)
+	case holder != nil && !s.mine && !b.mayOthers(me):
+		return "", refuse(slackui.NotAllowed)
 	}
 	inTime, cancel := b.inTime(ctx, s)
 	defer cancel()
-	w.Before = state.AssignedUser
+	w.Before = holder
 	chat, err := s.team.Invent.SetState(inTime, i.Chat, change)
 	if b.noteWrite(s, err); err != nil {
 		return "", err

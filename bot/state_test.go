@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"inventbot/bot"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
 )
@@ -46,6 +47,31 @@ func TestMoreThanAssigning(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the card, and what Grace is told of the dashboard's change
 	if n := len(w.invent.Writes()); n != 5 {
 		t.Errorf("Invent was written %d times, want 5", n)
+	}
+}
+
+// TestColleaguesState: who resolves a colleague's conversation needs the right to, and the colleague hears of it.
+func TestColleaguesState(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.SetMember("mem_joan", func(m *invent.Member) { m.Role = "MANAGER" })
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"MANAGER"} })
+	w.listed()
+	w.has("chat_1", "mem_grace")
+	card := w.shared("chat_1", "@grace")
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
+	w.acknowledged(w.joan.Press(card, "Resolve"))
+	card = w.support.ExpectUpdate(card, "Resolved")
+	hers := w.grace.ExpectDM("This conversation is yours", "Resolved")
+	if m := w.grace.ExpectDM("@joan resolved this conversation"); m.ThreadTS != hers.TS {
+		t.Error("the words don't stand below the card")
+	}
+	w.acknowledged(w.grace.Press(card, "Reopen")) // her own
+	w.support.ExpectUpdate(card, "Open, AI off")
+	w.grace.DM().ExpectUpdate(hers, "Open, AI off")
+	if n := len(w.invent.Writes()); n != 2 {
+		t.Errorf("Invent was written %d times, want 2", n)
 	}
 }
 

@@ -27,7 +27,8 @@ func TestLinksUnfold(t *testing.T) {
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.support.ExpectMessage("@ada")
 		w.ada.ExpectPrivate(w.support, "Back to Grace")
-		w.grace.ExpectDM("any more")
+		w.grace.ExpectDM("You don't have this conversation any more")
+		w.grace.ExpectDM("@ada changed that")
 		w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "@ada")
 	})
 	t.Run("each once, at most five of a message, and none that isn't ours", func(t *testing.T) {
@@ -187,6 +188,7 @@ func TestUnfoldedCardGone(t *testing.T) {
 	}
 	w.support.ExpectMessage("@grace, since")
 	w.joan.ExpectDM("You don't have this conversation any more")
+	w.joan.ExpectDM("@grace changed that")
 	w.grace.ExpectPrivate(w.support, "Back to Joan")
 	w.wrote("chat_1 mem_grace")
 }
@@ -203,6 +205,7 @@ func TestNoPlaceForTheCard(t *testing.T) {
 	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "expired_url"})
 	w.acknowledged(w.grace.Press(card, "Take over"))
 	w.joan.ExpectDM("You don't have this conversation any more")
+	w.joan.ExpectDM("@grace changed that")
 	w.grace.ExpectPrivate(w.support, "Back to Joan")
 	w.grace.ExpectPrivate(w.support, "Slack takes no card of it here")
 	w.wrote("chat_1 mem_grace")

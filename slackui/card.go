@@ -83,7 +83,8 @@ func (c Card) Message() Message {
 	return Message{Text: strings.Join(text, " "), Blocks: blocks}
 }
 
-// lead says to the one person who reads the card whether the conversation is theirs, and through whom.
+// lead says to the one person who reads the card whether the conversation is theirs, and through whom. Who took it from them stands
+// below the card: through whom the conversation went on since is another matter.
 func (c Card) lead() string {
 	mine, others := c.Holder != nil && c.Holder.User == c.For, c.Via != "" && c.Via != c.For
 	switch {
@@ -91,8 +92,6 @@ func (c Card) lead() string {
 		return fmt.Sprintf(wordMineBy, mention(c.Via))
 	case mine:
 		return wordMine
-	case others:
-		return fmt.Sprintf(wordNotMineBy, mention(c.Via))
 	}
 	return wordNotMine
 }
@@ -209,15 +208,21 @@ func (c Card) more(seen string) []slack.BlockElement {
 	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	state := c.Chat.State
 	var row []slack.BlockElement
+	sure := func(b *slack.ButtonBlockElement, title, yes string) *slack.ButtonBlockElement {
+		if c.Holder != nil {
+			b.Confirm = confirm(title, fmt.Sprintf(wordSetConfirm, c.Holder.name()), yes)
+		}
+		return b
+	}
 	if c.More.State && state.State == invent.Closed {
 		row = append(row, button(Reopen, wordReopen, labelReopen, v))
 	} else if c.More.State {
-		row = append(row, button(Resolve, wordResolve, labelResolve, v))
+		row = append(row, sure(button(Resolve, wordResolve, labelResolve, v), wordResolveTitle, wordResolve))
 	}
 	if c.More.AI && state.AIEnabled {
 		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
 	} else if c.More.AI {
-		row = append(row, button(ToAI, wordToAI, labelToAI, v))
+		row = append(row, sure(button(ToAI, wordToAI, labelToAI, v), wordToAITitle, wordToAI))
 	}
 	if c.More.Summary {
 		row = append(row, button(Summary, wordSummary, labelSummary, v))

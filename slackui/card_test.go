@@ -221,7 +221,7 @@ func TestACard(t *testing.T) {
 		t.Parallel()
 		for name, c := range ordinary.cards() {
 			for _, b := range buttons(t, c.Message()) {
-				takes := c.Holder != nil && (b.ActionID == "take" || b.ActionID == "release")
+				takes := c.Holder != nil && slices.Contains([]string{"take", "release", "resolve", "to_ai"}, b.ActionID)
 				if got := b.Confirm != nil; got != takes {
 					t.Errorf("%s, %s: a dialog %v, want %v", name, b.Text.Text, got, takes)
 				}

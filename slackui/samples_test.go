@@ -236,6 +236,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"welcome":               slackui.Welcome("/invent", ""),
 		"welcome_stranger":      slackui.Welcome("/invent", slackui.NotLinked),
 		"relieved":              slackui.Relieved("U0GRACE", "U0ADA"),
+		"set_by":                slackui.SetBy("U0GRACE", "U0ADA", slackui.ToAI),
 		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),
 		"note_returned":         slackui.NoteReturned(&grace, n.note()),
 		"note_refused":          slackui.NoteReturned(nil, n.note()),

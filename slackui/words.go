@@ -42,7 +42,6 @@ const (
 	wordMine         = "This conversation is yours."
 	wordMineBy       = "This conversation is yours: %s assigned it to you."
 	wordNotMine      = "You don't have this conversation any more."
-	wordNotMineBy    = "You don't have this conversation any more: %s changed that."
 )
 
 // The buttons, and what a screen reader says of them.
@@ -85,6 +84,9 @@ const (
 	labelResolve        = "Resolve: close this conversation"
 	wordReopen          = "Reopen"
 	labelReopen         = "Reopen: open this conversation again"
+	wordResolveTitle    = "Resolve?"
+	wordSetConfirm      = "%s has this conversation now."
+	wordToAITitle       = "Hand to AI?"
 	wordToAI            = "Hand to AI"
 	labelToAI           = "Hand to AI: let the AI answer this conversation"
 	wordPauseAI         = "Pause AI"
@@ -429,6 +431,15 @@ func Set(v Verb, so bool) Message {
 	return *say("Done: it is " + words + " now.")
 }
 
+// SetBy tells a person, below the card that they have, what somebody else did with their conversation.
+func SetBy(user, by string, v Verb) Message {
+	words := map[Verb]string{
+		Resolve: "resolved this conversation", Reopen: "opened this conversation again", ToAI: "handed this conversation to the AI",
+		PauseAI: "paused the AI in this conversation",
+	}[v]
+	return *say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
+}
+
 // Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
 func Summarised(m *invent.Memory) Message {
 	if m == nil {
@@ -538,7 +549,7 @@ func refusedSelf(command string, r Reason) string {
 	case UnknownUser:
 		return "Slack doesn't know you here, so I can't tell who you are in Invent."
 	case NotAllowed:
-		return "Your role in Invent doesn't allow you to assign conversations to others or to release theirs; you can take conversations, and release your own. Ask whoever runs this app, or a colleague with such a role."
+		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on your own. Ask whoever runs this app, or a colleague with such a role."
 	case NotOffered:
 		return "Your Invent's API doesn't offer what this needs, so it is switched off here. Do it in the dashboard."
 	case NotAdmin:
@@ -601,7 +612,7 @@ type Me struct {
 	Role      string // as Invent calls it
 	LinkedBy  string // Slack user of the admin; "" when linked by equal e-mail
 	LinkedAt  time.Time
-	MayOthers bool // assign to others, and release theirs
+	MayOthers bool // assign to others, and release or change theirs
 }
 
 // memberName is a member's name in at most n characters; Invent may know none.
@@ -628,7 +639,7 @@ func (m Me) words() string {
 	if m.MayOthers {
 		return words + "\nYou may take, assign and release conversations, also for others."
 	}
-	return words + "\nYou may take conversations and release your own. Assigning to others is left to other roles."
+	return words + "\nYou may take conversations and work on your own. Assigning to others, and changing theirs, is left to other roles."
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
