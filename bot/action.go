@@ -101,7 +101,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Queue, slackui.Mine:
 		return b.list(ctx, t, i, i.Verb, me, j.At, "")
 	}
-	if !t.has("chat") || i.Verb.Changes() && !i.Verb.Sets() && !t.has("assign") {
+	if !t.has("chat") || i.Verb.Changes() && !i.Verb.Sets() && !t.assigns() {
 		return "", refuse(slackui.NotOffered)
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)

@@ -154,7 +154,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	state := s.chat.State
 	c := slackui.Card{
 		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
-		More: more(s.team),
+		Fixed: !s.team.assigns(), More: more(s.team),
 	}
 	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User

@@ -31,7 +31,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 	users, _ := t.users.kept()
 	place := map[string]int{}
 	for _, c := range chats {
-		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID)}
+		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID), Fixed: !t.assigns()}
 		if u := c.State.AssignedUser; u != nil {
 			item.Holder = u.ID
 		}

@@ -173,7 +173,12 @@ func (b *Bot) off() []slackui.Verb {
 	if b.probe.contract.Load() == nil {
 		return nil // not looked yet: that says nothing
 	}
-	if !b.probe.has("chat") || !b.probe.has("assign") {
+	if !b.probe.has("members") { // nobody can be told to be a member
+		return []slackui.Verb{
+			slackui.Take, slackui.Assign, slackui.Release, slackui.Show, slackui.Queue, slackui.Mine, slackui.History, slackui.Route, slackui.Link,
+		}
+	}
+	if !b.probe.assigns() {
 		off = append(off, slackui.Take, slackui.Assign, slackui.Release)
 	}
 	if !b.probe.has("chat") {

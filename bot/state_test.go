@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"inventbot/bot"
+	"inventbot/bot/slacktest"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
 )
@@ -86,5 +87,35 @@ func TestWhatTheAPILacksIsNotDrawn(t *testing.T) {
 		if card.Button(label) != nil {
 			t.Errorf("the card offers %q", label)
 		}
+	}
+}
+
+// TestWithoutAssigning: where Invent's API doesn't let anybody be assigned any more, nothing offers it, and help says so.
+func TestWithoutAssigning(t *testing.T) {
+	t.Parallel()
+	for _, lacks := range []string{"PATCH /chats/{chat_id}/state/assign member_id", "PATCH /chats/{chat_id}/state/assign"} {
+		t.Run(lacks, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.invent.LeaveOut(lacks)
+			w.serve()
+			w.listed()
+			card := w.shared("chat_1", "Resolve")
+			w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+			list := w.ada.ExpectPrivate(w.support, "Waiting for a human")
+			for _, m := range []*slacktest.Message{card, list} {
+				for _, label := range []string{"Take", "Assign…", "Release"} {
+					if m.Button(label) != nil {
+						t.Errorf("%q is offered", label)
+					}
+				}
+			}
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			w.ada.ExpectPrivate(w.support, "doesn't offer what this needs")
+			w.acknowledged(w.ada.Types(w.support, "/invent help"))
+			if help := w.ada.ExpectPrivate(w.support, "What you can type").Shows(); strings.Count(help, "doesn't offer what it needs") != 3 {
+				t.Errorf("help says %s", help)
+			}
+		})
 	}
 }

@@ -49,6 +49,9 @@ func (t *Team) has(op string, properties ...string) bool {
 	return invent.Contract{}.Has(op, properties...)
 }
 
+// assigns says whether Invent's API lets somebody be assigned, as far as is known.
+func (t *Team) assigns() bool { return t.has("chat") && t.has("assign", "member_id") }
+
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
 // Any number of callers at a time cost one call.
 func (t *Team) Check(ctx context.Context) error {

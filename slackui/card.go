@@ -42,6 +42,7 @@ type Card struct {
 	Anonymous bool      // leave the customer's name out
 	Private   bool      // only one person sees it: offer to share it
 	Snapshot  bool      // it stands where the bot can't redraw it
+	Fixed     bool      // Invent's API doesn't let anybody be assigned
 	More      More      // what else Invent's API offers
 	For       string    // the Slack user to whom it was sent, to say whether the conversation is theirs; "" for a card of a channel
 }
@@ -182,15 +183,20 @@ func (h *Holder) name() string {
 func (c Card) buttons(seen string) []slack.BlockElement {
 	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	var row []slack.BlockElement
-	if c.Holder == nil {
+	switch {
+	case c.Fixed:
+	case c.Holder == nil:
 		row = append(row, primary(button(Take, wordTake, labelTake, v)))
-	} else {
+	default:
 		release, over := button(Release, wordRelease, labelRelease, v), button(Take, wordTakeOver, labelTakeOver, v)
 		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.name()), wordRelease)
 		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), wordTakeOver)
 		row = append(row, release, over)
 	}
-	row = append(row, button(Choose, wordChoose, labelChoose, v), button(Refresh, wordRefresh, labelRefresh, v))
+	if !c.Fixed {
+		row = append(row, button(Choose, wordChoose, labelChoose, v))
+	}
+	row = append(row, button(Refresh, wordRefresh, labelRefresh, v))
 	if c.Private {
 		row = append(row, button(Share, wordShare, labelShare, v))
 	}

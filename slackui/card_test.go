@@ -262,17 +262,22 @@ func TestACard(t *testing.T) {
 	})
 }
 
-// TestAListsTakeButtonSaysWhom: to a screen reader the buttons of a list are all the same but for that.
-func TestAListsTakeButtonSaysWhom(t *testing.T) {
+// TestAListsButtonsSayWhom: to a screen reader the buttons of a list are all the same but for that.
+func TestAListsButtonsSayWhom(t *testing.T) {
 	t.Parallel()
 	for customer, want := range map[string]string{
 		"Jane Doe": "Jane Doe", "": "Unnamed", " \n\u202e": "Unnamed", strings.Repeat("x", 31): strings.Repeat("x", 29) + "…",
 	} {
 		n := ordinary
 		n.customer = customer
-		b := buttons(t, slackui.Items(slackui.Queue, []slackui.Item{{Chat: n.conversation()}}, 0, ""))[0]
-		if want = "Take: assign this conversation to me: " + want; b.Text.Text != "Take" || b.AccessibilityLabel != want {
-			t.Errorf("%q: the button %s is labelled %q, want %q", customer, b.Text.Text, b.AccessibilityLabel, want)
+		all := buttons(t, slackui.Items(slackui.Queue, []slackui.Item{{Chat: n.conversation(), URL: "https://example.com"}}, 0, ""))
+		if len(all) != 4 {
+			t.Fatalf("%d buttons, want 4", len(all))
+		}
+		for _, b := range all {
+			if want := b.Text.Text + ": " + want; b.AccessibilityLabel != want {
+				t.Errorf("%q: the button %s is labelled %q, want %q", customer, b.Text.Text, b.AccessibilityLabel, want)
+			}
 		}
 	}
 }

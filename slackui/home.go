@@ -78,7 +78,7 @@ func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []
 	}
 	v := value{List: Home, Page: h.Page, Below: h.Below}
 	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
-		blocks = append(blocks, section(item.words(kind)), slack.NewActionBlock(fmt.Sprintf("%s %d", kind, n), item.buttons(kind, v)...))
+		blocks = append(blocks, item.blocks(kind, fmt.Sprintf("%s %d", kind, n), v)...)
 	}
 	var turn []slack.BlockElement
 	to := func(page int) value {
@@ -154,7 +154,7 @@ func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
 	}
 	blocks = append(blocks, section(title))
 	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
-		blocks = append(blocks, section(item.words(Queue)), slack.NewActionBlock(fmt.Sprintf("item %d", n), item.buttons(Queue, value{List: Pick, Page: page})...))
+		blocks = append(blocks, item.blocks(Queue, fmt.Sprintf("item %d", n), value{List: Pick, Page: page})...)
 	}
 	var turn []slack.BlockElement
 	if page > 0 {
@@ -206,6 +206,15 @@ func (item Item) words(kind Verb) string {
 	return words + " `" + escape(item.Chat.ID, 200) + "`"
 }
 
+// blocks draws an item in a list of its kind: what it is, and its buttons, where there are any.
+func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
+	blocks := []slack.Block{section(item.words(kind))}
+	if row := item.buttons(kind, v); len(row) > 0 {
+		blocks = append(blocks, slack.NewActionBlock(id, row...))
+	}
+	return blocks
+}
+
 // buttons are those of an item in a list of its kind. In the modal there is no place for another modal, and outside of a
 // channel none to show a card in.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
@@ -214,18 +223,26 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	if customer == "" {
 		customer = wordUnnamed
 	}
-	row := []slack.BlockElement{primary(button(Take, wordTake, labelTake+": "+customer, v))}
-	if kind == Mine {
-		row[0] = button(Release, wordRelease, labelRelease, v)
+	var row []slack.BlockElement
+	add := func(b *slack.ButtonBlockElement) { // among many of one name a screen reader needs to know whose it is
+		b.AccessibilityLabel = b.Text.Text + ": " + customer
+		row = append(row, b)
 	}
-	if v.List != Pick {
-		row = append(row, button(Choose, wordChoose, labelChoose, v))
+	switch {
+	case item.Fixed:
+	case kind == Mine:
+		add(button(Release, wordRelease, "", v))
+	default:
+		add(primary(button(Take, wordTake, "", v)))
+	}
+	if v.List != Pick && !item.Fixed {
+		add(button(Choose, wordChoose, "", v))
 	}
 	if v.List == Queue || v.List == Mine {
-		row = append(row, button(Show, wordShow, labelShow, value{Chat: item.Chat.ID}))
+		add(button(Show, wordShow, "", value{Chat: item.Chat.ID}))
 	}
 	if item.URL != "" && len(item.URL) <= 3000 {
-		row = append(row, openButton(item.URL))
+		add(openButton(item.URL))
 	}
 	return row
 }

@@ -126,7 +126,7 @@ type Intent struct {
 	User        string    `json:"user"`
 	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it
 	Channel     string    `json:"channel,omitempty"`
-	Thread      string    `json:"thread,omitempty"`  // the message in whose thread it was clicked; "" for the channel itself
+	Thread      string    `json:"thread,omitempty"`   // the message in whose thread it was clicked; "" for the channel itself
 	Command     string    `json:"command,omitempty"`  // as it was typed, "/invent"; empty for a click
 	Clicked     *Place    `json:"clicked,omitempty"`  // the message that was clicked; nil for a command
 	Private     bool      `json:"private,omitempty"`  // the clicked message is one that only this person sees

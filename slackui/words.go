@@ -863,6 +863,7 @@ type Item struct {
 	Waits  time.Time // since when it waits; zero when nobody knows
 	URL    string
 	Holder string // the assignee's id, what a button carries
+	Fixed  bool   // Invent's API doesn't let anybody be assigned
 }
 
 // Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
@@ -910,11 +911,8 @@ func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockEleme
 
 // add puts one conversation with its buttons at the end of a list.
 func (m *Message) add(item Item, list Verb, page, n int) {
-	words, row := item.words(list), item.buttons(list, value{List: list, Page: page})
-	m.Text += "\n• " + words
-	m.Blocks = append(m.Blocks,
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
-		slack.NewActionBlock(fmt.Sprintf("item %d", n), row...))
+	m.Text += "\n• " + item.words(list)
+	m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 }
 
 // Told is what /invent route says of a conversation's announcement.
