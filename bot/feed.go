@@ -144,6 +144,7 @@ type feed struct {
 	given     map[string]time.Time // the turn of each conversation whose redraw waits for it
 	next      time.Time            // of the next listing
 	soonest   time.Time            // before which no trigger lists again
+	listed    time.Time            // when the last listing that was made use of began
 	swept     time.Time
 	listening func() // ends the socket; nil when there is none
 	offline   string // why nothing is listed, as last logged
@@ -191,7 +192,7 @@ func (b *Bot) follow(ctx context.Context) {
 		}
 		leads := b.leads.Load()
 		if leads && !led {
-			f.states, f.holders, f.next, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}
+			f.states, f.holders, f.next, f.listed, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}, time.Time{}
 			f.pending, f.ordered, f.turns, f.given = nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 		}
 		led = leads
@@ -373,6 +374,7 @@ func (f *feed) reconcile(ctx context.Context) {
 		f.states = map[string]string{}
 		return
 	}
+	f.listed = begun
 	if f.socket.Load() {
 		f.next = begun.Add(max(listBeside, least)) // what failed is tried again as soon as without a socket
 	}
@@ -484,6 +486,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	if err != nil {
 		return err
 	}
+	unseen := now.Sub(f.listed) > 2*listBeside // what happened meanwhile
 	changed, listed := map[string]cache.Handoff{}, map[string]bool{}
 	var begun, waiting []invent.Chat
 	for _, c := range chats {
@@ -491,7 +494,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		h, waits := known[c.ID], f.waits(c)
 		switch {
 		case waits && !h.Waiting:
-			changed[c.ID] = cache.Handoff{Waiting: true, Episode: h.Episode + 1, Since: now}
+			changed[c.ID] = cache.Handoff{Waiting: true, Episode: h.Episode + 1, Since: now, Before: unseen}
 			begun = append(begun, c)
 		case waits && f.unbundles(c, h, notices, now):
 			h.Bundled = false
@@ -848,7 +851,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	if !slackui.Waiting(chat.State) {
 		return over, b.orderAnew(ctx, t, i, 0)
 	}
-	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(h.Since))
+	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(since(h)))
 	if err != nil && (temporary(err) || slackDead(err)) {
 		return "", err
 	}
@@ -947,8 +950,16 @@ func (b *Bot) fate(ctx context.Context, s *scene, r Rule) (slackui.Fate, error) 
 
 // waitsSince answers since when the conversation waits; the zero time when it doesn't, or nobody knows.
 func waitsSince(s *scene) time.Time {
-	if h := s.known.Handoff; h.Waiting && slackui.Waiting(s.chat.State) {
-		return h.Since
+	if !slackui.Waiting(s.chat.State) {
+		return time.Time{}
 	}
-	return time.Time{}
+	return since(s.known.Handoff)
+}
+
+// since answers since when a handoff waits; the zero time when it doesn't, or nobody knows.
+func since(h cache.Handoff) time.Time {
+	if !h.Waiting || h.Before {
+		return time.Time{}
+	}
+	return h.Since
 }

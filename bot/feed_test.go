@@ -609,6 +609,30 @@ func TestRedrawRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// TestWaitedBefore: of what waits already when the bot looks for the first time, nobody claims to know since when.
+func TestWaitedBefore(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive, func(c *bot.Config) {
+		c.Handoffs, c.WaitReminder = quietFor(clock, -time.Hour, 2*time.Hour), 3*time.Hour
+	})
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	if m := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1"); strings.Contains(m.Text, "since") {
+		t.Errorf("the list claims since when it waits: %q", m.Text)
+	}
+	clock.pass(90 * time.Minute)
+	if m := w.support.ExpectMessage("chat_1", "Take"); strings.Contains(m.Text, "for a human since") {
+		t.Errorf("its card claims since when it waits: %q", m.Text)
+	}
+	w.ended("announce", "chat_1", "changed")
+	clock.pass(2 * time.Hour)
+	if m := w.support.ExpectMessage("still waits for a human"); strings.Contains(m.Text, "since") {
+		t.Errorf("the reminder claims since when it waits: %q", m.Text)
+	}
+}
+
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
 func TestSweep(t *testing.T) {
 	t.Parallel()
@@ -740,7 +764,7 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.serve()
 		w.listed()
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It waits for a human since")
+		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It waits for a human.") // since when, nobody knows
 		w.has("chat_1", "mem_ada")
 		w.ada.ExpectDM("This conversation is yours")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))

@@ -40,7 +40,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 			mine = append(mine, item)
 		}
 		if slackui.Waiting(c.State) {
-			item.Waits = waits[c.ID].Since
+			item.Waits = since(waits[c.ID])
 			waiting = append(waiting, item)
 		}
 		if !open || u == nil {

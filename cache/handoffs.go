@@ -22,6 +22,7 @@ type Handoff struct {
 	Waiting bool      `json:"waiting"`
 	Episode int       `json:"episode"`           // counts how often it has begun to wait
 	Since   time.Time `json:"since"`             // when this episode was noticed
+	Before  bool      `json:"before,omitempty"`  // it may have begun long before that: since when it waits isn't known
 	Bundled bool      `json:"bundled,omitempty"` // to be announced as one of many: it gets no card of its own
 	Bundle  int       `json:"bundle,omitempty"`  // with which others
 }

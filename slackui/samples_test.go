@@ -271,6 +271,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"bundled_one":           slackui.Bundled(1),
 		"bundled_many":          slackui.Bundled(40),
 		"still_waiting":         slackui.StillWaiting(noon),
+		"still_waiting_unsure":  slackui.StillWaiting(time.Time{}),
 		"late_at_once":          slackui.Late(n.typed(slackui.Take), grace, state, *state.AssignedAt),
 		"refused_show":          slackui.Refused("/invent", slackui.Show, slackui.NotLinked, "", false),
 		"refused_show_held":     slackui.Refused("/invent", slackui.Show, slackui.NotLinked, "", true),

@@ -837,8 +837,11 @@ func Bundled(count int) Message {
 	return *say(words, button(Queue, wordShow, labelShowQueue, value{}))
 }
 
-// StillWaiting reminds of a conversation that nobody has taken.
+// StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
 func StillWaiting(since time.Time) Message {
+	if since.IsZero() {
+		return *say("This conversation still waits for a human.")
+	}
 	return *say("This conversation still waits for a human, since " + date(since) + ".")
 }
 
