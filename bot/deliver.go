@@ -255,6 +255,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		return unplaced
 	}
 	b.passed(drawn, s.job) // or there is no place for it: whom it concerns must know all the same
+	b.announcedBy(ctx, s, card)
 	change := cache.Change{
 		Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card,
 		Deed: cache.Deed{

@@ -733,6 +733,20 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
 }
 
+// announcedBy notes that the new card of a change, by which the conversation has begun to wait, is its announcement in that channel.
+func (b *Bot) announcedBy(ctx context.Context, s *scene, card *cache.Card) {
+	h := s.known.Handoff
+	if card == nil || card.Job != s.job.ID || h.Waiting || !b.waits(s.chat) {
+		return
+	}
+	for _, r := range b.routes.take(s.chat) {
+		if r.Channel == card.Channel {
+			n := cache.Notice{Episode: h.Episode + 1, TS: card.TS, At: b.now()}
+			b.debug("an announcement can't be noted", b.cache.SetNotice(ctx, s.team.ID, s.chat.ID, r.Channel, n))
+		}
+	}
+}
+
 // noteAnnounced ends a job with what became of its announcement. Admins hear of a trouble after it is noted: what they ask then is
 // answered by it.
 func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, n cache.Notice) (string, error) {
@@ -822,7 +836,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	if n.At.Sub(i.Sent) >= countHolds {
 		return over, b.orderAnew(ctx, t, i, 0)
 	}
-	_, n.TS, err = t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count))...)
+	_, n.TS, err = t.Slack.PostMessageContext(ctx, i.Channel, options(slackui.Bundled(i.Count, i.Sent))...)
 	err = wrapSlack("announcing many", err)
 	switch {
 	case err == nil:

@@ -104,7 +104,7 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 		w.chat(fmt.Sprintf("chat_w%d", i))
 	}
 	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
-	m := w.support.ExpectMessage("14 conversations wait")
+	m := w.support.ExpectMessage("14 conversations wait for a human, as of")
 	w.acknowledged(w.ada.Press(m, "Show"))
 	list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 14", "page 1 of 2")
 	w.acknowledged(w.ada.Press(list, "Next"))
@@ -631,6 +631,29 @@ func TestWaitedBefore(t *testing.T) {
 	if m := w.support.ExpectMessage("still waits for a human"); strings.Contains(m.Text, "since") {
 		t.Errorf("the reminder claims since when it waits: %q", m.Text)
 	}
+}
+
+// TestReleaseAnnouncesItself: the card of a release stands in the channel of the handoffs already.
+func TestReleaseAnnouncesItself(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	w.ada.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	card := w.support.ExpectMessage("Nobody", "Take")
+	w.listedAgain(clock) // left-over messages fail the test
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+	w.ada.ExpectPrivate(w.support, "It waits for a human since", "It was announced last on")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.support.ExpectUpdate(card, "AI on")
+	w.asks("chat_1")
+	if again := w.support.ExpectMessage("for a human since"); again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.slack.IgnoreLeftovers() // the older card, and Ada's
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.

@@ -27,8 +27,8 @@ type Handoff struct {
 	Bundle  int       `json:"bundle,omitempty"`  // with which others
 }
 
-// Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The job that announces writes it; the feed does only where
-// it orders none.
+// Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The job that announces writes it, or the one whose
+// change shows it there already; the feed does only where it orders none.
 type Notice struct {
 	Episode  int       `json:"episode"` // whose announcement this is; of a bundle: its number
 	Channel  string    `json:"channel,omitempty"`

@@ -828,13 +828,13 @@ func list(title, empty string, lines []string, page int, verb Verb, v value) Mes
 	return *say(b.String(), turn...)
 }
 
-// Bundled says that many conversations wait, instead of a card for each.
-func Bundled(count int) Message {
-	words := fmt.Sprintf("%d conversations wait for a human.", count)
+// Bundled says that many conversations waited when they were counted, instead of a card for each.
+func Bundled(count int, counted time.Time) Message {
+	words := fmt.Sprintf("%d conversations wait for a human", count)
 	if count == 1 {
-		words = "One conversation waits for a human."
+		words = "One conversation waits for a human"
 	}
-	return *say(words, button(Queue, wordShow, labelShowQueue, value{}))
+	return *say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
 }
 
 // StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.

@@ -199,7 +199,7 @@ func TestBrowser(t *testing.T) {
 func TestBrowserHandoff(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
-	b.sees("article", "3 conversations wait for a human.")
+	b.sees("article", "3 conversations wait for a human, as of")
 	b.do(chromedp.Click(`[data-testid="asks-chat_unnamed"]`))
 	b.sees("article h3", "Unnamed")
 	b.sees("article", "for a human since")
