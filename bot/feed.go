@@ -70,28 +70,37 @@ func (x *inbox) changed(c invent.Chat, at time.Time) {
 	x.young[c.ID] = ourChange{state: c.State, at: at}
 }
 
-// own answers the state of a conversation as this process has seen it in the last minute.
-func (x *inbox) own(id string, now time.Time) (invent.ChatState, bool) {
+// own answers the state of a conversation as this process has seen it since a listing began, at least if that was in the last minute.
+func (x *inbox) own(id string, begun time.Time) (invent.ChatState, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	o, found := x.young[id]
 	if !found {
 		o, found = x.old[id]
 	}
-	return o.state, found && now.Sub(o.at) < time.Minute
+	return o.state, found && !o.at.Before(begun)
 }
 
-// conversations answers the inbox as it was at the given moment or later, each conversation once, with this process's own
-// changes of the last minute.
+// paceOf answers how long at least is between two listings of so many conversations: a large inbox is listed less often, so that
+// people's clicks keep most of Invent's 500 calls a minute.
+func paceOf(conversations int) time.Duration {
+	return max(beat, time.Duration(conversations/100+1)*perPage)
+}
+
+// conversations answers the inbox as it was at the given moment or later, or as it was listed last if it can't be listed again yet,
+// each conversation once, with what this process itself has changed since it was listed.
 func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
-	list, err := b.listInbox(ctx, t, oldest)
-	if err != nil {
+	kept, _ := t.inbox.kept()
+	if soonest := b.now().Add(-paceOf(len(kept))); soonest.Before(oldest) {
+		oldest = soonest
+	}
+	if _, err := b.listInbox(ctx, t, oldest); err != nil {
 		return nil, err
 	}
-	list = slices.Clone(list)
-	now := b.now()
+	kept, begun := t.inbox.kept()
+	list := slices.Clone(kept)
 	for i, c := range list {
-		if own, found := t.inbox.own(c.ID, now); found {
+		if own, found := t.inbox.own(c.ID, begun); found {
 			list[i].State = own
 		}
 	}
@@ -358,8 +367,7 @@ func (f *feed) reconcile(ctx context.Context) {
 		return
 	}
 	chats, err := f.listInbox(ctx, f.team, begun)
-	// A large inbox is listed less often, so that people's clicks keep most of Invent's 500 calls a minute.
-	least := max(beat, time.Duration(len(chats)/100+1)*perPage)
+	least := paceOf(len(chats))
 	f.soonest, f.next = begun.Add(least), begun.Add(max(listAlone, least))
 	if err != nil {
 		f.say("the inbox can't be listed: " + err.Error())

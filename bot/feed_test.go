@@ -767,15 +767,44 @@ func TestEventsAreOnlyTriggers(t *testing.T) {
 
 func TestLargeInbox(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, slacktest.Patience(time.Minute)) // with the race detector on a busy machine it takes its time
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now), slacktest.Patience(time.Minute)) // with the race detector on a busy machine it takes its time
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
 	for i := range 5000 {
 		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: i%2 == 0, Channel: "email"})
 	}
-	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
+	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	w.support.ExpectMessage("2500 conversations wait")
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
+
+	// People's lists cost no more than the feed's own.
+	before := w.count("/inbox")
+	clock.pass(11 * time.Second)
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500")
+	if n := w.count("/inbox") - before; n != 0 {
+		t.Errorf("%d more pages were read, want none", n)
+	}
+}
+
+// TestListAfterOwnChange: what this process did a while ago doesn't hide what was done in the dashboard since.
+func TestListAfterOwnChange(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+	w.ada.ExpectPrivate(w.support, "My conversations*: 1")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
+	w.support.ExpectUpdate(card, "@grace")
+	w.grace.ExpectDM("This conversation is yours")
+	clock.pass(12 * time.Second)
+	w.acknowledged(w.grace.Types(w.support, "/invent mine"))
+	w.grace.ExpectPrivate(w.support, "My conversations*: 1")
 }
 
 // TestRouteTellsOfWaiting: whether a conversation waits doesn't depend on whether and where that is announced.
