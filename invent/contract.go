@@ -1,10 +1,12 @@
 package invent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"mime"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +38,9 @@ func (c *Client) Check(ctx context.Context) (Contract, error) {
 		return Contract{}, &Error{Op: routeContract.Op, Status: 200, Err: fmt.Errorf("%w: not an OpenAPI document", ErrAnswer), final: true}
 	}
 	k := Contract{Read: true, At: c.now(), found: map[string]bool{}}
+	if doc.elsewhere(c.base) {
+		return k, nil
+	}
 	for path, item := range doc.Paths {
 		for _, r := range Routes() {
 			if !samePath(r.Path, path) {
@@ -84,20 +89,44 @@ func (k Contract) Findings() []Finding {
 func samePath(a, b string) bool {
 	as, bs := strings.Split(a, "/"), strings.Split(strings.TrimSuffix(b, "/"), "/")
 	return slices.EqualFunc(as, bs, func(x, y string) bool {
-		return x == y || strings.HasPrefix(x, "{") && strings.HasPrefix(y, "{")
+		return x == y || isParameter(x) && isParameter(y)
 	})
+}
+
+// isParameter says whether a segment of a path is one parameter and nothing else.
+func isParameter(s string) bool {
+	return strings.HasPrefix(s, "{") && strings.Index(s, "}") == len(s)-1
 }
 
 // document is what is read of an OpenAPI document (spec.openapis.org, versions 3.0 and 3.1), the parts that it is asked about only
 // when it is: a library for all of it takes an eighth of the bot's memory at rest.
 type document struct {
 	Version    string                     `json:"openapi"`
+	Servers    json.RawMessage            `json:"servers"`
 	Paths      map[string]json.RawMessage `json:"paths"`
 	Components struct {
 		Items   map[string]json.RawMessage `json:"pathItems"`
 		Bodies  map[string]json.RawMessage `json:"requestBodies"`
 		Schemas map[string]json.RawMessage `json:"schemas"`
 	} `json:"components"`
+}
+
+// elsewhere says whether the document's paths lie below another path than the base URL's, at each of its servers. One without a path of its
+// own may stand behind a proxy that has one.
+func (d document) elsewhere(base string) bool {
+	var servers []struct {
+		URL string `json:"url"`
+	}
+	if json.Unmarshal(d.Servers, &servers) != nil || len(servers) == 0 {
+		return false
+	}
+	for _, s := range servers {
+		u, err := url.Parse(s.URL)
+		if err != nil || strings.Contains(u.Path, "{") || strings.HasSuffix(base, strings.TrimRight(u.Path, "/")) {
+			return false
+		}
+	}
+	return true
 }
 
 // operation answers what a path offers for a method, nil for nothing.
@@ -113,7 +142,11 @@ func (d document) operation(item json.RawMessage, method string) json.RawMessage
 	}
 	var operations map[string]json.RawMessage // and other things, of other names
 	_ = json.Unmarshal(item, &operations)     // what can't be read offers nothing
-	return operations[strings.ToLower(method)]
+	operation := operations[strings.ToLower(method)]
+	if !bytes.HasPrefix(operation, []byte("{")) {
+		return nil
+	}
+	return operation
 }
 
 // accepts says whether the JSON body of an operation may have the property. What can't be read accepts nothing.

@@ -72,6 +72,39 @@ func TestCheckFindsABodysProperty(t *testing.T) {
 	}
 }
 
+func TestCheckFindsARoute(t *testing.T) {
+	t.Parallel()
+	at := func(servers string) string {
+		return `{"openapi":"3.1.0","servers":` + servers + `,"paths":{"/chats/{id}":{"get":{}}}}`
+	}
+	for name, tc := range map[string]struct {
+		document, base string
+		want           bool
+	}{
+		"as it is":                           {`{"openapi":"3.1.0","paths":{"/chats/{id}":{"get":{}}}}`, "", true},
+		"not one that is null":               {`{"openapi":"3.1.0","paths":{"/chats/{id}":{"get":null}}}`, "", false},
+		"not one with more than a parameter": {`{"openapi":"3.1.0","paths":{"/chats/{id}.json":{"get":{}}}}`, "", false},
+		"not one of two parameters":          {`{"openapi":"3.1.0","paths":{"/chats/{id}-{n}":{"get":{}}}}`, "", false},
+		"not below another path":             {at(`[{"url":"/v1"}]`), "", false},
+		"below the same path":                {at(`[{"url":"/v1/"}]`), "/v1", true},
+		"at one server of several":           {at(`[{"url":"https://old.example/v1"},{"url":"https://api.example"}]`), "", true},
+		"at the root, behind a proxy":        {at(`[{"url":"/"}]`), "/invent", true},
+		"at a server that can't be told":     {at(`[{"url":"https://{region}.example/{version}"}]`), "", true},
+		"at servers that can't be read":      {at(`{}`), "", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			i := inventtest.Start()
+			t.Cleanup(i.Close)
+			i.Fault(inventtest.Fault{Path: "/openapi.json", Body: []byte(tc.document), Status: 200})
+			k, err := invent.New(invent.Options{URL: i.URL() + tc.base, Key: i.Key(), Org: "c"}).Check(t.Context())
+			if got := k.Has("chat"); err != nil || !k.Read || got != tc.want {
+				t.Errorf("Has is %t, want %t; read: %t, %v", got, tc.want, k.Read, err)
+			}
+		})
+	}
+}
+
 func TestCheckUnreadable(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]inventtest.Fault{
