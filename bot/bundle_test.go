@@ -114,6 +114,28 @@ func TestBundleRefusedUntilNothingWaits(t *testing.T) {
 	w.random.ExpectMessage("chat_2")
 }
 
+// TestBundledWaitAgain: many that have no card of their own are one message again.
+func TestBundledWaitAgain(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	for n := range 7 {
+		w.chat(fmt.Sprintf("chat_w%d", n))
+	}
+	// A channel that is named twice counts once.
+	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID, w.support.ID}) })
+	w.support.ExpectMessage("8 conversations wait")
+	for _, state := range []invent.State{invent.Snoozed, invent.Open} {
+		w.invent.Mute(true)
+		for n := range 7 {
+			w.invent.SetChat(fmt.Sprintf("chat_w%d", n), func(c *inventtest.Chat) { c.State = state })
+		}
+		w.invent.Mute(false)
+		w.listedAgain(clock)
+	}
+	w.support.ExpectMessage("7 conversations wait")
+}
+
 // TestBundleIsCountedAnew where Slack didn't take it for a while.
 func TestBundleIsCountedAnew(t *testing.T) {
 	t.Parallel()

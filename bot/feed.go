@@ -515,7 +515,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 			waiting = append(waiting, c)
 		}
 	}
-	f.bundle(begun, changed, nextBundle(known, notices), first, now)
+	f.bundle(begun, changed, notices, nextBundle(known, notices), first, now)
 	forget := forgotten(known, notices, listed, now)
 	if first || len(changed)+len(forget) > 0 {
 		if err := f.cache.SetHandoffs(ctx, f.team.ID, changed, forget); err != nil {
@@ -605,7 +605,7 @@ func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice)
 
 // bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
 // than five within ten seconds. It marks them in changed. In a rule's quiet time there is no message: each gets its card afterwards.
-func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, number int, first bool, now time.Time) {
+func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, notices map[string]cache.Notice, number int, first bool, now time.Time) {
 	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
 	begun = slices.DeleteFunc(begun, func(c invent.Chat) bool { return f.quiet(c, now) })
 	if !first && len(f.singles)+len(begun) <= bundleFrom {
@@ -616,8 +616,9 @@ func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, num
 	}
 	for _, c := range begun {
 		h := changed[c.ID]
-		if h.Episode > 1 && !first {
-			continue // it has a thread already
+		threaded := slices.ContainsFunc(f.routes.take(c), func(r Rule) bool { return notices[cache.NoticeName(c.ID, r.Channel)].TS != "" })
+		if threaded && !first {
+			continue
 		}
 		h.Bundled, h.Bundle = true, number // where no rule takes it, too: nothing is left to do
 		changed[c.ID] = h

@@ -37,10 +37,13 @@ type Quiet struct {
 	Zone     *time.Location
 }
 
-// ToChannels announces every handoff in each of the channels.
+// ToChannels announces every handoff in each of the channels, once.
 func ToChannels(channels []string) Routes {
 	r := Routes{Every: true}
-	for _, c := range channels {
+	for n, c := range channels {
+		if slices.Contains(channels[:n], c) {
+			continue
+		}
 		r.Rules = append(r.Rules, Rule{Name: "HANDOFF_CHANNEL", Channel: c})
 	}
 	return r
