@@ -890,6 +890,13 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 
 // redraw redraws a conversation's cards by its present state.
 func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
+	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: w.Intent.Chat})
+	if err != nil {
+		return "", errors.Join(errStore, err)
+	}
+	if len(known.Cards) == 0 {
+		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+	}
 	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
 	if invent.NotFound(err) {
 		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
@@ -897,14 +904,7 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 	if err != nil {
 		return "", err
 	}
-	s := &scene{team: t, work: w, job: j, chat: chat}
-	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: chat.ID}); err != nil {
-		return "", errors.Join(errStore, err)
-	}
-	if len(s.known.Cards) == 0 {
-		return "gone", b.cache.Uncard(ctx, t.ID, chat.ID)
-	}
-	if b.redrawOthers(ctx, s, nil) && w.Intent.Sweep {
+	if b.redrawOthers(ctx, &scene{team: t, work: w, job: j, chat: chat, known: known}, nil) && w.Intent.Sweep {
 		b.metrics.stale.Inc()
 	}
 	return shown, nil

@@ -672,6 +672,38 @@ func TestSweep(t *testing.T) {
 	w.until("the stale card is counted", func() bool { return strings.Contains(get(t, address+"/metrics"), "inventbot_stale_cards_total 1") })
 }
 
+// TestSweepKeepsNothingAlive: comparing a card with the truth doesn't prolong its 30 days, and then it isn't compared any more.
+func TestSweepKeepsNothingAlive(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	n := newNode(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = n.open() })
+	w.listed()
+	w.has("chat_1", "mem_grace")
+	w.grace.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	key := func(name string) string { return "inventbot:{" + w.slack.TeamID() + "}:" + name }
+	if err := n.client.Expire(t.Context(), key("cards:chat_1"), time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	clock.pass(61 * time.Minute)
+	w.until("the card is compared", func() bool { return w.outcomes("redraw", "shown") == 1 })
+	if ttl := n.client.TTL(t.Context(), key("cards:chat_1")).Val(); ttl <= 0 || ttl > time.Hour {
+		t.Errorf("the card lives for another %s, want the hour that was left", ttl)
+	}
+	if calls := w.slack.CallsTo("chat.update"); len(calls) > 0 {
+		t.Errorf("%d redraws of a card that was as it should be", len(calls))
+	}
+	reads := w.reads()
+	n.client.Del(t.Context(), key("cards:chat_1")) // its time is over
+	clock.pass(61 * time.Minute)
+	w.until("it is found to be gone", func() bool { return w.outcomes("redraw", "gone") == 1 })
+	if left := n.client.ZCard(t.Context(), key("carded")).Val(); left != 0 || w.reads() != reads {
+		t.Errorf("%d conversations with cards are left after %d more reads, want none", left, w.reads()-reads)
+	}
+}
+
 // TestTwoLeaders: the lead is lost while its holder doesn't know it yet, so that two processes follow hundreds of conversations in
 // pages, in any order. Each handoff is announced once all the same. (A leader that is killed: TestLeaderKilled of cmd/inventbot.)
 func TestTwoLeaders(t *testing.T) {
