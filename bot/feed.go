@@ -763,7 +763,9 @@ func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, 
 		return "", errors.Join(errStore, err)
 	}
 	if n.Why != "" {
-		b.tellTrouble(ctx, t, channel, n.Why)
+		if err := b.tellAdmins(ctx, t, "channel/"+channel, slackui.ChannelTrouble(channel, n.Why)); err != nil {
+			b.log.Warn("admins could not be told that nothing can be posted in a channel", "error", err)
+		}
 		return n.Why, nil
 	}
 	b.debug("a trouble's end can't be noted", b.cache.TellAgain(ctx, t.ID, "channel/"+channel))
@@ -813,22 +815,6 @@ func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refus
 	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)
 	b.debug("a trouble can't be noted", b.cache.SetTrouble(ctx, t.ID, channel, cache.Trouble{Why: code, At: b.now()}))
 	return code
-}
-
-// tellTrouble tells the admins once that nothing can be posted in a channel.
-func (b *Bot) tellTrouble(ctx context.Context, t *Team, channel, code string) {
-	first, err := b.cache.TellOnce(ctx, t.ID, "channel/"+channel)
-	if err != nil || !first {
-		b.debug("it can't be told whether admins know", err)
-		return
-	}
-	admins, err := b.findAdmins(ctx, t)
-	b.debug("admins can't be found", err)
-	for _, user := range admins {
-		if err := b.dm(ctx, t, user, slackui.ChannelTrouble(channel, code)); err != nil {
-			b.log.Warn("an admin could not be told", "error", err)
-		}
-	}
 }
 
 // announceMany posts one message for many handoffs. What became of it is noted in any case.

@@ -197,6 +197,22 @@ func TestChannelTrouble(t *testing.T) {
 	w.random.ExpectMessage("chat_")
 }
 
+// TestChannelTroubleIsToldLater when no admin could be told at once.
+func TestChannelTroubleIsToldLater(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	boss := w.boss()
+	w.announcing(clock.drive, func(c *bot.Config) { c.Admins, c.Handoffs = []string{"UBOSS"}, bot.ToChannels([]string{w.random.ID}) })
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "not_in_channel"})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Status: 500})
+	w.asks("chat_1")
+	w.until("no admin could be told", func() bool { return strings.Contains(w.log.String(), "admins could not be told") })
+	w.ended("announce", "chat_1", "not_in_channel")
+	clock.pass(11 * time.Minute)
+	boss.ExpectDM("#random", "Invite the app there")
+}
+
 func TestRules(t *testing.T) {
 	t.Parallel()
 	routes, err := bot.ReadRoutes(strings.NewReader(`

@@ -91,21 +91,26 @@ func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	if !refused {
 		return b.cache.TellAgain(ctx, t.ID, keyRefused)
 	}
-	first, err := b.cache.TellOnce(ctx, t.ID, keyRefused)
+	return b.tellAdmins(ctx, t, keyRefused, slackui.LockedOut())
+}
+
+// tellAdmins tells admins of a trouble: once until it is over, or again the next time when nobody could be told.
+func (b *Bot) tellAdmins(ctx context.Context, t *Team, trouble string, words slackui.Message) error {
+	first, err := b.cache.TellOnce(ctx, t.ID, trouble)
 	if err != nil || !first {
 		return err
 	}
 	admins, err := b.findAdmins(ctx, t)
 	told := 0
 	for _, user := range admins {
-		if failed := b.dm(ctx, t, user, slackui.LockedOut()); failed != nil {
+		if failed := b.dm(ctx, t, user, words); failed != nil {
 			err = failed
 			continue
 		}
 		told++
 	}
 	if told == 0 && err != nil {
-		return errors.Join(err, b.cache.TellAgain(ctx, t.ID, keyRefused)) // so that it is tried again
+		return errors.Join(err, b.cache.TellAgain(ctx, t.ID, trouble))
 	}
 	return nil
 }
