@@ -147,7 +147,8 @@ type feed struct {
 	holders   map[string]string    // who had each conversation then, "" for nobody
 	singles   []time.Time          // when single cards were asked for
 	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
-	ordered   map[string]time.Time // when what was pending was ordered last, by key
+	notices   []slackui.Intent     // who is to be told whose a conversation is, one a second; the next leader finds out anew
+	ordered   map[string]time.Time // when something was ordered last, by key
 	pace      *rate.Limiter        // of orders
 	turns     map[string]time.Time // when each channel has its next turn
 	given     map[string]time.Time // the turn of each conversation whose redraw waits for it
@@ -202,7 +203,7 @@ func (b *Bot) follow(ctx context.Context) {
 		leads := b.leads.Load()
 		if leads && !led {
 			f.states, f.holders, f.next, f.listed, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}, time.Time{}
-			f.pending, f.ordered, f.turns, f.given = nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
+			f.pending, f.notices, f.ordered, f.turns, f.given = nil, nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
 		}
 		led = leads
 		if !leads {
@@ -253,7 +254,7 @@ func (f *feed) step(ctx context.Context) {
 // orderPending orders what is pending where its channel has its turn: what Slack would not take yet is not read from Invent either.
 func (f *feed) orderPending(ctx context.Context) {
 	now := f.now()
-	f.pending = slices.DeleteFunc(f.pending, func(i slackui.Intent) bool {
+	inTurn := func(i slackui.Intent) bool {
 		if now.Before(f.turns[i.Channel]) || !f.pace.AllowN(now, 1) {
 			return false
 		}
@@ -261,7 +262,8 @@ func (f *feed) orderPending(ctx context.Context) {
 		f.ordered[i.Key] = now
 		f.order(ctx, i)
 		return true
-	})
+	}
+	f.pending, f.notices = slices.DeleteFunc(f.pending, inTurn), slices.DeleteFunc(f.notices, inTurn)
 }
 
 // orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others get one.
@@ -376,7 +378,7 @@ func (f *feed) reconcile(ctx context.Context) {
 	f.say("")
 	f.prune(chats)
 	f.redrawChanged(ctx, chats)
-	f.noticeChanged(ctx, chats)
+	f.noticeChanged(chats)
 	if err := f.announce(ctx, chats, begun); err != nil {
 		f.log.Warn("handoffs can't be announced", "error", err)
 		f.states = map[string]string{}
@@ -448,7 +450,7 @@ func (f *feed) prune(chats []invent.Chat) {
 
 // noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. Of a conversation that
 // was not seen before, as after a change of the lead, only what was assigned just now is news. What was assigned through the bot, they know.
-func (f *feed) noticeChanged(ctx context.Context, chats []invent.Chat) {
+func (f *feed) noticeChanged(chats []invent.Chat) {
 	for _, c := range chats {
 		had, seen := f.holders[c.ID]
 		u, at := c.State.AssignedUser, c.State.AssignedAt
@@ -457,7 +459,7 @@ func (f *feed) noticeChanged(ctx context.Context, chats []invent.Chat) {
 			continue
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
-			f.order(ctx, slackui.Intent{
+			f.notices = append(f.notices, slackui.Intent{
 				Verb: slackui.Notice, Chat: c.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
 			})
 		}

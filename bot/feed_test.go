@@ -487,6 +487,12 @@ func (w *world) outcomes(verb, outcome string) (n int) {
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	const many = 7
+	inTurn := func(t *testing.T, calls []slacktest.Call) {
+		t.Helper()
+		if took := calls[len(calls)-1].At.Sub(calls[0].At); took < (many-2)*time.Second {
+			t.Errorf("%d messages were posted within %s, want one a second", len(calls), took)
+		}
+	}
 	t.Run("of_stale_cards", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -519,13 +525,29 @@ func TestTurns(t *testing.T) {
 		if n := w.reads(); n != many {
 			t.Errorf("conversations were read %d times, want %d", n, many)
 		}
-		var last time.Time
-		for _, c := range w.slack.CallsTo("chat.postMessage") {
-			if gap := c.At.Sub(last); gap < 900*time.Millisecond {
-				t.Errorf("two were posted within %s", gap)
-			}
-			last = c.At
+		inTurn(t, w.slack.CallsTo("chat.postMessage"))
+	})
+	t.Run("of_notices", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		for n := range many {
+			w.chat(fmt.Sprintf("chat_n%d", n))
 		}
+		w.serve()
+		w.listed()
+		w.invent.Mute(true)
+		for n := range many {
+			w.invent.SetChat(fmt.Sprintf("chat_n%d", n), func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
+		}
+		w.invent.Mute(false)
+		w.invent.Send([]byte("{}"))
+		for range many {
+			w.grace.ExpectDM("This conversation is yours")
+		}
+		if n := w.reads(); n != many {
+			t.Errorf("conversations were read %d times, want %d", n, many)
+		}
+		inTurn(t, w.slack.CallsTo("chat.postMessage"))
 	})
 	t.Run("of_a_sweep", func(t *testing.T) {
 		t.Parallel()
