@@ -80,6 +80,7 @@ type Bot struct {
 	metrics      *metrics
 	side         side
 	settled      settled
+	lanes        lanes
 	answered     answered
 	health       health
 	steps        func(step, cache.Job) // what a test wants done at each step; nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -132,6 +133,38 @@ func TestFaultRedisAway(t *testing.T) {
 	if body := get(t, address+"/metrics"); !regexp.MustCompile(`inventbot_in_process_requests_total [23]\n`).MatchString(body) {
 		t.Error("the metrics don't count the requests carried out in the process alone")
 	}
+}
+
+// TestOneAtATimeOfTwoQueues: Redis hangs while Ada's take is under way, so that Grace's is carried out in the process alone. It still
+// comes after Ada's, and Grace is asked.
+func TestOneAtATimeOfTwoQueues(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "Nobody")
+	for _, p := range []*slacktest.Person{w.ada, w.grace} { // who they are is known from now on
+		w.acknowledged(p.Types(w.support, "/invent show chat_1"))
+		p.ExpectPrivate(w.support, "Nobody")
+	}
+	emptied(t, store)
+	undo := w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 1500 * time.Millisecond, Times: 1})
+	defer undo()
+	w.acknowledged(w.ada.Press(card, "Take"))
+	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
+	if err := n.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.grace.Press(card, "Take"))
+	if err := n.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	w.support.ExpectUpdate(card, "@ada")
+	w.grace.ExpectPrivate(w.support, "Take over", "Leave it")
+	if got := counted(t, address, "inventbot_in_process_requests_total"); got != 1 {
+		t.Errorf("%d requests were carried out in the process alone, want Grace's", got)
+	}
+	w.wrote("chat_1 mem_ada")
 }
 
 // TestChangeOfTheDeadHandedBack: an older version took a job over and handed it back, for it knew nothing of it. The dead process had

@@ -85,6 +85,43 @@ type crew struct {
 	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
 }
 
+// lanes are those in which this process runs jobs. A queue keeps the order of its own; no two queues run jobs of one lane at a time.
+type lanes struct {
+	mu      sync.Mutex
+	running map[string]running
+}
+
+type running struct {
+	queue *cache.Cache
+	jobs  int // more than one while the first that was ended has something left to show
+}
+
+// enter says whether a job of the queue may run in the lane now. Whoever enters leaves.
+func (l *lanes) enter(lane string, q *cache.Cache) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, busy := l.running[lane]
+	if busy && r.queue != q {
+		return false
+	}
+	if l.running == nil {
+		l.running = map[string]running{}
+	}
+	l.running[lane] = running{q, r.jobs + 1}
+	return true
+}
+
+func (l *lanes) leave(lane string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.running[lane]
+	if r.jobs--; r.jobs == 0 {
+		delete(l.running, lane)
+		return
+	}
+	l.running[lane] = r
+}
+
 // task is a job and what it carries; nil: still to be decoded.
 type task struct {
 	job  cache.Job
@@ -310,6 +347,11 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		b.end(ctx, q, j)
 		return
 	}
+	if !b.lanes.enter(j.Lane, q) {
+		b.giveBack(ctx, q, j, b.now().Add(tickEvery)) // the other queue's job may be about to change what this one looks at
+		return
+	}
+	defer b.lanes.leave(j.Lane)
 	ctx, cancel := context.WithTimeout(ctx, cache.Attempt)
 	defer cancel()
 	if w == nil {
