@@ -167,6 +167,49 @@ func TestOneAtATimeOfTwoQueues(t *testing.T) {
 	w.wrote("chat_1 mem_ada")
 }
 
+// TestSlowWithoutRedis: who is served by the process alone is told too that it takes longer.
+func TestSlowWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n, w, clock := newNode(t), newWorld(t), newClock()
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = n.open() })
+	card := w.takes()
+	n.kill()
+	undo := w.invent.Fault(inventtest.Fault{Status: 503})
+	w.acknowledged(w.ada.Press(card, "Release"))
+	clock.pass(6 * time.Second)
+	w.ada.ExpectPrivate(w.support, "Still on it")
+	undo()
+	w.support.ExpectUpdate(card, "Nobody")
+	w.wrote("chat_1 mem_ada", "chat_1 -")
+}
+
+// TestSlowWhileAllAreBusy: who waits for somebody to do their work is told that it takes longer, before there is somebody.
+func TestSlowWhileAllAreBusy(t *testing.T) {
+	t.Parallel()
+	w, clock := newWorld(t), newClock()
+	busy := make(chan struct{})
+	w.steps = func(step string, j cache.Job) {
+		if step == bot.Steps[1] && strings.Contains(string(j.Body), w.ada.ID) {
+			<-busy
+		}
+	}
+	w.serve(clock.drive, func(c *bot.Config) { c.Workers = 1 })
+	free := sync.OnceFunc(func() { close(busy) })
+	t.Cleanup(free)
+	w.chat("chat_2")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_2"))
+	for begun := time.Now(); time.Since(begun) < 3*time.Second; { // the jobs of the dead are looked for meanwhile
+		clock.pass(6 * time.Second)
+		w.grace.ExpectPrivate(w.support, "Still on it")
+		w.acknowledged(w.grace.Types(w.support, "/invent take chat_2"))
+	}
+	free()
+	w.support.ExpectMessage("@ada")
+	w.support.ExpectMessage("@grace")
+	w.slack.IgnoreLeftovers()
+}
+
 // TestChangeOfTheDeadHandedBack: an older version took a job over and handed it back, for it knew nothing of it. The dead process had
 // made the change, and that is no reason to say that it was so already.
 func TestChangeOfTheDeadHandedBack(t *testing.T) {

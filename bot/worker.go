@@ -227,12 +227,10 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	for range cap(c.slots) {
 		<-c.slots
 	}
-	ticking := make(chan struct{})
-	stopTicking := make(chan struct{})
-	go func() {
-		defer close(ticking)
-		b.tick(work, c, stopTicking)
-	}()
+	stop := make(chan struct{})
+	var beside sync.WaitGroup
+	beside.Go(func() { b.tick(work, c, stop) })
+	beside.Go(func() { b.reap(work, c, stop) })
 	for !b.queueDone(ctx, work, q) {
 		n := takeSlots(c.slots, 32)
 		list, err := q.Next(work, n, readWait)
@@ -247,8 +245,8 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 			pauseFor(ctx, readWait)
 		}
 	}
-	close(stopTicking)
-	<-ticking
+	close(stop)
+	beside.Wait()
 	c.leave()
 	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
 		b.log.Debug("this process stays in the consumer group", "error", err)
@@ -290,12 +288,11 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tick wakes jobs whose time has come, tells people whose action takes long, and takes over the jobs of the dead.
+// tick wakes jobs whose time has come, and tells people whose action takes long.
 func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 	q := c.queue
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
-	var reaped time.Time
 	for {
 		select {
 		case <-stop:
@@ -309,16 +306,20 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 			continue
 		}
 		for _, j := range overdue {
-			if !b.settled.has(j.ID) {
+			if q.InProcess() || !b.settled.has(j.ID) {
 				b.side.run(func() { b.tellSlow(work, j) })
 			}
 		}
-		if time.Since(reaped) < reapEvery {
-			continue
-		}
-		reaped = time.Now()
+	}
+}
+
+// reap takes over the jobs of the dead, as soon as there is somebody to do them: not within tick, whose work can't wait for that.
+func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
+	ticker := time.NewTicker(reapEvery)
+	defer ticker.Stop()
+	for {
 		n := takeSlots(c.slots, 32)
-		list, err := q.Reap(work, n)
+		list, err := c.queue.Reap(work, n)
 		if err != nil {
 			b.log.Debug("jobs of the dead can't be found", "error", err)
 		}
@@ -326,10 +327,15 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 			<-c.slots
 		}
 		if len(list) > 0 {
-			b.log.Warn("jobs taken over from a process that stopped answering", "jobs", len(list))
+			b.log.Warn("jobs found whose process stopped answering, or never heard of them", "jobs", len(list))
 		}
 		for _, j := range list {
 			b.begin(c, task{job: j})
+		}
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
 		}
 	}
 }
