@@ -231,12 +231,13 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
-		// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
-		b.settled.add(j)
 		b.metrics.spared.Inc()
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
-		admission, err = b.submit(ctx, b.spareCrew, j, w)
+		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission != cache.Full {
+			// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
+			b.settled.add(j)
+		}
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))
