@@ -1,9 +1,11 @@
 package bot_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -208,6 +210,72 @@ func TestSlowWhileAllAreBusy(t *testing.T) {
 	w.support.ExpectMessage("@ada")
 	w.support.ExpectMessage("@grace")
 	w.slack.IgnoreLeftovers()
+}
+
+// TestRefusedWithoutRedis: what neither Redis nor the process alone could take is done when Slack sends it again.
+func TestRefusedWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
+	w.listed()
+	emptied(t, store)
+	w.slack.AllowComplaint("503")
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503})
+	n.kill()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1")) // all that the process takes
+	refused := w.grace.OpensHome()
+	if refused.Status != http.StatusServiceUnavailable {
+		t.Fatalf("answered %d by a process that is full", refused.Status)
+	}
+	n.start()
+	eventually(t, "it is taken", func(context.Context) bool {
+		return w.slack.EventAgain(refused.EventID, 1, "http_error").Status == http.StatusOK
+	})
+	w.grace.ExpectHome("My conversations")
+	undo()
+	w.support.ExpectMessage("@ada")
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// TestStopPaysWhatIsOwed: a job that was done while Redis was away is ended before the process leaves, if Redis is back by then.
+func TestStopPaysWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	goOn := map[string]chan struct{}{"chat_1": make(chan struct{}), "chat_2": make(chan struct{})}
+	var reading atomic.Int64
+	w.steps = func(step string, j cache.Job) {
+		for chat, c := range goOn {
+			if step == "the conversation is read" && strings.Contains(string(j.Body), chat) {
+				reading.Add(1)
+				<-c
+			}
+		}
+	}
+	store := n.open()
+	address, stop := w.serve(func(c *bot.Config) { c.Cache = store })
+	w.chat("chat_2")
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_2"))
+	eventually(t, "both are at work", func(context.Context) bool { return reading.Load() == 2 })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	eventually(t, "it stops", func(context.Context) bool { return peek(t, address+"/healthz") == "" })
+	n.kill()
+	close(goOn["chat_1"])
+	w.ada.ExpectPrivate(w.support, "Nobody")
+	eventually(t, "the first is done", func(context.Context) bool { return strings.Contains(w.log.String(), "could not be ended in Redis yet") })
+	n.start()
+	eventually(t, "Redis is used again", func(ctx context.Context) bool { return store.Ping(ctx) == nil })
+	close(goOn["chat_2"])
+	<-stopped
+	if left, err := n.open().Open(t.Context()); err != nil || left != 0 {
+		t.Errorf("%d jobs are left, and %v", left, err)
+	}
+	w.grace.ExpectPrivate(w.support, "Nobody")
 }
 
 // TestChangeOfTheDeadHandedBack: an older version took a job over and handed it back, for it knew nothing of it. The dead process had

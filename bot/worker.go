@@ -227,10 +227,10 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	for range cap(c.slots) {
 		<-c.slots
 	}
-	stop := make(chan struct{})
-	var beside sync.WaitGroup
-	beside.Go(func() { b.tick(work, c, stop) })
-	beside.Go(func() { b.reap(work, c, stop) })
+	var ticking, reaping sync.WaitGroup
+	stopTicking, stopReaping := make(chan struct{}), make(chan struct{})
+	ticking.Go(func() { b.tick(work, c, stopTicking) })
+	reaping.Go(func() { b.reap(work, c, stopReaping) })
 	for !b.queueDone(ctx, work, q) {
 		n := takeSlots(c.slots, 32)
 		list, err := q.Next(work, n, readWait)
@@ -245,9 +245,12 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 			pauseFor(ctx, readWait)
 		}
 	}
-	close(stop)
-	beside.Wait()
+	close(stopReaping)
+	reaping.Wait()
 	c.leave()
+	close(stopTicking) // not before: what is owed to Redis may be paid while the last jobs run
+	ticking.Wait()
+	b.settled.pay(context.WithoutCancel(ctx), q)
 	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
 		b.log.Debug("this process stays in the consumer group", "error", err)
 	}
