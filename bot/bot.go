@@ -41,7 +41,7 @@ type Config struct {
 	AllowGuests  bool             // guests of the workspace may act, if they are members in Invent
 	Log          *slog.Logger     // nil: discarded
 	Now          func() time.Time // nil: time.Now
-	Queue        int              // open jobs at most; 0: 10,000
+	Queue        int              // open jobs at most; 0: 10,000. While Redis doesn't answer: four for each worker
 	Workers      int              // jobs at a time; 0: 128
 	Version      string           // of the program, for the metrics; "": unknown
 	Commit       string           // that it was built from, likewise
@@ -115,13 +115,13 @@ func New(c Config) (*Bot, error) {
 	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
 		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}
-	b.crew = newCrew(b.cache, b.workers)
+	b.crew = newCrew(b.cache, b.queue, b.workers)
 	if !b.cache.InProcess() {
 		spare, err := cache.OpenInProcess()
 		if err != nil {
 			return nil, err
 		}
-		b.spare, b.spareCrew = spare, newCrew(spare, b.workers)
+		b.spare, b.spareCrew = spare, newCrew(spare, min(b.queue, spareTurns*b.workers), b.workers)
 	}
 	return b, nil
 }

@@ -212,6 +212,26 @@ func TestSlowWhileAllAreBusy(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
+// TestFullWithoutRedis: a process takes no more upon itself alone than it can do soon.
+func TestFullWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	w.serve(func(c *bot.Config) { c.Cache, c.Workers = n.open(), 1 })
+	w.listed()
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 503})
+	n.kill()
+	for i := range 4 {
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+w.chat(fmt.Sprintf("chat_%d", 10+i))))
+	}
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
+	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	undo()
+	for i := range 4 {
+		w.support.ExpectMessage(fmt.Sprintf("chat_%d", 10+i), "@ada")
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
 // TestRefusedWithoutRedis: what neither Redis nor the process alone could take is done when Slack sends it again.
 func TestRefusedWithoutRedis(t *testing.T) {
 	t.Parallel()

@@ -32,6 +32,7 @@ const (
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
 	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; with attempt shorter than cache.TakeOver
 	handIdle   = time.Second
+	spareTurns = 4 // how many jobs for each worker may be open in this process alone: what waits longer is better refused, for it ends with the process
 )
 
 // progress is how far an earlier try of the same job came with its write.
@@ -79,6 +80,7 @@ func (w *work) yields(j cache.Job, due time.Time) bool {
 // crew carries out the jobs of one queue.
 type crew struct {
 	queue *cache.Cache
+	most  int           // open jobs; one more is refused
 	slots chan struct{} // one for each job that runs; while nobody serves the queue, all are taken
 	tasks chan task     // to hands that have nothing to do
 	hands sync.WaitGroup
@@ -128,8 +130,8 @@ type task struct {
 	work *work
 }
 
-func newCrew(q *cache.Cache, size int) *crew {
-	c := &crew{queue: q, slots: make(chan struct{}, size), tasks: make(chan task)}
+func newCrew(q *cache.Cache, most, size int) *crew {
+	c := &crew{queue: q, most: most, slots: make(chan struct{}, size), tasks: make(chan task)}
 	c.stop()
 	return c
 }
@@ -196,9 +198,9 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (admissi
 		if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
 			q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
 		}
-		admission, taken, err = c.queue.SubmitHere(ctx, j, b.queue, q)
+		admission, taken, err = c.queue.SubmitHere(ctx, j, c.most, q)
 	} else {
-		admission, err = c.queue.Submit(ctx, j, b.queue)
+		admission, err = c.queue.Submit(ctx, j, c.most)
 	}
 	if err == nil && admission == cache.Accepted {
 		b.passed(stored, j)
