@@ -521,17 +521,18 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	return jobs, nil
 }
 
+// leaveScript forgets a process that holds nothing: what it holds would be forgotten with it.
+var leaveScript = redis.NewScript(`
+local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
+if held.err then return held end
+if #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
+return 1`)
+
 // Leave takes this process out of the consumer group, if it holds nothing any more.
 func (c *Cache) Leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	pending, err := c.rdb.XPendingExt(ctx, &redis.XPendingExtArgs{
-		Stream: readyKey, Group: workers, Start: "-", End: "+", Count: 1, Consumer: c.consumer,
-	}).Result()
-	if err == nil && len(pending) == 0 {
-		err = c.rdb.XGroupDelConsumer(ctx, readyKey, workers, c.consumer).Err()
-	}
-	if err != nil {
+	if err := leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err(); err != nil {
 		return fmt.Errorf("leaving the consumer group: %w", err)
 	}
 	return nil

@@ -1006,6 +1006,7 @@ func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
 				held = []cache.Job{*j}
 			}},
 			{"Done", func() { done(t, c, held...) }},
+			{"Leave", func() { fine(t, c.Leave(t.Context())) }}, // nothing can come between its look and its leaving
 		} {
 			before := counter.n.Load()
 			step.do()
