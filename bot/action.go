@@ -194,6 +194,12 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return already, b.showAlready(ctx, s)
 	}
+	if w.last {
+		if before := w.Before; nameOf(before) == nameOf(holder) && (before == nil || before.ID == holder.ID) {
+			w.Wrote = untouched // else somebody may have changed it since
+		}
+		return "", errTooLate
+	}
 	if unseen(i, s.chat.State, me) {
 		return late, b.showLate(ctx, s)
 	}
@@ -300,6 +306,9 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	default:
 		b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
+		if i.Chat != "" && f != slackui.NotFound {
+			words = slackui.About(invent.Chat{ID: i.Chat}, words)
+		}
 	}
 	err = b.say(ctx, i, words)
 	if err != nil && !temporary(err) {

@@ -273,7 +273,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	}
 	if i.Verb.Sets() {
 		if i.Private {
-			b.replace(ctx, i, slackui.Set(i.Verb, false))
+			b.replace(ctx, i, slackui.About(s.chat, slackui.Set(i.Verb, false)))
 		}
 		b.redrawOthers(ctx, s, card)
 		b.notify(ctx, s)
@@ -284,8 +284,8 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
 		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
 	}
-	words := slackui.Changed(i, s.holder(ctx, b), s.mine, back)
-	b.showListAnew(ctx, s, slackui.Changed(i, s.holder(ctx, b), s.mine, nil))
+	words := slackui.About(s.chat, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
+	b.showListAnew(ctx, s, slackui.About(s.chat, slackui.Changed(i, s.holder(ctx, b), s.mine, nil)))
 	switch {
 	case i.Private && i.List == "":
 		b.replace(ctx, i, words) // the card is drawn; that the question is gone is a courtesy
@@ -661,7 +661,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
-	words := slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now())
+	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
 	b.showListAgain(ctx, s, words) // a list has no place for the question: it comes as a message
 	if i.List != slackui.Home {
 		b.redrawHome(ctx, s.team, i)
@@ -683,7 +683,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
 		b.redrawStale(ctx, s)
 	}
-	words := slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{}))
+	words := slackui.About(s.chat, slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{})))
 	if b.showListAgain(ctx, s, words); i.List == slackui.Pick {
 		return nil
 	}

@@ -66,7 +66,7 @@ func TestMetrics(t *testing.T) {
 		`inventbot_retries_total [1-9]`,
 		`inventbot_limited_tries_total\{upstream="slack"\} [1-9]\d*`,
 		`inventbot_action_seconds_count\{outcome="changed",verb="release"\} 1`,
-		`inventbot_cards_redrawn_total 1`,
+		`inventbot_cards_redrawn_total [1-9]\d*`,
 		`inventbot_stale_cards_total 0`,
 		`inventbot_queue_jobs 2`,
 		`inventbot_queue_retry_jobs 1`,

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -91,7 +92,12 @@ func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewR
 			}
 		}
 	}
-	return slackui.AskWhom(b.commandName, i, holder, mine, len(members) == 0)
+	chat := invent.Chat{ID: i.Chat}
+	listed, _ := t.inbox.kept()
+	if n := slices.IndexFunc(listed, func(c invent.Chat) bool { return c.ID == i.Chat }); n >= 0 {
+		chat = listed[n]
+	}
+	return slackui.AskWhom(b.commandName, i, chat, holder, mine, len(members) == 0)
 }
 
 // options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.

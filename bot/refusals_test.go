@@ -168,3 +168,39 @@ func (w *world) about(chat string) (all []inventtest.Request) {
 	}
 	return all
 }
+
+// TestLastLook: when its time is up, one more look tells what became of a write whose answer was lost.
+func TestLastLook(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		wrote bool
+		ends  func(w *world)
+	}{
+		"it was made": {true, func(w *world) {
+			w.support.ExpectMessage("@ada")
+			w.wrote("chat_1 mem_ada")
+		}},
+		"it was not": {false, func(w *world) {
+			w.ada.ExpectPrivate(w.support, "so nothing was changed", "Try again")
+			w.wrote()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.invent.SetNow(clock.now)
+			w.serve(clock.drive)
+			w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: c.wrote, Status: 500})
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			asked := func(n int) func() bool { return func() bool { return len(w.about("chat_1")) >= n } }
+			w.until("it is written", asked(2))
+			undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 500})
+			clock.pass(100 * time.Second)
+			w.until("it is looked at again", asked(len(w.about("chat_1"))+1))
+			undo()
+			clock.pass(time.Minute)
+			c.ends(w)
+		})
+	}
+}

@@ -41,7 +41,10 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return changed, b.showChange(ctx, s)
 	case so:
 		b.redrawStale(ctx, s)
-		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.Set(i.Verb, true)})
+		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
+	case w.last:
+		w.Wrote = untouched
+		return "", errTooLate
 	case unseen(i, state, me):
 		return late, b.showLate(ctx, s)
 	case holder != nil && !s.mine && !b.mayOthers(me):
@@ -74,5 +77,5 @@ func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {
 			last = &all[n]
 		}
 	}
-	return shown, b.say(ctx, s.work.Intent, slackui.Summarised(last))
+	return shown, b.say(ctx, s.work.Intent, slackui.About(s.chat, slackui.Summarised(last)))
 }

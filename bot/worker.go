@@ -54,6 +54,7 @@ type work struct {
 	member string // who acted, for the log
 	exists bool   // Invent knows the conversation
 	kept   bool   // the job is one of Bot.cache
+	last   bool   // nothing is to be written any more: it is only to be found out what became of it
 	ended  bool   // the job was ended together with the last thing that it had to do
 }
 
@@ -389,6 +390,15 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
 			return
 		}
+		if w.Wrote == unsettled && j.Dead <= panics && !errors.Is(err, errPanicked) { // what became of it can be told without another write
+			w.last = true
+			outcome, err = b.try(ctx, w, j)
+			if until := b.until(w, j, err); w.Wrote == written && err != nil && b.retry(ctx, q, j, w, err, until) {
+				return
+			}
+		}
+	}
+	if err != nil {
 		var untold error
 		if j.Dead > panics+1 {
 			outcome = string(failure(w, err)) // even the words killed its process
@@ -469,7 +479,7 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 	switch {
 	case j.Dead > panics, tooLate && j.Dead > 1:
 		return "", errKills
-	case tooLate:
+	case tooLate && !w.last:
 		return "", errTooLate
 	}
 	ctx, cancel := context.WithTimeout(ctx, attempt)

@@ -14,6 +14,8 @@ import (
 	v2 "github.com/go-json-experiment/json" // Go's coming encoding/json/v2: a payload is decoded in a third of the time
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/slack-go/slack"
+
+	"inventbot/invent"
 )
 
 // Form names a modal, as its callback_id does.
@@ -75,8 +77,9 @@ type Choice struct {
 }
 
 // AskWhom is the modal that asks whom to assign the conversation of the intent to. holder, when it is known, is chosen
-// from the beginning; mine says that it is the person who asks. unlisted says that nobody's name is known yet.
-func AskWhom(command string, i Intent, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
+// from the beginning; mine says that it is the person who asks. unlisted says that nobody's name is known yet. Of chat at least the id is
+// known.
+func AskWhom(command string, i Intent, chat invent.Chat, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
 	least := 0
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, words(wordWhomPlaceholder), whoAction)
 	pick.MinQueryLength = &least
@@ -95,7 +98,7 @@ func AskWhom(command string, i Intent, holder *Choice, mine, unlisted bool) slac
 	if unlisted {
 		blocks = append(blocks, contextOf(fmt.Sprintf(wordUnlisted, typed(command, "assign"))))
 	}
-	blocks = append(blocks, contextOf(fmt.Sprintf(wordCardID, escape(i.Chat, 200))))
+	blocks = append(blocks, contextOf(which(chat)))
 	return slack.ModalViewRequest{
 		Type: slack.VTModal, CallbackID: string(AssignForm), PrivateMetadata: i.meta(),
 		Title: words(wordAssignTitle), Submit: words(wordAssign), Close: words(wordCancel), Blocks: slack.Blocks{BlockSet: blocks},

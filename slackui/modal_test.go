@@ -30,11 +30,11 @@ func (n names) choice(notOnSlack bool) slackui.Choice {
 func (n names) modals() map[string]slack.ModalViewRequest {
 	choice, away := n.choice(false), n.choice(true)
 	return map[string]slack.ModalViewRequest{
-		"assign":           slackui.AskWhom("/invent", n.choose(), nil, false, false),
-		"assign_held":      slackui.AskWhom("/invent", n.choose(), &choice, false, false),
-		"assign_held_away": slackui.AskWhom("/invent", n.choose(), &away, false, false),
-		"assign_mine":      slackui.AskWhom("/invent", n.choose(), &choice, true, false),
-		"assign_unlisted":  slackui.AskWhom("/invent", n.choose(), nil, false, true),
+		"assign":           slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, false),
+		"assign_held":      slackui.AskWhom("/invent", n.choose(), n.conversation(), &choice, false, false),
+		"assign_held_away": slackui.AskWhom("/invent", n.choose(), n.conversation(), &away, false, false),
+		"assign_mine":      slackui.AskWhom("/invent", n.choose(), n.conversation(), &choice, true, false),
+		"assign_unlisted":  slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, true),
 		"paste":            slackui.AskWhich(n.choose()),
 	}
 }
@@ -133,7 +133,7 @@ func chosen(value, note string) map[string]any {
 func TestAModalMeansWhatWasChosen(t *testing.T) {
 	t.Parallel()
 	for temper, n := range tempers {
-		m := slackui.AskWhom("/invent", n.choose(), nil, false, false)
+		m := slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, false)
 		for _, o := range slackui.Whom(slackui.Query{}, "mem_me", []slackui.Choice{{Member: "mem_me", Name: "Ada"}, n.choice(false)}).Options {
 			got, err := chatURL.ParseInteraction(submitted(t, m, chosen(o.Value, "")), noon)
 			if err != nil {
@@ -167,7 +167,7 @@ func TestAModalMeansWhatWasChosen(t *testing.T) {
 func TestEveryFormProblemStandsAtAField(t *testing.T) {
 	t.Parallel()
 	for f, m := range map[slackui.Form]slack.ModalViewRequest{
-		slackui.AssignForm: slackui.AskWhom("/invent", ordinary.choose(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
+		slackui.AssignForm: slackui.AskWhom("/invent", ordinary.choose(), ordinary.conversation(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
 	} {
 		fields := map[string]bool{}
 		for _, b := range m.Blocks.BlockSet {

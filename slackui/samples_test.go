@@ -238,6 +238,8 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"relieved":              slackui.Relieved("U0GRACE", "U0ADA"),
 		"set_by":                slackui.SetBy("U0GRACE", "U0ADA", slackui.ToAI),
 		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),
+		"about":                 slackui.About(n.conversation(), slackui.Set(slackui.ToAI, true)),
+		"about_unknown":         slackui.About(invent.Chat{ID: n.conversation().ID}, slackui.Set(slackui.ToAI, true)),
 		"note_returned":         slackui.NoteReturned(&grace, n.note()),
 		"note_refused":          slackui.NoteReturned(nil, n.note()),
 		"note_gone":             slackui.NoteReturned(&grace, ""),

@@ -328,6 +328,27 @@ func (i Intent) card() *Place {
 	return i.Clicked
 }
 
+// About says below private words which conversation they are about, as far as is known. Only the one person who reads them may read the
+// customer's name.
+func About(chat invent.Chat, m Message) Message {
+	which := which(chat)
+	m.Text += " (" + which + ")"
+	m.Blocks = append(slices.Clone(m.Blocks), contextOf(which))
+	return m
+}
+
+// which names a conversation.
+func which(chat invent.Chat) string {
+	words := fmt.Sprintf(wordCardID, escape(chat.ID, 200))
+	if name := escape(chat.Customer(), nameLimit); name != "" {
+		words += " with " + name
+	}
+	if name := channelName(chat.State.IntegrationID); name != "" {
+		words += ", " + name
+	}
+	return words
+}
+
 // Already says that what was asked for is so; noted, that the note which came with it was delivered all the same.
 func Already(h *Holder, mine, noted bool) Message {
 	switch {
