@@ -744,10 +744,11 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
 }
 
-// announcedBy notes that the new card of a change, by which the conversation has begun to wait, is its announcement in that channel.
+// announcedBy notes that the new card of a change, by which the conversation has begun to wait, is its announcement in that channel. One
+// in a thread is not: who reads the channel doesn't see it.
 func (b *Bot) announcedBy(ctx context.Context, s *scene, card *cache.Card) {
 	h := s.known.Handoff
-	if card == nil || card.Job != s.job.ID || h.Waiting || !b.waits(s.chat) {
+	if card == nil || card.Job != s.job.ID || s.work.Intent.Thread != "" || h.Waiting || !b.waits(s.chat) {
 		return
 	}
 	for _, r := range b.routes.take(s.chat) {
