@@ -258,6 +258,24 @@ func TestRefusedWithoutRedis(t *testing.T) {
 	w.slack.IgnoreLeftovers() // "Still on it"
 }
 
+// TestStopEndsInTimeThoughNobodyCanBeTold: more people wait than can be told while Slack hangs.
+func TestStopEndsInTimeThoughNobodyCanBeTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, stop := w.serve()
+	w.invent.Fault(inventtest.Fault{Status: 503})
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Hang: true})
+	for i := range 150 {
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+w.chat(fmt.Sprintf("chat_%d", 10+i))))
+	}
+	begun := time.Now()
+	stop()
+	if took := time.Since(begun); took > 5*time.Second+10*time.Second+4*time.Second { // for what runs, for the words, and for a slow machine
+		t.Errorf("it took %s to stop", took)
+	}
+	w.slack.IgnoreLeftovers()
+}
+
 // TestStopPaysWhatIsOwed: a job that was done while Redis was away is ended before the process leaves, if Redis is back by then.
 func TestStopPaysWhatIsOwed(t *testing.T) {
 	t.Parallel()

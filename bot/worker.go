@@ -537,9 +537,9 @@ func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 }
 
 // tellStopped tells the people whose requests end with this process: those that only it knew of and could not
-// finish in time.
+// finish in time. What it has begun in the first seconds is done when attempt has passed.
 func (b *Bot) tellStopped() {
-	ctx, cancel := context.WithTimeout(context.Background(), attempt)
+	ctx, cancel := context.WithTimeout(context.Background(), attempt-parting)
 	defer cancel()
 	for _, q := range []*cache.Cache{b.cache, b.spare} {
 		if q == nil || !q.InProcess() {
@@ -549,14 +549,21 @@ func (b *Bot) tellStopped() {
 		if err != nil {
 			b.log.Error("unfinished requests can't be read", "error", err)
 		}
-		for _, j := range left {
+		for n, j := range left {
 			var w work
-			if json.Unmarshal(j.Body, &w) == nil {
-				b.side.run(func() {
-					outcome, _ := b.fail(ctx, &w, errStopped)
-					b.record(w, j, outcome, nil)
-				})
+			if json.Unmarshal(j.Body, &w) != nil {
+				continue
 			}
+			select {
+			case b.side.slots <- struct{}{}:
+			case <-ctx.Done():
+				b.log.Error("people can't be told in time that their requests end with this process", "requests", len(left)-n)
+				return
+			}
+			b.side.start(func() {
+				outcome, _ := b.fail(ctx, &w, errStopped)
+				b.record(w, j, outcome, nil)
+			})
 		}
 	}
 }
@@ -632,7 +639,7 @@ func (s *settled) has(id string) bool {
 	return young || old
 }
 
-// pay does in Redis what is owed to it. (What another process has taken over meanwhile, Redis leaves as it is.)
+// pay does in Redis what is owed to it, as far as it comes in a second. (What another process has taken over meanwhile, Redis leaves as it is.)
 func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	if q.InProcess() {
 		return
@@ -640,6 +647,8 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	s.mu.Lock()
 	owed := slices.Collect(maps.Values(s.owed))
 	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	for _, d := range owed {
 		var err error
 		if d.due.IsZero() {
