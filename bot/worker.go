@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"time"
 
@@ -522,7 +520,7 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 // job over.
 func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due time.Time) {
 	if err := q.Later(context.WithoutCancel(ctx), j, due); err != nil {
-		b.settled.owe(debt{j, due})
+		b.settled.owe(q, func(ctx context.Context) error { return q.Later(ctx, j, due) })
 		b.log.Warn("a job could not be given back in Redis yet", "error", err, "ref", ref(j.ID))
 	}
 }
@@ -531,7 +529,7 @@ func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due tim
 func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 	if err := q.Done(context.WithoutCancel(ctx), j); err != nil {
 		b.settled.add(j)
-		b.settled.owe(debt{job: j})
+		b.settled.owe(q, func(ctx context.Context) error { return q.Done(ctx, j) })
 		b.log.Warn("a job is done but could not be ended in Redis yet", "error", err, "ref", ref(j.ID))
 	}
 }
@@ -599,13 +597,7 @@ type settled struct {
 	mu         sync.Mutex
 	young, old map[string]struct{}
 	turned     time.Time
-	owed       map[string]debt
-}
-
-// debt is a job that this process holds in the stream and could not end yet, or give back until due.
-type debt struct {
-	job cache.Job
-	due time.Time // zero: it is to be ended
+	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back
 }
 
 const (
@@ -622,13 +614,13 @@ func (s *settled) add(j cache.Job) {
 	s.young[j.ID] = struct{}{}
 }
 
-func (s *settled) owe(d debt) {
+func (s *settled) owe(q *cache.Cache, pay ...func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed == nil {
-		s.owed = map[string]debt{}
+		s.owed = map[*cache.Cache][]func(context.Context) error{}
 	}
-	s.owed[d.job.ID] = d
+	s.owed[q] = append(s.owed[q], pay...)
 }
 
 func (s *settled) has(id string) bool {
@@ -639,28 +631,19 @@ func (s *settled) has(id string) bool {
 	return young || old
 }
 
-// pay does in Redis what is owed to it, as far as it comes in a second. (What another process has taken over meanwhile, Redis leaves as it is.)
+// pay does in a queue what is owed to it, as far as it comes in a second. (What another process has taken over meanwhile, Redis leaves
+// as it is.)
 func (s *settled) pay(ctx context.Context, q *cache.Cache) {
-	if q.InProcess() {
-		return
-	}
-	s.mu.Lock()
-	owed := slices.Collect(maps.Values(s.owed))
-	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	for _, d := range owed {
-		var err error
-		if d.due.IsZero() {
-			err = q.Done(ctx, d.job)
-		} else {
-			err = q.Later(ctx, d.job, d.due)
-		}
-		if err != nil {
+	s.mu.Lock()
+	owed := s.owed[q]
+	delete(s.owed, q)
+	s.mu.Unlock()
+	for n, pay := range owed {
+		if pay(ctx) != nil {
+			s.owe(q, owed[n:]...)
 			return
 		}
-		s.mu.Lock()
-		delete(s.owed, d.job.ID)
-		s.mu.Unlock()
 	}
 }
