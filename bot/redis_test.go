@@ -169,6 +169,38 @@ func TestOneAtATimeOfTwoQueues(t *testing.T) {
 	w.wrote("chat_1 mem_ada")
 }
 
+// TestStoredTooLateBehindAnother: what waits behind another process's job is withdrawn once it was done by the process alone.
+func TestStoredTooLateBehindAnother(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	goOn := make(chan struct{})
+	free := sync.OnceFunc(func() { close(goOn) })
+	w.steps = func(step string, j cache.Job) {
+		if step == bot.Steps[1] && strings.Contains(string(j.Body), w.grace.ID) {
+			<-goOn
+		}
+	}
+	other := n.open()
+	w.serve(func(c *bot.Config) { c.Cache = other })
+	w.listed()
+	emptied(t, other)
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_1"))
+	store, arm := n.spoiling("accepted", func(net.Conn, []byte) bool { return true })
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	t.Cleanup(free)
+	eventually(t, "Redis is used", func(ctx context.Context) bool { return store.Ping(ctx) == nil })
+	arm()
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.ada.ExpectPrivate(w.support, "Nobody")
+	eventually(t, "Grace's alone is open", func(ctx context.Context) bool {
+		left, err := other.Open(ctx)
+		return err == nil && left == 1
+	})
+	free()
+	w.grace.ExpectPrivate(w.support, "Nobody")
+	emptied(t, other)
+}
+
 // TestSlowWithoutRedis: who is served by the process alone is told too that it takes longer.
 func TestSlowWithoutRedis(t *testing.T) {
 	t.Parallel()

@@ -237,6 +237,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission != cache.Full {
 			// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
 			b.settled.add(j)
+			b.settled.owe(b.cache, func(ctx context.Context) error { return b.cache.Withdraw(ctx, j) })
 		}
 	}
 	if err != nil {

@@ -41,9 +41,10 @@ var calls = map[string]struct {
 		_, err := c.Reap(ctx, 10)
 		return err
 	}},
-	"Done":  {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Done(ctx, job("a", "A").Held("1-1")) }},
-	"Keep":  {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Keep(ctx, job("a", "A").Held("1-1")) }},
-	"Later": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Later(ctx, job("a", "A").Held("1-1"), noon) }},
+	"Done":     {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Done(ctx, job("a", "A").Held("1-1")) }},
+	"Withdraw": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Withdraw(ctx, job("a", "A")) }},
+	"Keep":     {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Keep(ctx, job("a", "A").Held("1-1")) }},
+	"Later":    {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Later(ctx, job("a", "A").Held("1-1"), noon) }},
 	"Tick": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Tick(ctx, noon, 100)
 		return err

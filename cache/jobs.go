@@ -402,6 +402,29 @@ func doneKeys(j Job) []string { return []string{readyKey, bodiesKey, laneKey(j.L
 
 func (c *Cache) doneArgs(j Job) []any { return []any{workers, c.consumer, j.entry, j.ID} }
 
+// withdrawScript ends a job that waits in its lane and was submitted by this process (ARGV[1]); of any other of its own it only
+// forgets that its person is to be told.
+var withdrawScript = redis.NewScript(`
+local once = redis.call('GET', KEYS[1])
+if not once or string.sub(once, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+redis.call('ZREM', KEYS[4], ARGV[2])
+if redis.call('LINDEX', KEYS[3], 0) == ARGV[2] then return 0 end
+redis.call('LREM', KEYS[3], 1, ARGV[2])
+redis.call('HDEL', KEYS[2], ARGV[2])
+return 1`)
+
+// Withdraw is for a job whose Submit failed, and that was done without it: should it have been stored all the same, it ends if it
+// waits behind another, and Tick doesn't hand it out in any case. It remains known, so that a repeat of it is one.
+func (c *Cache) Withdraw(ctx context.Context, j Job) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), tellKey}
+	if err := withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err(); err != nil {
+		return fmt.Errorf("withdrawing a job: %w", err)
+	}
+	return nil
+}
+
 // keepScript replaces what is known of a job that this process still holds.
 var keepScript = redis.NewScript(`
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end

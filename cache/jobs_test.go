@@ -425,6 +425,30 @@ func TestAJobThatYields(t *testing.T) {
 	})
 }
 
+func TestWithdraw(t *testing.T) {
+	slow := func(id string) cache.Job {
+		j := job(id, "A")
+		j.Tell = noon
+		return j
+	}
+	each(t, func(t *testing.T, c *cache.Cache) {
+		second := another(t, c, "")
+		accept(t, c, slow("a1"), slow("a2"))
+		accept(t, second, slow("a3"))
+		accept(t, c, slow("a4"))
+		for _, id := range []string{"a1", "a2", "a3", "never stored"} {
+			fine(t, c.Withdraw(t.Context(), job(id, "A")))
+		}
+		open(t, c, 3)
+		tick(t, c, noon, "a3", "a4")
+		submit(t, c, cache.Repeated, 10, job("a2", "A"))
+		for _, id := range []string{"a1", "a3", "a4"} { // the first may be under way, and another process's own isn't ours to end
+			done(t, c, next(t, c, id)...)
+		}
+		open(t, c, 0)
+	})
+}
+
 func TestDoneSkipsWhatHasNoBody(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
 		accept(t, c, job("a1", "A"), job("a2", "A"), job("a3", "A"))
