@@ -323,6 +323,14 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 	defer ticker.Stop()
 	for {
 		n := takeSlots(c.slots, 32)
+		select {
+		case <-stop: // while it waited for a slot
+			for range n {
+				<-c.slots
+			}
+			return
+		default:
+		}
 		list, err := c.queue.Reap(work, n)
 		if err != nil {
 			b.log.Debug("jobs of the dead can't be found", "error", err)
