@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -297,7 +298,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 		return "failed", b.orderFailed(ctx, i, err) // nobody waits for words
 	case errors.As(err, &no) && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
-		outcome, words = string(no.reason), slackui.Refused(b.commandName, i.Verb, no.reason, no.about, held)
+		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, held)
 		if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil && !held {
 			if note := b.noteOf(ctx, t, i); note != "" {
 				defer b.whisper(ctx, i, slackui.NoteReturned(nil, note)) // below the reason
@@ -327,7 +328,9 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.Crashed
 	case w.Wrote == written:
 		return slackui.Unplaced
-	case invent.NotFound(err):
+	case invent.NotFound(err) && errors.As(err, &e) && e.Op == "assign": // it was read just before
+		return slackui.MemberNotFound
+	case invent.NotFound(err), errors.Is(err, invent.ErrID):
 		return slackui.NotFound
 	case w.Wrote == unsettled: // whatever came after it
 		return slackui.Unsettled
@@ -335,6 +338,8 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.BotFailed
 	case errors.As(err, &s) && s.retry:
 		return slackui.SlackSilent
+	case rateLimited(err):
+		return slackui.Limited
 	case temporary(err) || errors.Is(err, errTooLate):
 		return slackui.NoAnswer
 	case errors.Is(err, errStopped):
@@ -350,6 +355,14 @@ func failure(w *work, err error) slackui.Failure {
 	}
 	return slackui.BotFailed
 }
+
+func rateLimited(err error) bool {
+	_, yes := invent.RateLimited(err)
+	return yes
+}
+
+// typed is the command as the person types it: an older name may still work beside the configured one.
+func (b *Bot) typed(i slackui.Intent) string { return cmp.Or(i.Command, b.commandName) }
 
 func nameOf(u *invent.AssignedUser) string {
 	if u == nil {

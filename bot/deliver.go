@@ -54,7 +54,7 @@ func (r *responses) allowed(raw string) bool {
 	if r.host != "" && u.Host == r.host && (u.Scheme == "https" || u.Scheme == "http") {
 		return true
 	}
-	host := strings.ToLower(u.Host)
+	host := strings.ToLower(strings.TrimSuffix(u.Host, ":443"))
 	return u.Scheme == "https" && (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
 }
 

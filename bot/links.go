@@ -34,7 +34,7 @@ func (b *Bot) mayOthers(l cache.Link) bool {
 func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
 	if no := (*refusal)(nil); errors.As(err, &no) {
-		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.commandName, no.reason))
+		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.typed(w.Intent), no.reason))
 	}
 	if err != nil {
 		return "", err
@@ -103,7 +103,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	other, err := t.Slack.GetUserByEmailContext(ctx, m.Email)
 	switch {
 	case err == nil && other.ID != user && b.full(t, accountOf(other)) == nil:
-		return m, &refusal{reason: slackui.MemberTaken, about: other.ID}
+		return m, &refusal{reason: slackui.MemberMailed, about: other.ID}
 	case err == nil || slackSays(err, "users_not_found", "missing_scope"): // without the scope nobody is linked by e-mail
 		return m, nil
 	}
@@ -184,7 +184,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 			return "", &refusal{reason: slackui.MemberTaken, about: other}
 		}
 		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
-		w.member, words = m.ID, slackui.Agreed(b.commandName, m.Name)
+		w.member, words = m.ID, slackui.Agreed(b.typed(i), m.Name)
 	}
 	if _, err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
 		return "", errors.Join(errStore, err)
@@ -230,6 +230,11 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 	if err := b.cache.DropLink(ctx, t.ID, user, link); err != nil {
 		return "", errors.Join(errStore, err)
 	}
+	if i.Person != "" {
+		if err := b.dm(ctx, t, user, slackui.UnlinkedBy(b.commandName, i.User)); err != nil {
+			b.log.Warn("somebody could not be told that they are linked no more", "error", err, "ref", ref(i.Key))
+		}
+	}
 	return string(slackui.Unlink), b.say(ctx, i, slackui.Unlinked(i.Person))
 }
 
@@ -255,16 +260,16 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 		return "", errors.Join(errStore, err)
 	}
 	lines := b.linkLines(t, members, accounts, hand, tried)
-	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.commandName, lines, i.Page)})
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.typed(i), lines, i.Page)})
 }
 
 // linkLines puts together what is known of the links. An equal e-mail always wins.
 func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]account, hand map[string]cache.HandLink, tried map[string]time.Time) []slackui.LinkLine {
-	byID, byEmail := map[string]invent.Member{}, map[string]invent.Member{}
+	byID, byEmail := map[string]invent.Member{}, map[string][]invent.Member{}
 	for _, m := range members {
 		byID[m.ID] = m
 		if m.Email != "" {
-			byEmail[invent.FoldEmail(m.Email)] = m
+			byEmail[invent.FoldEmail(m.Email)] = append(byEmail[invent.FoldEmail(m.Email)], m)
 		}
 	}
 	var lines []slackui.LinkLine
@@ -278,14 +283,23 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 		lines = append(lines, l)
 	}
 	for user, a := range accounts {
-		if m, found := byEmail[invent.FoldEmail(a.email)]; found && a.email != "" && a.confirmed && b.full(t, a) == nil {
-			add(user, m, slackui.LinkLine{Kind: slackui.LinkedByMail})
+		same := byEmail[invent.FoldEmail(a.email)]
+		if len(same) == 0 || a.email == "" || !a.confirmed || b.full(t, a) != nil {
+			continue
+		}
+		if len(same) == 1 {
+			add(user, same[0], slackui.LinkLine{Kind: slackui.LinkedByMail})
+		} else {
+			linked[user] = true // is refused, whatever an admin linked: the line of the members says so
 		}
 	}
 	for user, l := range hand {
 		m, found := byID[l.Member]
 		switch {
 		case linked[user]:
+		case found && b.full(t, accounts[user]) != nil:
+			linked[user] = true
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkRefused, User: user, Member: m.ID, Name: m.Name})
 		case !found:
 			linked[user] = true
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkBroken, User: user, Member: l.Member})
@@ -300,6 +314,8 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 	}
 	for _, m := range members {
 		switch {
+		case len(byEmail[invent.FoldEmail(m.Email)]) > 1:
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkUnclear, Member: m.ID, Name: m.Name})
 		case !m.Active():
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name})
 		case holder[m.ID] == "":

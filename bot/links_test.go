@@ -62,6 +62,7 @@ func TestLinkByHand(t *testing.T) {
 
 	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
 	boss.ExpectPrivate(w.support, "@linus is no longer linked")
+	w.linus.ExpectDM("@boss dropped your link")
 	w.acknowledged(w.linus.Types(w.support, "/invent release chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	w.wrote("chat_1 mem_penguin")
@@ -636,4 +637,24 @@ func TestRoleIsNoticed(t *testing.T) {
 	w.support.ExpectMessage("@grace")
 	w.slack.IgnoreLeftovers() // Grace is told, and Ada may undo it
 	w.wrote("chat_1 mem_grace")
+}
+
+// TestLinksOfTheRefused: who is refused doesn't stand in the list as linked, and an admin who drops a link doesn't do so behind anybody's back.
+func TestLinksOfTheRefused(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.Guest = true })
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	boss := w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_ada2", Name: "Ada the second", Email: "ADA@example.com"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.acknowledged(boss.Types(w.support, "/invent links"))
+	list := boss.ExpectPrivate(w.support, "Ada the second (`mem_ada2`): has an e-mail that another member has too", "@linus: linked to Penguin", "is a guest")
+	if strings.Contains(list.Shows(), "@ada, by the same e-mail") {
+		t.Error("Ada, who is refused, stands there as linked")
+	}
+	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
+	boss.ExpectPrivate(w.support, "@linus is no longer linked")
+	w.linus.ExpectDM("@boss dropped your link")
 }

@@ -31,7 +31,7 @@ const (
 	maxPages      = 200
 	patience      = time.Second     // the longest that a call waits for the limiter
 	defaultPause  = 5 * time.Second // after a 429 that doesn't say how long
-	longestPause  = 2 * time.Minute
+	longestPause  = time.Hour
 )
 
 // Options says which Invent a client talks to, and as whom.

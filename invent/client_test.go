@@ -452,7 +452,7 @@ func TestGate(t *testing.T) {
 		"zero":           {[]string{"Retry-After", "0"}, time.Second},
 		"nothing":        {nil, 5 * time.Second},
 		"no number":      {[]string{"Retry-After", "soon"}, 5 * time.Second},
-		"an hour is cut": {[]string{"Retry-After", "3600"}, 2 * time.Minute},
+		"a day is cut": {[]string{"Retry-After", "86400"}, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

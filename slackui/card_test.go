@@ -307,9 +307,9 @@ func TestLateSaysForHowLong(t *testing.T) {
 	t.Parallel()
 	grace := ordinary.grace()
 	for ago, want := range map[time.Duration]string{
-		-time.Minute:             "Grace Hopper has just taken it.",
-		0:                        "Grace Hopper has just taken it.",
-		time.Second - 1:          "Grace Hopper has just taken it.",
+		-time.Minute:             "Grace Hopper has had it for less than a second.",
+		0:                        "Grace Hopper has had it for less than a second.",
+		time.Second - 1:          "Grace Hopper has had it for less than a second.",
 		time.Second:              "Grace Hopper has had it for 1 s.",
 		4*time.Second + 999*1e6:  "Grace Hopper has had it for 4 s.",
 		59 * time.Second:         "Grace Hopper has had it for 59 s.",
@@ -352,7 +352,7 @@ func TestRefusalsSpeakOfChangesOnlyWhereOneWasAsked(t *testing.T) {
 func TestEveryRefusalHelps(t *testing.T) {
 	t.Parallel()
 	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered}
-	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken}
+	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken, slackui.MemberMailed}
 	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
 		fallback := slackui.Refused("/invent", slackui.Assign, "of_tomorrow", about, false).Text
 		for _, r := range reasons[:len(reasons)-1] {

@@ -224,13 +224,17 @@ func verbOf(word string) (Verb, bool) {
 // nearest answers the command that a mistyped word is closest to, or "" when none is close.
 func nearest(word string) string {
 	best, least := "", 3
-	for _, c := range commandWords {
-		for _, w := range c.words {
-			if d := distance(strings.ToLower(word), w); d < least {
-				best, least = w, d
-			}
+	try := func(w string) {
+		if d := distance(strings.ToLower(word), w); d < least {
+			best, least = w, d
 		}
 	}
+	for _, c := range commandWords {
+		for _, w := range c.words {
+			try(w)
+		}
+	}
+	try("help")
 	return best
 }
 

@@ -124,7 +124,6 @@ type Intent struct {
 	Team        string    `json:"team"`              // where the app is installed; the organisation's id for an org-wide install
 	Enterprise  string    `json:"enterprise,omitempty"`
 	User        string    `json:"user"`
-	UserTeam    string    `json:"user_team,omitempty"` // the person's own workspace, when Slack says it
 	Channel     string    `json:"channel,omitempty"`
 	Thread      string    `json:"thread,omitempty"`   // the message in whose thread it was clicked; "" for the channel itself
 	Command     string    `json:"command,omitempty"`  // as it was typed, "/invent"; empty for a click

@@ -50,7 +50,7 @@ func body(t testing.TB, payload any) []byte {
 func clicked(change func(*slackui.Intent)) *slackui.Intent {
 	place := clickedCard
 	i := &slackui.Intent{
-		V: slackui.Version, Key: "7.8.9", Team: "T0TEAM", User: "U0ADA", UserTeam: "T0TEAM", Channel: "C0SUPPORT", Clicked: &place,
+		V: slackui.Version, Key: "7.8.9", Team: "T0TEAM", User: "U0ADA", Channel: "C0SUPPORT", Clicked: &place,
 		ResponseURL: "https://hooks.slack.com/actions/T0TEAM/1/x", Sent: time.Unix(1772452801, 250_000_000),
 	}
 	if change != nil {
@@ -304,7 +304,7 @@ func TestParseInteraction(t *testing.T) {
 		},
 		"reads a click by somebody of another workspace": {
 			set("user", map[string]any{"id": "U0EVE", "team_id": "T0OTHER"}),
-			taken(func(i *slackui.Intent) { i.User, i.UserTeam = "U0EVE", "T0OTHER" }), false,
+			taken(func(i *slackui.Intent) { i.User = "U0EVE" }), false,
 		},
 		"takes the channel from the container where there is no other": {without("channel"), taken(nil), false},
 		"reads a click that is on no message": {
@@ -376,7 +376,7 @@ func TestAnIntentSurvivesItsJob(t *testing.T) {
 	for temper, n := range tempers {
 		for _, v := range changes {
 			want := n.pressed(v)
-			want.Sent, want.Origin, want.Enterprise, want.UserTeam, want.Private = noon, &clickedCard, "E1", "T2", true
+			want.Sent, want.Origin, want.Enterprise, want.Private = noon, &clickedCard, "E1", true
 			var got slackui.Intent
 			if err := json.Unmarshal(encode(t, want), &got); err != nil {
 				t.Fatal(err)

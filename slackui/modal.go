@@ -181,9 +181,9 @@ type Options struct {
 	Options []*slack.OptionBlockObject `json:"options"`
 }
 
-// Whom answers which people a search finds: the one who asks first, then those on Slack, then the others, each by name, and
-// nobody last. A search finds a person when each of its words is in the name or the e-mail. Of more than Slack
-// shows, the first are offered: more letters find the others.
+// Whom answers which people a search finds: the one who asks first, then those on Slack, then the others, each the best finds first and
+// then by name, and nobody last. A search finds a person when each of its words is in the name or in the e-mail, behind whose @ all have
+// much the same: that is searched only by a word with an @. Of more than Slack shows, the first are offered: more letters find the others.
 func Whom(q Query, me string, all []Choice) Options {
 	found := slices.DeleteFunc(slices.Clone(all), func(c Choice) bool { return c.Member != me && !c.matches(q.Text) })
 	slices.SortFunc(found, func(a, b Choice) int {
@@ -192,6 +192,9 @@ func Whom(q Query, me string, all []Choice) Options {
 				return -1
 			}
 			return 1
+		}
+		if n := a.rank(q.Text) - b.rank(q.Text); n != 0 {
+			return n
 		}
 		if n := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); n != 0 {
 			return n
@@ -229,12 +232,27 @@ func Whom(q Query, me string, all []Choice) Options {
 
 func (c Choice) matches(text string) bool {
 	name, email := strings.ToLower(c.Name), strings.ToLower(c.Email)
+	before, _, _ := strings.Cut(email, "@")
 	for word := range strings.FieldsSeq(strings.ToLower(text)) {
-		if !strings.Contains(name, word) && !strings.Contains(email, word) {
+		if !strings.Contains(name, word) && !strings.Contains(before, word) && !(strings.Contains(word, "@") && strings.Contains(email, word)) {
 			return false
 		}
 	}
 	return true
+}
+
+// rank answers how well a search finds the choice, 0 best: by how the name begins, how a word of it does, something in it, or the e-mail.
+func (c Choice) rank(text string) int {
+	name, text := strings.ToLower(c.Name), strings.ToLower(strings.TrimSpace(text))
+	switch {
+	case strings.HasPrefix(name, text):
+		return 0
+	case strings.Contains(" "+name, " "+text):
+		return 1
+	case strings.Contains(name, text):
+		return 2
+	}
+	return 3
 }
 
 // field is what was typed or chosen in one field of a modal.
@@ -247,7 +265,7 @@ type field struct {
 
 // submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
 func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
-	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID, UserTeam: p.User.TeamID}
+	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID}
 	i.Team, i.Enterprise = p.team()
 	if i.Team == "" || i.User == "" || i.Key == "" {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)

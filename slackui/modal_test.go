@@ -140,7 +140,7 @@ func TestAModalMeansWhatWasChosen(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := n.choose()
-			want.Verb, want.Form, want.Key, want.Sent, want.UserTeam = slackui.Assign, slackui.AssignForm, "7.8.9", noon.Add(1e9), "T0TEAM"
+			want.Verb, want.Form, want.Key, want.Sent = slackui.Assign, slackui.AssignForm, "7.8.9", noon.Add(1e9)
 			switch {
 			case o.Text.Text == "Me":
 				want.To = &slackui.To{User: "U0ADA"}
@@ -320,5 +320,27 @@ func TestParseEvent(t *testing.T) {
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
+	}
+}
+
+// TestSearchFindsByName: among hundreds whose e-mails have the same end, who is called so is found, and first.
+func TestSearchFindsByName(t *testing.T) {
+	t.Parallel()
+	var all []slackui.Choice
+	for i := range 300 {
+		all = append(all, slackui.Choice{Member: fmt.Sprint("mem_", i), Name: fmt.Sprintf("Anna %03d", i), Email: fmt.Sprintf("a%d@max-muster.example", i)})
+	}
+	for member, name := range map[string]string{"mem_max": "Max", "mem_tom": "Tom Maxwell", "mem_climax": "Climax", "mem_mail": "Zoe"} {
+		all = append(all, slackui.Choice{Member: member, Name: name, Email: map[bool]string{true: "max.z", false: member}[name == "Zoe"] + "@max-muster.example"})
+	}
+	var got []string
+	for _, o := range slackui.Whom(slackui.Query{Text: "max"}, "mem_7", all).Options {
+		got = append(got, o.Text.Text)
+	}
+	if want := []string{"Max", "Tom Maxwell", "Climax", "Zoe"}; !slices.Equal(got, want) {
+		t.Errorf("found are %q, want %q", got, want)
+	}
+	if n := len(slackui.Whom(slackui.Query{Text: "@max-muster"}, "mem_7", all).Options); n < 50 {
+		t.Errorf("by the end of the e-mail %d are found", n)
 	}
 }

@@ -60,8 +60,7 @@ type payload struct {
 		ID string `json:"id"`
 	} `json:"enterprise"`
 	User struct {
-		ID     string `json:"id"`
-		TeamID string `json:"team_id"`
+		ID string `json:"id"`
 	} `json:"user"`
 	Channel struct {
 		ID string `json:"id"`
@@ -136,7 +135,7 @@ func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) 
 func (p payload) click(sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent,
-		User: p.User.ID, UserTeam: p.User.TeamID, ResponseURL: p.ResponseURL,
+		User: p.User.ID, ResponseURL: p.ResponseURL,
 		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
 	}
 	i.Team, i.Enterprise = p.team()

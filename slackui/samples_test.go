@@ -127,11 +127,11 @@ var (
 	reasons = []slackui.Reason{
 		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,
 		slackui.Inactive, slackui.EmailHidden, slackui.NoMembersList, slackui.UnknownUser, slackui.UnknownTeam, slackui.NoSuchMember,
-		slackui.NotAllowed, slackui.NotAdmin, slackui.MemberTaken, slackui.SameEmail, slackui.NoLink, slackui.SelfLink, slackui.OfferGone,
+		slackui.NotAllowed, slackui.NotAdmin, slackui.MemberTaken, slackui.MemberMailed, slackui.SameEmail, slackui.NoLink, slackui.SelfLink, slackui.OfferGone,
 		slackui.NotOffered, "of_tomorrow",
 	}
 	failures = []slackui.Failure{
-		slackui.NoAnswer, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
+		slackui.NoAnswer, slackui.Limited, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
 		slackui.SlackRefused, slackui.SlackForbids, slackui.SlackSilent, slackui.Unplaced, slackui.NewerVersion, slackui.BotFailed, slackui.Crashed, slackui.MemberNotFound, "of_tomorrow",
 	}
 	changes = []slackui.Verb{slackui.Take, slackui.Assign, slackui.Release}
@@ -156,7 +156,7 @@ func (n names) pressed(v slackui.Verb) slackui.Intent {
 func (n names) links() (lines []slackui.LinkLine) {
 	for i := range 21 {
 		lines = append(lines, slackui.LinkLine{
-			Kind: slackui.LinkKind(i % 7), User: "U0ADA", Other: "U0GRACE", Member: n.member, Name: n.holder, By: "U0ROOT", At: noon,
+			Kind: slackui.LinkKind(i % 9), User: "U0ADA", Other: "U0GRACE", Member: n.member, Name: n.holder, By: "U0ROOT", At: noon,
 		})
 	}
 	return lines
@@ -235,6 +235,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"yours_now":             slackui.YoursNow("U0GRACE"),
 		"welcome":               slackui.Welcome("/invent", ""),
 		"welcome_stranger":      slackui.Welcome("/invent", slackui.NotLinked),
+		"unlinked_by":           slackui.UnlinkedBy("/invent", "U0ROOT"),
 		"relieved":              slackui.Relieved("U0GRACE", "U0ADA"),
 		"set_by":                slackui.SetBy("U0GRACE", "U0ADA", slackui.ToAI),
 		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),

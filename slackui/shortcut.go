@@ -26,7 +26,7 @@ const found = 5
 // shortcut reads a shortcut. A nil intent is one that isn't ours.
 func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
 	i := &Intent{
-		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, UserTeam: p.User.TeamID, Channel: p.Channel.ID, ResponseURL: p.ResponseURL,
+		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, Channel: p.Channel.ID, ResponseURL: p.ResponseURL,
 		Thread: p.thread(),
 	}
 	i.Team, i.Enterprise = p.team()

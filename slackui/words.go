@@ -16,9 +16,8 @@ import (
 // The card.
 const (
 	wordCardTitle    = "Conversation with %s"
-	wordUnnamedTitle = "Conversation with an unnamed customer"
 	wordCardID       = "Conversation `%s`"
-	wordSnapshot     = "This card can't be redrawn, because the app isn't in this channel: invite it for cards that stay true."
+	wordSnapshot     = "This card can't be redrawn by itself, only by a click on it, because the app isn't in this channel: invite it for cards that stay true."
 	wordCustomer     = "a customer"
 	wordWaitingSince = " Waiting since %s."
 	wordUnnamed      = "Unnamed"
@@ -120,7 +119,7 @@ const (
 	labelShow            = "Show: the card of this conversation, only to me"
 	wordPaste            = "Paste an id…"
 	labelPaste           = "Paste an id: type or paste which conversation is meant"
-	wordNoneFound        = "I found no conversation of yours in that message."
+	wordNoneFound        = "I found no conversation of your Invent in that message."
 	wordSeveral          = "That message speaks of several conversations. Which one?"
 	wordQueueTitle       = "Waiting for a human"
 	wordQueueEmpty       = "No conversation waits for a human."
@@ -184,9 +183,9 @@ func problemText(p Problem, command string, verb Verb) string {
 	case TooManyWords:
 		return "Those are too many words, so nothing was done. It is " + usage + "."
 	case NoPerson:
-		return "Who is meant? Pick a person with @: " + usage + "."
+		return "Who is meant? Pick a person with @" + orSo(verb) + ": " + usage + "."
 	case NotAPerson:
-		return "That isn't a person I can tell. Pick one with @: " + usage + "."
+		return "That isn't a person I can tell. Pick one with @" + orSo(verb) + ": " + usage + "."
 	case NoMember:
 		return "Which member in Invent? Type the member's e-mail or id: " + usage + "."
 	case PlainName:
@@ -214,6 +213,14 @@ func problemText(p Problem, command string, verb Verb) string {
 		return "I know now who you are in Invent. Press the button again."
 	}
 	return "That can't be read. Nothing was changed."
+}
+
+// orSo says how a person can be named beside by @.
+func orSo(v Verb) string {
+	if v == Assign {
+		return ", or type an e-mail or `me`"
+	}
+	return ""
 }
 
 var usages = map[Verb]string{
@@ -294,7 +301,7 @@ func Slow() Message {
 func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	words := h.name() + " has it."
 	if state.AssignedAt != nil {
-		words = h.name() + " has just taken it."
+		words = h.name() + " has had it for less than a second."
 		if ago := now.Sub(*state.AssignedAt); ago >= time.Second { // else a second ago, or later by another clock
 			words = fmt.Sprintf("%s has had it for %s.", h.name(), lasted(ago))
 		}
@@ -313,9 +320,11 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	case PauseAI:
 		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
 	case Assign:
-		to := v
-		to.To, to.Note = i.To, i.NoteID
-		row = append(row, button(Assign, wordAnyway, labelAnyway, to))
+		if i.To.User != i.User { // else it is to take it over
+			to := v
+			to.To, to.Note = i.To, i.NoteID
+			row = append(row, button(Assign, wordAnyway, labelAnyway, to))
+		}
 	}
 	return *say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
 }
@@ -474,7 +483,7 @@ func Summarised(m *invent.Memory) Message {
 	}
 	head := "Invent's summary, which only you see:"
 	if m.SummarizedAt != nil {
-		head = "Invent's summary of " + date(*m.SummarizedAt) + ", which only you see:"
+		head = "Invent's summary, made " + date(*m.SummarizedAt) + ", which only you see:"
 	}
 	return quoting(head, text)
 }
@@ -505,14 +514,15 @@ const (
 	UnknownUser   Reason = "unknown_user"
 	UnknownTeam   Reason = "unknown_team"
 	NoSuchMember  Reason = "no_such_member"
-	NotAllowed    Reason = "not_allowed"  // ASSIGN_OTHERS names other roles
-	NotAdmin      Reason = "not_admin"    // of the workspace, nor in ADMINS
-	NotOffered    Reason = "not_offered"  // Invent's API lacks a route
-	MemberTaken   Reason = "member_taken" // somebody else is that member
-	SameEmail     Reason = "same_email"   // an equal e-mail links already, and always wins
-	NoLink        Reason = "no_link"      // there is no admin's link to drop
-	SelfLink      Reason = "self_link"    // an admin linking himself
-	OfferGone     Reason = "offer_gone"   // expired, answered, withdrawn, replaced by a newer one, or asked by somebody who is no admin any more
+	NotAllowed    Reason = "not_allowed"      // ASSIGN_OTHERS names other roles
+	NotAdmin      Reason = "not_admin"        // of the workspace, nor in ADMINS
+	NotOffered    Reason = "not_offered"      // Invent's API lacks a route
+	MemberTaken   Reason = "member_taken"     // an admin linked somebody else to that member
+	MemberMailed  Reason = "member_has_email" // somebody else has that member's e-mail
+	SameEmail     Reason = "same_email"       // an equal e-mail links already, and always wins
+	NoLink        Reason = "no_link"          // there is no admin's link to drop
+	SelfLink      Reason = "self_link"        // an admin linking himself
+	OfferGone     Reason = "offer_gone"       // expired, answered, withdrawn, replaced by a newer one, or asked by somebody who is no admin any more
 )
 
 // Mends says whether a link that comes later can make the refused action possible.
@@ -618,6 +628,8 @@ func refusedOther(command string, r Reason, about string) string {
 		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to look at its log."
 	case MemberTaken:
 		return "That member is " + who + " already. Two people can't be one member: unlink " + who + " first, or name another member."
+	case MemberMailed:
+		return "That member is " + who + " already: the two have the same e-mail, and an equal e-mail always wins. Name another member."
 	case SameEmail:
 		return who + " is linked by the same e-mail in Slack and Invent already, and an equal e-mail always wins. There is nothing to link or to drop."
 	case NoLink:
@@ -652,7 +664,7 @@ func (m Me) words() string {
 	if m.LinkedBy == "" {
 		words += ": your Slack account and that member have the same e-mail."
 	} else {
-		words += fmt.Sprintf(": %s linked you on %s, and you agreed.", mention(m.LinkedBy), date(m.LinkedAt))
+		words += fmt.Sprintf(": %s linked you %s, and you agreed.", mention(m.LinkedBy), date(m.LinkedAt))
 	}
 	if m.Role != "" {
 		words += fmt.Sprintf(" Your role is %s, and your member is active.", escape(roleName(m.Role), nameLimit))
@@ -714,6 +726,11 @@ func Unlinked(person string) Message {
 	return *say(mention(person) + " is no longer linked by an admin.")
 }
 
+// UnlinkedBy tells a person that an admin dropped their link.
+func UnlinkedBy(command, admin string) Message {
+	return *say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s to see what you are now.", mention(admin), typed(command, "whoami")))
+}
+
 // Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
 func Withdrawn(person string) Message {
 	if person == "" {
@@ -749,6 +766,8 @@ type LinkKind int
 // The kinds of lines, in the order of the list.
 const (
 	LinkedTwice  LinkKind = iota // two people on one member
+	LinkUnclear                  // two members with one e-mail
+	LinkRefused                  // an admin's link of somebody who may not act any more
 	LinkBroken                   // an admin's link to a member that is gone
 	LinkInactive                 // a member who isn't active
 	LinkTried                    // somebody tried without a member
@@ -763,16 +782,20 @@ func (l LinkLine) words(command string) string {
 	switch l.Kind {
 	case LinkedTwice:
 		return fmt.Sprintf("%s: both %s and %s. Drop one: %s", name, mention(l.User), mention(l.Other), drop)
+	case LinkUnclear:
+		return fmt.Sprintf("%s: has an e-mail that another member has too, so whoever has it in Slack is refused. Remove one of the two in Invent", name)
+	case LinkRefused:
+		return fmt.Sprintf("%s: linked to %s, but is a guest, a bot, or gone, and is refused. Drop it: %s", mention(l.User), name, drop)
 	case LinkBroken:
 		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: %s", mention(l.User), escape(l.Member, 60), drop)
 	case LinkInactive:
 		return name + ": not active. Activate the member in Invent"
 	case LinkTried:
-		return fmt.Sprintf("%s: tried on %s without a member. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
+		return fmt.Sprintf("%s: tried %s without a member. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
 		return name + ": nobody in Slack. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
 	case LinkedByHand:
-		return fmt.Sprintf("%s: %s, linked by %s on %s. Drop it: %s", name, mention(l.User), mention(l.By), date(l.At), drop)
+		return fmt.Sprintf("%s: %s, linked by %s %s. Drop it: %s", name, mention(l.User), mention(l.By), date(l.At), drop)
 	}
 	return fmt.Sprintf("%s: %s, by the same e-mail", name, mention(l.User))
 }
@@ -1041,6 +1064,7 @@ type Failure string
 // The failures, as they stand in the log too.
 const (
 	NoAnswer       Failure = "no_answer"       // two minutes passed, nothing was changed
+	Limited        Failure = "limited"         // Invent has had too many calls, and says so
 	Unsettled      Failure = "unsettled"       // two minutes passed, and it can't be told whether it was changed
 	Stopped        Failure = "stopped"         // the bot was stopped before it came to it
 	NotFound       Failure = "not_found"       // no such conversation
@@ -1078,7 +1102,7 @@ func Failed(f Failure, i Intent, ref string) Message {
 		row = i.look()
 	case Stopped:
 		words = "This app was restarted before your request was done. Look before you try again."
-		row = i.again()
+		row = i.look()
 	case NotFound:
 		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`, so nothing was changed. Check the id, or paste the conversation's link from the dashboard."
 	case KeyRefused:
@@ -1087,8 +1111,11 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Slack refuses this app's token, so I can't tell who you are. Nothing was changed. Ask whoever runs this app to reinstall it."
 	case SlackForbids:
 		words = "Slack refused something that this needs, so nothing was changed. Ask whoever runs this app to run its doctor: it says what is missing."
+	case Limited:
+		words = "Invent takes no more calls from this app for a while, so nothing was changed. Try it later, or in the dashboard."
+		row = i.again()
 	case RefusedByAPI:
-		words = "Invent refused this change, so nothing was changed. Try it in the dashboard."
+		words = "Invent refused this, so nothing was changed. Try it in the dashboard."
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
 	case Crashed:
