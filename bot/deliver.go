@@ -498,7 +498,7 @@ func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link)
 			return "", err
 		}
 		h := b.holder(ctx, t, chat.State.AssignedUser, map[string]cache.Link{i.User: me})
-		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true})
+		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true, Fixed: !t.assigns(), More: more(t)})
 	}
 	if len(cards) == 1 {
 		return shown, b.say(ctx, i, cards[0].Message())

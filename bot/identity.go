@@ -242,7 +242,7 @@ func (b *Bot) onSlack(ctx context.Context, t *Team, u *invent.AssignedUser) (p c
 		default:
 			b.debug("Slack can't say who has an e-mail: as the list of its users was", wrapSlack("looking up an e-mail", err))
 			users, _ := t.users.kept()
-			if a := users.accounts[users.byEmail[invent.FoldEmail(u.Email)]]; b.full(t, a) == nil && a.confirmed {
+			if a := users.accounts[users.byEmail[invent.FoldEmail(u.Email)]]; a.id != "" && b.full(t, a) == nil {
 				return cache.Person{User: a.id}, false
 			}
 		}

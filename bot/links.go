@@ -112,16 +112,22 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 
 // named answers the active member with that e-mail or id.
 func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
-	m, err := b.findMember(ctx, t, asked, func(m invent.Member) bool {
+	fits := func(m invent.Member) bool {
 		return invent.SameEmail(m.Email, to.Email) ||
 			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
-	})
+	}
+	m, err := b.findMember(ctx, t, asked, fits)
 	if no := (*refusal)(nil); errors.As(err, &no) {
 		reason := no.reason
 		if reason == slackui.NotLinked {
 			reason = slackui.NoSuchMember
 		}
-		return m, &refusal{reason: reason, about: to.Email + to.Member + to.Digest}
+		who := to.Email + to.Member
+		kept, _ := t.members.kept()
+		if n := slices.IndexFunc(kept, fits); n >= 0 {
+			who = cmp.Or(kept[n].Name, who)
+		}
+		return m, &refusal{reason: reason, about: cmp.Or(who, slackui.WhomYouChose)}
 	}
 	return m, err
 }

@@ -42,8 +42,14 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 		outcome = "repeated" // the same click again: its modal is open
 		err = nil
 	default:
-		i.Verb, i.Problem, outcome = slackui.Tell, slackui.ModalTooLate, string(slackui.ModalTooLate)
-		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Cannot(i)) })
+		f := failure(&work{Intent: i}, err)
+		words := slackui.Failed(f, i, ref(i.Key))
+		outcome = string(f)
+		if temporary(err) || slackSays(err, "expired_trigger_id", "invalid_trigger_id") {
+			i.Verb, i.Problem, outcome = slackui.Tell, slackui.ModalTooLate, string(slackui.ModalTooLate)
+			words = slackui.Cannot(i)
+		}
+		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, words) })
 	}
 	b.record(work{Intent: i}, cache.Job{At: begun}, outcome, err)
 	return ok
@@ -65,7 +71,7 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 	var modal slack.ModalViewRequest
 	switch i.Verb {
 	case slackui.Choose:
-		modal = b.askWhom(t, i, me)
+		modal = b.askWhom(ctx, t, i, me)
 	case slackui.Paste:
 		modal = slackui.AskWhich(i)
 	case slackui.Pick:
@@ -80,16 +86,12 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 }
 
 // askWhom draws the modal that assigns, from memory.
-func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewRequest {
+func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) slack.ModalViewRequest {
 	members, _ := t.members.kept()
-	var holder *slackui.Choice
-	mine := false
-	if i.Seen != nil && *i.Seen != "" {
-		for _, m := range members {
-			if m.Is(invent.AssignedUser{ID: *i.Seen}) {
-				mine = m.ID == me.Member
-				holder = b.choice(t, m, nil)
-			}
+	holder := ""
+	for _, m := range members {
+		if i.Seen != nil && *i.Seen != "" && m.Is(invent.AssignedUser{ID: *i.Seen}) {
+			holder = m.ID
 		}
 	}
 	chat := invent.Chat{ID: i.Chat}
@@ -97,7 +99,7 @@ func (b *Bot) askWhom(t *Team, i slackui.Intent, me cache.Link) slack.ModalViewR
 	if n := slices.IndexFunc(listed, func(c invent.Chat) bool { return c.ID == i.Chat }); n >= 0 {
 		chat = listed[n]
 	}
-	return slackui.AskWhom(b.commandName, i, chat, holder, mine, len(members) == 0)
+	return slackui.AskWhom(b.commandName, i, chat, holder, me.Member, b.choices(ctx, t))
 }
 
 // options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.
@@ -135,18 +137,18 @@ func (b *Bot) choices(ctx context.Context, t *Team) []slackui.Choice {
 	all := make([]slackui.Choice, 0, len(members))
 	for _, m := range members {
 		if m.Active() {
-			all = append(all, *b.choice(t, m, linked))
+			all = append(all, b.choice(t, m, linked))
 		}
 	}
 	return all
 }
 
 // choice makes a member one that can be chosen. linked are the members whom an admin linked to somebody.
-func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) *slackui.Choice {
+func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) slackui.Choice {
 	users, _ := t.users.kept()
 	_, onSlack := users.byEmail[invent.FoldEmail(m.Email)]
-	return &slackui.Choice{
-		Member: m.ID, Name: m.Name, Email: m.Email, NotOnSlack: users.whole && !onSlack && linked != nil && !linked[m.ID],
+	return slackui.Choice{
+		Member: m.ID, Name: m.Name, Email: m.Email, NotOnSlack: users.whole && !onSlack && !linked[m.ID],
 	}
 }
 

@@ -206,7 +206,7 @@ func TestAssignModalForged(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ metadata, choice, says string }{
 		"a member of nobody":        {meta, "m:mem_other", "No member in Invent has the e-mail or id mem_other"},
-		"a digest of nobody":        {meta, "d:0011", "No member in Invent"},
+		"a digest of nobody":        {meta, "d:0011", "Whom you chose is no member in Invent any more"},
 		"a conversation of nobody":  {`{"v":1,"chat":"chat_other","seen":"","channel":"CSUPPORT"}`, "me", "knows no conversation"},
 		"an assignee who never was": {`{"v":1,"chat":"chat_2","seen":"mem_joan","channel":"CSUPPORT"}`, "me", "Grace has had it"},
 	} {
@@ -453,4 +453,20 @@ func TestOptionsForMembersOnly(t *testing.T) {
 		return len(all) == 0
 	})
 	w.slack.IgnoreLeftovers()
+}
+
+// TestOpenRefused: why no window opened is told as it is.
+func TestOpenRefused(t *testing.T) {
+	t.Parallel()
+	for code, says := range map[string]string{"expired_trigger_id": "three seconds", "token_revoked": "Slack refuses this app's token", "invalid_arguments": "run its doctor"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			card := w.shared("chat_1", "Nobody")
+			w.slack.Fault(slacktest.Fault{Method: "views.open", Error: code})
+			w.acknowledged(w.ada.Press(card, "Assign…"))
+			w.ada.ExpectPrivate(w.support, says)
+		})
+	}
 }

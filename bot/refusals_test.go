@@ -204,3 +204,19 @@ func TestLastLook(t *testing.T) {
 		})
 	}
 }
+
+// TestLongPause: where Invent wants no calls for longer than anybody waits, people hear that, and at once.
+func TestLongPause(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 429, RetryAfter: "600", Times: 1})
+	for range 2 { // the second doesn't ask Invent
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.ada.ExpectPrivate(w.support, "Invent takes no more calls from this app for a while, so nothing was changed", "Try again")
+	}
+	if n := len(w.about("chat_1")); n != 1 {
+		t.Errorf("Invent was asked %d times", n)
+	}
+	w.wrote()
+}

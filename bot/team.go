@@ -214,7 +214,7 @@ const directoryPages = 20
 // directory is the users of a workspace.
 type directory struct {
 	accounts map[string]account // by id
-	byEmail  map[string]string  // ids of those who can be written to, by e-mail in small letters
+	byEmail  map[string]string  // ids of those who can be written to, by their confirmed e-mail, folded
 	whole    bool               // nobody is missing, and Slack shows their e-mails
 }
 
@@ -237,7 +237,7 @@ func (t *Team) everybody(ctx context.Context, oldest time.Time, now func() time.
 			for i := range page.Users {
 				a := accountOf(&page.Users[i])
 				d.accounts[a.id] = a
-				if a.email != "" && !a.bot && !a.deactivated && !a.stranger {
+				if a.email != "" && a.confirmed && !a.bot && !a.deactivated && !a.stranger {
 					d.byEmail[invent.FoldEmail(a.email)] = a.id
 				}
 			}

@@ -159,7 +159,7 @@ func TestWorkOnThisConversation(t *testing.T) {
 		w.serve()
 		m := w.grace.Says(w.support, "order_12345 is late")
 		w.acknowledged(w.ada.MessageShortcut("work_on", m))
-		w.ada.ExpectPrivate(w.support, "I found no conversation of yours", "Paste an id")
+		w.ada.ExpectPrivate(w.support, "I found no conversation of your Invent", "Paste an id")
 	})
 	t.Run("by somebody nobody knows", func(t *testing.T) {
 		t.Parallel()

@@ -76,18 +76,16 @@ type Choice struct {
 	NotOnSlack bool   // Slack said that there is no such person
 }
 
-// AskWhom is the modal that asks whom to assign the conversation of the intent to. holder, when it is known, is chosen
-// from the beginning; mine says that it is the person who asks. unlisted says that nobody's name is known yet. Of chat at least the id is
-// known.
-func AskWhom(command string, i Intent, chat invent.Chat, holder *Choice, mine, unlisted bool) slack.ModalViewRequest {
+// AskWhom is the modal that asks whom to assign the conversation of the intent to. holder and me are ids of members: the holder is chosen
+// from the beginning, if it is one of all who can be. Of chat at least the id is known.
+func AskWhom(command string, i Intent, chat invent.Chat, holder, me string, all []Choice) slack.ModalViewRequest {
 	least := 0
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, words(wordWhomPlaceholder), whoAction)
 	pick.MinQueryLength = &least
-	switch {
-	case mine:
-		pick.InitialOption = option("me", wordMe, "")
-	case holder != nil:
-		pick.InitialOption = holder.option(false)
+	if n := slices.IndexFunc(all, func(c Choice) bool { return c.Member == holder }); n >= 0 { // word for word what Whom would offer
+		if pick.InitialOption = all[n].option(namesakes(all)[plain(all[n].Name, nameLimit)] > 1); holder == me {
+			pick.InitialOption = option("me", wordMe, plain(all[n].Name, nameLimit))
+		}
 	}
 	note := slack.NewPlainTextInputBlockElement(nil, noteAction)
 	note.Multiline, note.MaxLength = true, NoteLimit
@@ -95,7 +93,7 @@ func AskWhom(command string, i Intent, chat invent.Chat, holder *Choice, mine, u
 	hint := slack.NewInputBlock(noteBlock, words(wordNote), words(wordNoteHint), note)
 	hint.Optional = true
 	blocks := []slack.Block{who, hint}
-	if unlisted {
+	if len(all) == 0 { // nobody's name is known yet
 		blocks = append(blocks, contextOf(fmt.Sprintf(wordUnlisted, typed(command, "assign"))))
 	}
 	blocks = append(blocks, contextOf(which(chat)))
@@ -201,10 +199,7 @@ func Whom(q Query, me string, all []Choice) Options {
 		}
 		return strings.Compare(a.Member, b.Member)
 	})
-	names := map[string]int{}
-	for _, c := range all {
-		names[plain(c.Name, nameLimit)]++
-	}
+	names := namesakes(all)
 	answer := Options{Options: []*slack.OptionBlockObject{}}
 	room := optionsBytes
 	add := func(o *slack.OptionBlockObject) {
@@ -228,6 +223,15 @@ func Whom(q Query, me string, all []Choice) Options {
 		answer.Options = append(answer.Options, last)
 	}
 	return answer
+}
+
+// namesakes counts who has which name, as it is shown.
+func namesakes(all []Choice) map[string]int {
+	names := map[string]int{}
+	for _, c := range all {
+		names[plain(c.Name, nameLimit)]++
+	}
+	return names
 }
 
 func (c Choice) matches(text string) bool {

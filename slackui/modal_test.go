@@ -28,13 +28,13 @@ func (n names) choice(notOnSlack bool) slackui.Choice {
 
 // modals are all that can be opened.
 func (n names) modals() map[string]slack.ModalViewRequest {
-	choice, away := n.choice(false), n.choice(true)
+	here, away := []slackui.Choice{n.choice(false)}, []slackui.Choice{n.choice(true)}
 	return map[string]slack.ModalViewRequest{
-		"assign":           slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, false),
-		"assign_held":      slackui.AskWhom("/invent", n.choose(), n.conversation(), &choice, false, false),
-		"assign_held_away": slackui.AskWhom("/invent", n.choose(), n.conversation(), &away, false, false),
-		"assign_mine":      slackui.AskWhom("/invent", n.choose(), n.conversation(), &choice, true, false),
-		"assign_unlisted":  slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, true),
+		"assign":           slackui.AskWhom("/invent", n.choose(), n.conversation(), "", "mem_me", here),
+		"assign_held":      slackui.AskWhom("/invent", n.choose(), n.conversation(), n.member, "mem_me", here),
+		"assign_held_away": slackui.AskWhom("/invent", n.choose(), n.conversation(), n.member, "mem_me", away),
+		"assign_mine":      slackui.AskWhom("/invent", n.choose(), n.conversation(), n.member, n.member, here),
+		"assign_unlisted":  slackui.AskWhom("/invent", n.choose(), n.conversation(), "", "mem_me", nil),
 		"paste":            slackui.AskWhich(n.choose()),
 	}
 }
@@ -133,7 +133,7 @@ func chosen(value, note string) map[string]any {
 func TestAModalMeansWhatWasChosen(t *testing.T) {
 	t.Parallel()
 	for temper, n := range tempers {
-		m := slackui.AskWhom("/invent", n.choose(), n.conversation(), nil, false, false)
+		m := slackui.AskWhom("/invent", n.choose(), n.conversation(), "", "mem_me", []slackui.Choice{n.choice(false)})
 		for _, o := range slackui.Whom(slackui.Query{}, "mem_me", []slackui.Choice{{Member: "mem_me", Name: "Ada"}, n.choice(false)}).Options {
 			got, err := chatURL.ParseInteraction(submitted(t, m, chosen(o.Value, "")), noon)
 			if err != nil {
@@ -167,7 +167,7 @@ func TestAModalMeansWhatWasChosen(t *testing.T) {
 func TestEveryFormProblemStandsAtAField(t *testing.T) {
 	t.Parallel()
 	for f, m := range map[slackui.Form]slack.ModalViewRequest{
-		slackui.AssignForm: slackui.AskWhom("/invent", ordinary.choose(), ordinary.conversation(), nil, false, false), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
+		slackui.AssignForm: slackui.AskWhom("/invent", ordinary.choose(), ordinary.conversation(), "", "", nil), slackui.PasteForm: slackui.AskWhich(ordinary.choose()),
 	} {
 		fields := map[string]bool{}
 		for _, b := range m.Blocks.BlockSet {
@@ -342,5 +342,54 @@ func TestSearchFindsByName(t *testing.T) {
 	}
 	if n := len(slackui.Whom(slackui.Query{Text: "@max-muster"}, "mem_7", all).Options); n < 50 {
 		t.Errorf("by the end of the e-mail %d are found", n)
+	}
+}
+
+// TestWhoIsChosenFromTheBeginning: Slack takes only what the search would offer, word for word.
+func TestWhoIsChosenFromTheBeginning(t *testing.T) {
+	t.Parallel()
+	all := []slackui.Choice{
+		{Member: "a", Name: "Sam", Email: "s1@x.io"}, {Member: "b", Name: "Sam", Email: "s2@x.io", NotOnSlack: true}, {Member: "c", Name: "Ada", Email: "a@x.io"},
+	}
+	for _, holder := range []string{"a", "b", "c", "gone"} {
+		m := slackui.AskWhom("/invent", ordinary.choose(), ordinary.conversation(), holder, "c", all)
+		initial := m.Blocks.BlockSet[0].(*slack.InputBlock).Element.(*slack.SelectBlockElement).InitialOption
+		offered := slices.ContainsFunc(slackui.Whom(slackui.Query{}, "c", all).Options, func(o *slack.OptionBlockObject) bool { return cmp.Equal(o, initial) })
+		if offered != (holder != "gone") || (initial == nil) != (holder == "gone") {
+			t.Errorf("for %s %+v is chosen; offered: %v", holder, initial, offered)
+		}
+	}
+}
+
+// TestWhereAMessageSpeaks: other apps write what their messages are about into many places.
+func TestWhereAMessageSpeaks(t *testing.T) {
+	t.Parallel()
+	const l = "https://useinvent.com/o/inbox/chat_1"
+	object := func(pairs ...any) map[string]any {
+		o := map[string]any{}
+		for n := 0; n < len(pairs); n += 2 {
+			o[pairs[n].(string)] = pairs[n+1]
+		}
+		return o
+	}
+	attached := func(pairs ...any) map[string]any { return object("attachments", []any{object(pairs...)}) }
+	for name, m := range map[string]map[string]any{
+		"pretext":     attached("pretext", "<"+l+">"),
+		"title":       attached("title", "Conversation chat_1"),
+		"author_link": attached("author_link", l),
+		"footer":      attached("footer", "<"+l+"|open>"),
+		"field":       attached("fields", []any{object("title", "Chat", "value", "<"+l+">")}),
+		"action":      attached("actions", []any{object("type", "button", "text", "Open", "url", l)}),
+		"forwarded":   attached("message_blocks", []any{object("message", object("blocks", []any{object("type", "rich_text", "elements", []any{object("type", "link", "url", l)})}))}),
+		"video":       object("blocks", []any{object("type", "video", "title_url", l)}),
+		"table":       object("blocks", []any{object("type", "table", "rows", []any{[]any{object("type", "raw_text", "text", l)}})}),
+	} {
+		got, err := chatURL.ParseInteraction(form(t, map[string]any{
+			"type": "message_action", "callback_id": "work_on", "trigger_id": "7.8.9", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA"},
+			"channel": map[string]any{"id": "C1"}, "message": m,
+		}), noon)
+		if err != nil || got.Chat != "chat_1" && !slices.Equal(got.Chats, []string{"chat_1"}) {
+			t.Errorf("%s: found are %+v, %v", name, got, err)
+		}
 	}
 }

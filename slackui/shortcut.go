@@ -103,12 +103,19 @@ func speech(v any, texts []string) []string {
 			texts = speech(x, texts)
 		}
 	case map[string]any:
-		for _, key := range []string{"text", "url", "from_url", "title_link", "fallback"} {
+		for _, key := range []string{
+			"text", "url", "from_url", "original_url", "title_url", "title_link", "author_link", "pretext", "title", "footer", "fallback",
+		} {
 			if s, ok := v[key].(string); ok {
 				texts = append(texts, s)
 			}
 		}
-		for _, key := range []string{"text", "blocks", "fields", "elements", "accessory", "attachments"} {
+		if s, ok := v["value"].(string); ok && v["title"] != nil { // a field of an attachment; that of a button is no speech
+			texts = append(texts, s)
+		}
+		for _, key := range []string{
+			"text", "blocks", "fields", "elements", "accessory", "attachments", "actions", "message_blocks", "message", "rows", "files",
+		} {
 			if _, leaf := v[key].(string); !leaf {
 				texts = speech(v[key], texts)
 			}

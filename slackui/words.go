@@ -598,6 +598,9 @@ func refusedSelf(command string, r Reason) string {
 	return "You may not do that."
 }
 
+// WhomYouChose stands for somebody whose name isn't known any more.
+const WhomYouChose = "whom you chose"
+
 func refusedOther(command string, r Reason, about string) string {
 	who := escape(about, 254)
 	if userID.MatchString(about) {
@@ -607,6 +610,9 @@ func refusedOther(command string, r Reason, about string) string {
 	case NotLinked, UnknownUser:
 		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with " + typed(command, "link") + "; or name somebody else."
 	case NoSuchMember:
+		if about == WhomYouChose {
+			return "Whom you chose is no member in Invent any more. Choose somebody else."
+		}
 		return "No member in Invent has the e-mail or id " + who + ". Check its spelling, or ask an Invent admin to invite the person."
 	case TwoMembers:
 		return "Two members in Invent have the e-mail of " + who + ", so I can't tell which one is meant. Ask an Invent admin to remove one of them."
