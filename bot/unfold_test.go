@@ -227,3 +227,16 @@ func TestShareTwice(t *testing.T) {
 		t.Errorf("%d cards were posted", n)
 	}
 }
+
+// TestUnfoldedWhereInvitedOnly: a link pasted where the bot is no member stays a link.
+func TestUnfoldedWhereInvitedOnly(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.ada.Says(w.random, link+"chat_1")
+	w.support.ExpectUnfurl(w.ada.Says(w.support, link+"chat_1"), link+"chat_1", "Jane Doe")
+	emptied(t, store)
+	if n := len(w.slack.CallsTo("chat.unfurl")); n != 1 {
+		t.Errorf("%d links became cards, want one", n)
+	}
+}

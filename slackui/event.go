@@ -49,6 +49,7 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 		Channel string `json:"channel"`
 		TS      string `json:"message_ts"`
 		Source  string `json:"source"`
+		Member  *bool  `json:"is_bot_user_member"` // Slack tells of links in every conversation
 		Tab     string `json:"tab"`
 		View    struct {
 			Hash string `json:"hash"`
@@ -74,7 +75,8 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 			event.Intents = []Intent{home, greet}
 		}
 	}
-	if inner.Type == linkShared && inner.Channel != "" && inner.TS != "" && inner.Source != "composer" {
+	if inner.Type == linkShared && inner.Channel != "" && inner.TS != "" && inner.Source != "composer" &&
+		(inner.Member == nil || *inner.Member) {
 		seen := map[string]bool{}
 		for n, link := range inner.Links {
 			chat, ok := t.chat(link.URL)

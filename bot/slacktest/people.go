@@ -264,8 +264,8 @@ func (p *Person) Types(ch *Channel, line string) *Ack {
 	return ack
 }
 
-// Says posts an ordinary message of the person. It needs no expectation. A link of one of the workspace's UnfurlDomains, in a channel
-// where the bot is, is told to the bot.
+// Says posts an ordinary message of the person. It needs no expectation. A link of one of the workspace's UnfurlDomains is told to the
+// bot, in whatever channel, as Slack does.
 func (p *Person) Says(ch *Channel, text string) *Message {
 	w := p.w
 	w.mu.Lock()
@@ -289,12 +289,13 @@ func (w *Workspace) linkShared(q *post) map[string]any {
 			links = append(links, map[string]any{"domain": u.Hostname(), "url": decoded.Replace(m[1])})
 		}
 	}
-	if c := w.channels[q.channel]; len(links) == 0 || c == nil || !c.has(botUserID) {
+	c := w.channels[q.channel]
+	if len(links) == 0 || c == nil {
 		return nil
 	}
 	return map[string]any{
 		"type": "link_shared", "user": q.author, "channel": q.channel, "message_ts": q.ts, "event_ts": w.stamp(), "links": links,
-		"is_bot_user_member": true, "source": "conversations_history", "unfurl_id": q.channel + "-" + q.ts,
+		"is_bot_user_member": c.has(botUserID), "source": "conversations_history", "unfurl_id": q.channel + "-" + q.ts,
 	}
 }
 
