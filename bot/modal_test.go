@@ -458,7 +458,10 @@ func TestOptionsForMembersOnly(t *testing.T) {
 // TestOpenRefused: why no window opened is told as it is.
 func TestOpenRefused(t *testing.T) {
 	t.Parallel()
-	for code, says := range map[string]string{"expired_trigger_id": "three seconds", "token_revoked": "Slack refuses this app's token", "invalid_arguments": "run its doctor"} {
+	for _, c := range [][2]string{
+		{"expired_trigger_id", "three seconds"}, {"token_revoked", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
+	} {
+		code, says := c[0], c[1]
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)

@@ -446,12 +446,12 @@ func TestGate(t *testing.T) {
 		header []string
 		want   time.Duration
 	}{
-		"seconds":        {[]string{"Retry-After", "7"}, 7 * time.Second},
-		"date":           {[]string{"Retry-After", "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second}, // synctest's clock begins then
-		"past date":      {[]string{"Retry-After", "Fri, 31 Dec 1999 00:00:30 GMT"}, time.Second},
-		"zero":           {[]string{"Retry-After", "0"}, time.Second},
-		"nothing":        {nil, 5 * time.Second},
-		"no number":      {[]string{"Retry-After", "soon"}, 5 * time.Second},
+		"seconds":      {[]string{"Retry-After", "7"}, 7 * time.Second},
+		"date":         {[]string{"Retry-After", "Sat, 01 Jan 2000 00:00:30 GMT"}, 30 * time.Second}, // synctest's clock begins then
+		"past date":    {[]string{"Retry-After", "Fri, 31 Dec 1999 00:00:30 GMT"}, time.Second},
+		"zero":         {[]string{"Retry-After", "0"}, time.Second},
+		"nothing":      {nil, 5 * time.Second},
+		"no number":    {[]string{"Retry-After", "soon"}, 5 * time.Second},
 		"a day is cut": {[]string{"Retry-After", "86400"}, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
