@@ -135,6 +135,14 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	return b.change(ctx, s, me)
 }
 
+// late says why the time of an action is up.
+func (s *scene) late() error {
+	if s.job.Dead > 0 {
+		return errStopped
+	}
+	return errTooLate
+}
+
 // superseded answers for a conversation that Invent doesn't know (any more): it may go on under another id.
 func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string, error) {
 	i := s.work.Intent
@@ -199,7 +207,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		if before := w.Before; nameOf(before) == nameOf(holder) && (before == nil || before.ID == holder.ID) {
 			w.Wrote = untouched // else somebody may have changed it since
 		}
-		return "", errTooLate
+		return "", s.late()
 	}
 	if unseen(i, s.chat.State, me) {
 		return late, b.showLate(ctx, s)

@@ -44,7 +44,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
 	case w.last:
 		w.Wrote = untouched
-		return "", errTooLate
+		return "", s.late()
 	case unseen(i, state, me):
 		return late, b.showLate(ctx, s)
 	case holder != nil && !s.mine && !b.mayOthers(me):

@@ -1121,7 +1121,10 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent takes no more calls from this app for a while, so nothing was changed. Try it later, or in the dashboard."
 		row = i.again()
 	case RefusedByAPI:
-		words = "Invent refused this, so nothing was changed. Try it in the dashboard."
+		words = "Invent refused this. Try it in the dashboard."
+		if i.Verb.Changes() {
+			words = "Invent refused this change, so nothing was changed. Try it in the dashboard."
+		}
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
 	case Crashed:
