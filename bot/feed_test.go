@@ -845,6 +845,7 @@ func TestLargeInbox(t *testing.T) {
 	}
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	w.support.ExpectMessage("2500 conversations wait")
+	clock.stop() // however slow the machine is, it is soon after that
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
 

@@ -352,7 +352,8 @@ func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
 	}) {
 		return true
 	}
-	b.debug("a refused request can't be dropped", b.cache.Release(ctx, t.ID, i.User, text))
+	_, err = b.cache.Release(ctx, t.ID, i.User, text)
+	b.debug("a refused request can't be dropped", err)
 	return false
 }
 
@@ -402,8 +403,10 @@ func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.Ra
 		if !b.accept(ctx, i) {
 			words = slackui.Busy()
 		}
-		b.debug("a kept request can't be dropped", b.cache.Release(ctx, t.ID, user, text))
-		b.whisper(ctx, i, words)
+		dropped, err := b.cache.Release(ctx, t.ID, user, text)
+		if b.debug("a kept request can't be dropped", err); dropped || err != nil { // else who looked in the same moment says so
+			b.whisper(ctx, i, words)
+		}
 	}
 }
 

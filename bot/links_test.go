@@ -634,6 +634,7 @@ func TestRoleIsNoticed(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
 	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
 	w.invent.SetMember("mem_ada", func(m *invent.Member) { m.Role = "MANAGER" })
+	w.until("it ended before the clock goes on", func() bool { return strings.Contains(w.log.String(), `"outcome":"not_allowed"`) })
 	clock.pass(61 * time.Minute)
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
 	w.support.ExpectMessage("@grace")

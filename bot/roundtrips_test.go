@@ -74,7 +74,7 @@ func (p *tap) Write(text []byte) (int, error) {
 var besides = map[string][]string{
 	"the reader waits for jobs":                                                    {"\r\nxreadgroup\r\n", "inventbot:{jobs}:ready"},
 	"the tick wakes jobs and tells people, four times a second":                    {"inventbot:{jobs}:later", "inventbot:{jobs}:tell"},
-	"the jobs of the dead are looked for, every 2 s":                               {"\r\nxautoclaim\r\n"},
+	"the jobs of the dead are looked for, every 2 s":                               {"\r\n$1\r\n1\r\n$22\r\ninventbot:{jobs}:ready\r\n"},
 	"the lead is renewed, every 5 s":                                               {"inventbot:{T0SANDBOX}:leader\r\n"},
 	"the leader looks for due redraws, every second and at each event of Invent's": {"\r\nevalsha\r\n", "inventbot:{T0SANDBOX}:redraws\r\n"},
 	"a connection is opened, and kept":                                             {"\r\nhello\r\n"},
@@ -114,8 +114,10 @@ func TestCallsOfAWarmAction(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	beside := n.open() // what the test itself asks doesn't count
-	w.serve(func(c *bot.Config) { c.Cache = store })
-	w.listed() // the start is over
+	clock := newClock()
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()   // the start is over
+	clock.stop() // and the next listing doesn't come between, however slow the machine is
 	card := w.takes()
 	for _, c := range []struct{ press, shows string }{{"Release", "Nobody"}, {"Take", "@ada"}, {"Release", "Nobody"}} {
 		emptied(t, beside)

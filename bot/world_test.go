@@ -224,8 +224,9 @@ func (b *buffer) String() string {
 
 // clock is the bot's clock, moved by hand: it goes as the real one and can be put forward.
 type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
+	mu      sync.Mutex
+	ahead   time.Duration
+	stopped time.Time // zero while it goes
 }
 
 func newClock() *clock { return &clock{} }
@@ -235,7 +236,17 @@ func (c *clock) drive(config *bot.Config) { config.Now = c.now }
 func (c *clock) now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.stopped.IsZero() {
+		return c.stopped.Add(c.ahead)
+	}
 	return time.Now().Add(c.ahead)
+}
+
+// stop stops the clock: it goes only by pass from then on.
+func (c *clock) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = time.Now()
 }
 
 func (c *clock) pass(d time.Duration) {

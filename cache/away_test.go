@@ -118,7 +118,8 @@ var calls = map[string]struct {
 		return err
 	}},
 	"Release": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		return c.Release(ctx, "T1", "U1", json.RawMessage(`{}`))
+		_, err := c.Release(ctx, "T1", "U1", json.RawMessage(`{}`))
+		return err
 	}},
 	"Tried": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Tried(ctx, "T1")

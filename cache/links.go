@@ -190,14 +190,15 @@ func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]j
 	return held, nil
 }
 
-// Release drops one of those that Held answered.
-func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) error {
+// Release drops one of those that Held answered, and says whether it was there still.
+func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Err(); err != nil {
-		return fmt.Errorf("dropping a refused request: %w", err)
+	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
+	if err != nil {
+		return false, fmt.Errorf("dropping a refused request: %w", err)
 	}
-	return nil
+	return n > 0, nil
 }
 
 // Tried answers who tried without a member in the last 30 days, and when last.

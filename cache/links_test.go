@@ -130,10 +130,14 @@ func TestWhatIsHeldForWantOfALink(t *testing.T) {
 				}
 			}
 			held(all...)
-			for range 2 {
-				fine(t, c.Release(t.Context(), "T1", "U1", json.RawMessage(all[1])))
+			for n := range 2 {
+				if dropped, err := c.Release(t.Context(), "T1", "U1", json.RawMessage(all[1])); err != nil || dropped != (n == 0) {
+					t.Errorf("dropped for the time %d: %v, %v", n, dropped, err)
+				}
 			}
-			fine(t, c.Release(t.Context(), "T2", "U1", json.RawMessage(all[0])))
+			if dropped, err := c.Release(t.Context(), "T2", "U1", json.RawMessage(all[0])); err != nil || dropped {
+				t.Errorf("dropped in another workspace: %v, %v", dropped, err)
+			}
 			held(append(all[:1:1], all[2:]...)...)
 			kept, err := c.Hold(t.Context(), "T1", "U1", json.RawMessage(`{"v":9}`), noon)
 			if fine(t, err); !kept {

@@ -58,7 +58,9 @@ func compile(t *testing.T, program string, flags ...string) {
 		t.Skip("go is not on the PATH")
 	}
 	args := append([]string{"build", "-buildvcs=false", "-o", program}, flags...)
-	if out, err := exec.Command("go", append(args, ".")...).CombinedOutput(); err != nil {
+	cmd := exec.Command("go", append(args, ".")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are, too
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v: %s", err, out)
 	}
 }

@@ -193,6 +193,7 @@ type request struct {
 	action int
 	path   string
 	body   []byte
+	gap    time.Duration // after which it is due, from when the one before was
 }
 
 // send sends n actions, the first of which has this number, and answers the moment of the last. Requests are made ahead of
@@ -202,8 +203,10 @@ func (c *crowd) send(ctx context.Context, first, n int, rate float64) time.Time 
 	c.sending.Go(func() {
 		defer close(requests)
 		for i := range n {
+			r := c.make(first + i)
+			r.gap = time.Duration(c.random.ExpFloat64() / rate * float64(time.Second))
 			select {
-			case requests <- c.make(first + i):
+			case requests <- r:
 			case <-ctx.Done():
 				return
 			}
@@ -211,7 +214,7 @@ func (c *crowd) send(ctx context.Context, first, n int, rate float64) time.Time 
 	})
 	due := time.Now().Add(20 * time.Millisecond)
 	for r := range requests {
-		due = due.Add(time.Duration(c.random.ExpFloat64() / rate * float64(time.Second)))
+		due = due.Add(r.gap)
 		c.actions[r.action].due = due
 		for wait := time.Until(due); wait > 0; wait = time.Until(due) { // a nap may be cut short
 			nap(wait)
@@ -360,7 +363,7 @@ func (c *crowd) make(n int) request {
 }
 
 func (c *crowd) command(n, chat int, verb string) request {
-	return request{n, "/slack/commands", []byte(url.Values{
+	return request{action: n, path: "/slack/commands", body: []byte(url.Values{
 		"token": {"unused"}, "team_id": {team}, "team_domain": {"load"}, "channel_id": {channel}, "channel_name": {"load"},
 		"user_id": {userID(chat % c.o.people)}, "user_name": {"person"}, "command": {"/invent"}, "text": {verb + " " + chatID(chat)},
 		"api_app_id": {"A0LOAD"}, "is_enterprise_install": {"false"}, "response_url": {c.hook(n)}, "trigger_id": {trigger(n)},
@@ -383,7 +386,7 @@ const (
 func (c *crowd) click(n, chat int, verb string) request {
 	person := chat % c.o.people
 	body := strings.NewReplacer(anyChat, chatID(chat), anyUser, userID(person), anyMember, memberID(person), anyAction, strconv.Itoa(n)).Replace(c.payloads[verb])
-	return request{n, "/slack/interactions", []byte(body)}
+	return request{action: n, path: "/slack/interactions", body: []byte(body)}
 }
 
 // drawClick makes the payload of a click, with stand-ins for what differs from click to click.

@@ -76,7 +76,9 @@ func startSides(ctx context.Context, o options) (*sides, error) {
 			s.stop()
 			return nil, fmt.Errorf("listening: %w", err)
 		}
+		s.closing.Lock() // the side before accepts already
 		s.closers = append(s.closers, l)
+		s.closing.Unlock()
 		s.serving.Go(func() { s.accept(l, side.handle) })
 		*side.address = "http://" + l.Addr().String()
 	}
