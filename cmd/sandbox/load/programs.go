@@ -29,7 +29,9 @@ const (
 // build makes the inventbot of this source. It wants to be called within the module.
 func build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "inventbot")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "inventbot/cmd/inventbot").CombinedOutput() //nolint:gosec // our own directory
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "inventbot/cmd/inventbot") //nolint:gosec // our own directory
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")                                         // as images and releases are built
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building inventbot (or give one with -bin): %w\n%s", err, out)
 	}
