@@ -843,9 +843,9 @@ func TestLargeInbox(t *testing.T) {
 	for i := range 5000 {
 		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: i%2 == 0, Channel: "email"})
 	}
+	clock.stop() // however slow the machine is, the listing takes no time
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	w.support.ExpectMessage("2500 conversations wait")
-	clock.stop() // however slow the machine is, it is soon after that
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
 

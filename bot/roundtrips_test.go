@@ -104,8 +104,7 @@ func isBesides(text []byte) bool {
 
 // TestCallsOfAWarmAction holds what a click costs when everybody is known: 2 calls to Invent, 1 to Slack, and 1 round trip to
 // Redis, before the acknowledgement (6 are allowed until the card is delivered), and 1 after the card.
-func TestCallsOfAWarmAction(t *testing.T) {
-	t.Parallel()
+func TestCallsOfAWarmAction(t *testing.T) { // not beside others: a Redis that answers late costs more
 	n, w := newNode(t), newWorld(t)
 	p, url := newTap(t, n.address)
 	store, err := cache.Open(url)
