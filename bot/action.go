@@ -336,7 +336,7 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.Crashed
 	case w.Wrote == written:
 		return slackui.Unplaced
-	case invent.NotFound(err) && errors.As(err, &e) && e.Op == "assign": // it was read just before
+	case invent.NotFound(err) && !w.Intent.Releases() && errors.As(err, &e) && e.Op == "assign": // the conversation was read just before
 		return slackui.MemberNotFound
 	case invent.NotFound(err), errors.Is(err, invent.ErrID):
 		return slackui.NotFound

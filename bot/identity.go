@@ -186,7 +186,7 @@ func only(list []invent.Member, fits func(invent.Member) bool) (*invent.Member, 
 // target answers whom an intent assigns: nil for a release.
 func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (*cache.Link, error) {
 	switch {
-	case i.Verb == slackui.Release, i.Verb == slackui.Undo && i.To == nil:
+	case i.Releases():
 		return nil, nil
 	case i.Verb == slackui.Take, i.To.User == i.User:
 		return &me, nil

@@ -220,3 +220,15 @@ func TestLongPause(t *testing.T) {
 	}
 	w.wrote()
 }
+
+// TestReleaseOfWhatIsGone: a release names no member that could be the cause.
+func TestReleaseOfWhatIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.has("chat_1", "mem_ada")
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 404})
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.ada.ExpectPrivate(w.support, "Invent knows no conversation", "nothing was changed")
+	w.wrote()
+}

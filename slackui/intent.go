@@ -140,6 +140,9 @@ type Intent struct {
 	NoteID      string    `json:"note_id,omitempty"` // under which a note is kept, while a question about it is open
 }
 
+// Releases says whether nobody is to have the conversation: a release, or an undo that leads back to nobody.
+func (i Intent) Releases() bool { return i.Verb == Release || i.Verb == Undo && i.To == nil }
+
 // Place is where a message stands.
 type Place struct {
 	Channel string `json:"c"`
