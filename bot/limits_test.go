@@ -514,3 +514,44 @@ func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
 	eventually(t, "Grace has her turn", func(context.Context) bool { return turn.Load() })
 	w.slack.IgnoreLeftovers()
 }
+
+// TestNoticesWithWords: a card in direct messages whose words Slack didn't take at once gets them later, once.
+func TestNoticesWithWords(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ press, lead, says string }{
+		"it was taken from her":           {"Take over", "You don't have this conversation any more", "@ada changed that"},
+		"it is hers, and it was resolved": {"Resolve", "This conversation is yours", "@ada resolved this conversation"},
+	} {
+		for _, words := range []bool{false, true} { // else the card is what isn't taken
+			t.Run(fmt.Sprintf("%s, words: %v", name, words), func(t *testing.T) {
+				t.Parallel()
+				clock := newClock()
+				w, store := newWorld(t, slacktest.Now(clock.now)), ownStore(t)
+				w.has("chat_1", "mem_grace")
+				w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+				w.listed()
+				card := w.shared("chat_1", "@grace")
+				if words {
+					w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: time.Millisecond, Times: 1}) // the card passes
+				}
+				w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
+				w.acknowledged(w.ada.Press(card, c.press))
+				w.until("Slack asks to wait", func() bool {
+					return slices.ContainsFunc(w.slack.CallsTo("chat.postMessage"), func(c slacktest.Call) bool { return c.Status == http.StatusTooManyRequests })
+				})
+				clock.pass(2 * time.Second)
+				hers := w.grace.ExpectDM(c.lead)
+				if m := w.grace.ExpectDM(c.says); m.ThreadTS != hers.TS {
+					t.Error("the words don't stand below the card")
+				}
+				emptied(t, store)
+				for _, m := range w.slack.Leftovers() {
+					if m.Channel == w.grace.DM().ID {
+						t.Errorf("she also reads %q", m.Text)
+					}
+				}
+				w.slack.IgnoreLeftovers() // what Ada reads, and the card redrawn
+			})
+		}
+	}
+}

@@ -50,16 +50,15 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
 func (b *Bot) notify(ctx context.Context, s *scene) {
 	b.passed(redrawn, s.job)
 	i := s.work.Intent
-	if h := s.holder(ctx, b); i.Verb.Sets() {
-		if h != nil && !s.mine {
-			_ = b.tell(ctx, s, h.User, slackui.SetBy(h.User, i.User, i.Verb), "")
-		}
-		b.passed(told, s.job)
-		return
-	} else if h != nil && !s.mine {
+	h := s.holder(ctx, b)
+	switch {
+	case h == nil || s.mine:
+	case i.Verb.Sets():
+		_ = b.tellOrLater(ctx, s, h.User, slackui.SetBy(h.User, i.User, i.Verb), "", &slackui.To{User: h.User})
+	default:
 		b.give(ctx, s, h, slackui.YoursAgain(h.User, i.User))
 	}
-	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User {
+	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User && !i.Verb.Sets() {
 		_ = b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
 	}
 	b.passed(told, s.job)
@@ -92,7 +91,7 @@ func (b *Bot) noteOf(ctx context.Context, t *Team, i slackui.Intent) string {
 }
 
 // tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for
-// that. to is the person who was given the conversation, nil for one from whom it was taken. The error says that they were not told,
+// that. to is the person if they have the conversation, nil for one from whom it was taken. The error says that they were not told,
 // and is logged already.
 func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slackui.Message, note string, to *slackui.To) error {
 	err := b.tell(ctx, s, user, words, note)
@@ -100,10 +99,14 @@ func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slac
 		return err
 	}
 	i := s.work.Intent
-	b.accept(ctx, slackui.Intent{
+	notice := slackui.Intent{
 		V: slackui.Version, Verb: slackui.Notice, Key: i.Key + ".tell." + user, Chat: i.Chat, Person: user, To: to,
 		Team: i.Team, Enterprise: i.Enterprise, User: i.User, Sent: i.Sent,
-	})
+	}
+	if i.Verb.Sets() {
+		notice.Did = i.Verb
+	}
+	b.accept(ctx, notice)
 	return err
 }
 
@@ -127,6 +130,8 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 	switch {
 	case i.Person != "" && (i.To != nil) != (i.Person == user):
 		return already, nil // it has changed meanwhile, of which they hear too
+	case i.Did != "":
+		words = slackui.SetBy(user, i.User, i.Did)
 	case i.To != nil:
 		words = slackui.YoursAgain(user, i.User)
 	case i.Person != "":
@@ -143,8 +148,8 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 }
 
 // tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn. The words, where there are any, go below it, unless the new card begins with what they say. Who wants no notices gets none, but for a note. Who may not read conversations is told
-// nothing: that is a refusal. Any other error is logged already.
+// it was redrawn. The words, where there are any, go below it, unless the new card begins with what they say. Who wants no notices
+// gets none, but for a note. Who may not read conversations is told nothing: that is a refusal. Any other error is logged already.
 func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
 	if user == "" {
 		return nil
@@ -173,17 +178,20 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 		return err
 	}
 	card := cache.Card{Channel: channel, TS: ts, Job: s.job.ID, Shows: digest(m), For: user}
-	s.known.Cards = append(s.known.Cards, card)
-	mine := c.Holder != nil && c.Holder.User == user
-	if says := mine && !s.work.Intent.Verb.Sets(); !says && words.Text != "" {
-		_ = b.below(ctx, s, &card, words)
+	i := s.work.Intent
+	var unsaid error
+	if given := c.Holder != nil && c.Holder.User == user && !i.Verb.Sets() && i.Did == ""; !given && words.Text != "" {
+		if unsaid = b.below(ctx, s, &card, words); unsaid != nil {
+			card.Job = "" // whoever tries it once more finds a card without them
+		}
 	}
+	s.known.Cards = append(s.known.Cards, card)
 	b.add(ctx, s, &card)
-	if i := s.work.Intent; i.Verb == slackui.Notice && i.Person != "" {
+	if i.Verb == slackui.Notice && i.Person != "" {
 		// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.
 		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now()}))
 	}
-	return nil
+	return unsaid
 }
 
 // sentTo finds the conversation's card in a person's direct messages.

@@ -119,6 +119,7 @@ type Intent struct {
 	Hash        string    `json:"hash,omitempty"`    // of the Home tab, as Slack showed it
 	Count       int       `json:"count,omitempty"`   // with Bundle
 	Episode     int       `json:"episode,omitempty"` // with Announce and Remind: which time that it waits; with Bundle: its number
+	Did         Verb      `json:"did,omitempty"`     // with Notice: what Intent.User did with the conversation, which Person has still
 	Sweep       bool      `json:"sweep,omitempty"`   // with Redraw: nobody said that anything has changed
 	Seen        *string   `json:"seen,omitempty"`    // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
 	Team        string    `json:"team"`              // where the app is installed; the organisation's id for an org-wide install
