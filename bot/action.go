@@ -167,7 +167,6 @@ type scene struct {
 	known   cache.Known
 	people  map[string]cache.Link  // by Slack user: whom the action has identified
 	mine    bool                   // the target is the person who asks
-	thread  string                 // the message under which the card is to be posted
 	held    *slackui.Holder        // who has it, once found out
 	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for
 }
@@ -204,7 +203,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		return already, b.showAlready(ctx, s)
 	}
 	if w.last {
-		if before := w.Before; nameOf(before) == nameOf(holder) && (before == nil || before.ID == holder.ID) {
+		if before := w.Before; before == holder || before != nil && holder != nil && before.ID == holder.ID {
 			w.Wrote = untouched // else somebody may have changed it since
 		}
 		return "", s.late()

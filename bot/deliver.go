@@ -2,7 +2,6 @@ package bot
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -386,7 +385,8 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 	}
 	c.Snapshot = i.Snapshot
 	m := c.Message()
-	if place.Shows == digest(m) {
+	shows := digest(m)
+	if place.Shows == shows {
 		return &place, nil
 	}
 	err = b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
@@ -394,7 +394,7 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 		if i.Snapshot {
 			return nil, nil // there is nothing to remember: it can't be redrawn later
 		}
-		place.Shows = digest(m)
+		place.Shows = shows
 		return &place, nil
 	}
 	drawn, updateErr := b.update(ctx, s, place)
@@ -428,8 +428,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, err
 	}
 	m := c.Message()
-	thread := cmp.Or(s.thread, i.Thread)
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, under(thread, m)...)
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, under(i.Thread, m)...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil
@@ -442,7 +441,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, err
 	}
 	c.Snapshot = true
-	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
+	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: i.Thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
 		return nil, hookErr
 	}
 	return nil, err
@@ -516,7 +515,9 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			continue
 		}
 		card, err := b.cardAt(ctx, s, c)
-		if err == nil && digest(card.Message()) == c.Shows {
+		m := card.Message()
+		shows := digest(m)
+		if err == nil && shows == c.Shows {
 			continue
 		}
 		stale = true
@@ -530,16 +531,16 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 		if err == nil && c.For != "" {
 			closed, err = b.closed(ctx, s, c)
 		}
-		again := &c
 		if err == nil && !closed {
-			again, err = b.update(ctx, s, c)
+			err = b.draw(ctx, s.team, c, m)
 		}
 		said := (*slackError)(nil)
 		switch {
 		case err == nil && closed:
 			gone = append(gone, c)
 		case err == nil:
-			b.remember(ctx, s, again)
+			c.Shows = shows
+			b.remember(ctx, s, &c)
 			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
 			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):

@@ -723,7 +723,8 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	if !slackui.Waiting(chat.State) {
 		return over, b.orderAnew(ctx, t, i, 0)
 	}
-	s := &scene{team: t, work: w, job: j, chat: chat, thread: n.TS}
+	w.Intent.Thread = n.TS // "" for the first announcement
+	s := &scene{team: t, work: w, job: j, chat: chat}
 	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel}); err != nil {
 		return "", errors.Join(errStore, err)
 	}
@@ -732,7 +733,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	notice := cache.Notice{Episode: i.Episode, TS: n.TS, At: b.now()}
 	switch {
 	case err == nil && drawn != nil:
-		if s.thread == "" {
+		if n.TS == "" {
 			notice.TS = drawn.TS
 		}
 		b.add(ctx, s, drawn)

@@ -63,11 +63,7 @@ func TestNoteOfAnother(t *testing.T) {
 	w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"}) // not on Slack: a note for her goes back to its sender
 	w.serve()
 	card := w.shared("chat_1", "Nobody")
-	w.acknowledged(w.ada.Press(card, "Assign…"))
-	modal := w.ada.ExpectModal("Assign a conversation")
-	w.offered(w.ada, modal, "joan", some)
-	w.has("chat_1", "mem_grace")
-	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Joan", "note_text": "Ada's words for Joan"}))
+	w.assigns(card, "Joan", "Ada's words for Joan", func() { w.has("chat_1", "mem_grace") })
 	late := w.ada.ExpectPrivate(w.support, "Grace has had it", "Assign anyway")
 	w.support.ExpectUpdate(card, "@grace")
 	var v struct{ Note string }

@@ -12,14 +12,14 @@ import (
 	"inventbot/invent"
 )
 
-// assigns lets Ada choose Grace in the Assign… window of a card, and change the world before she sends it with a note.
-func (w *world) assigns(card *slacktest.Message, note string, before func()) {
+// assigns lets Ada choose somebody in the Assign… window of a card, and change the world before she sends it with a note.
+func (w *world) assigns(card *slacktest.Message, whom, note string, before func()) {
 	w.t.Helper()
 	w.acknowledged(w.ada.Press(card, "Assign…"))
 	modal := w.ada.ExpectModal("Assign a conversation")
-	w.offered(w.ada, modal, "grace", some)
+	w.offered(w.ada, modal, strings.ToLower(whom), some)
 	before()
-	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": "Grace", "note_text": note}))
+	w.acknowledged(w.ada.Submits(modal, map[string]any{"who_pick": whom, "note_text": note}))
 }
 
 // TestNoteNeverVanishes: a note reaches whom it is for, or comes back, whatever becomes of the assignment.
@@ -65,7 +65,7 @@ func TestNoteNeverVanishes(t *testing.T) {
 			w := newWorld(t)
 			w.serve(clock.drive)
 			card := w.shared("chat_1", "Nobody")
-			w.assigns(card, "Call her", func() { c.before(w); clock.pass(70 * time.Second) })
+			w.assigns(card, "Grace", "Call her", func() { c.before(w); clock.pass(70 * time.Second) })
 			c.ends(w)
 			w.slack.IgnoreLeftovers() // the first card redrawn, whoever has it
 			if strings.Contains(w.log.String(), "Call her") {
@@ -91,7 +91,7 @@ func TestNoteOnce(t *testing.T) {
 			w.serve(func(c *bot.Config) { c.Cache = store })
 			card := w.shared("chat_1", "Nobody")
 			armed.Store(!asked)
-			w.assigns(card, "Call her", func() {
+			w.assigns(card, "Grace", "Call her", func() {
 				if asked {
 					w.has("chat_1", "mem_joan")
 				}

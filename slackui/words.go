@@ -340,9 +340,9 @@ func (i Intent) card() *Place {
 // About says below private words which conversation they are about, as far as is known. Only the one person who reads them may read the
 // customer's name.
 func About(chat invent.Chat, m Message) Message {
-	which := which(chat)
-	m.Text += " (" + which + ")"
-	m.Blocks = append(slices.Clone(m.Blocks), contextOf(which))
+	words := which(chat)
+	m.Text += " (" + words + ")"
+	m.Blocks = append(slices.Clone(m.Blocks), contextOf(words))
 	return m
 }
 
