@@ -153,7 +153,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	state := s.chat.State
 	c := slackui.Card{
 		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
-		Fixed: !s.team.assigns(), More: more(s.team),
+		NoAssign: !s.team.assigns(), More: more(s.team),
 	}
 	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
 		c.Via = via.User
@@ -497,7 +497,7 @@ func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link)
 			return "", err
 		}
 		h := b.holder(ctx, t, chat.State.AssignedUser, map[string]cache.Link{i.User: me})
-		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true, Fixed: !t.assigns(), More: more(t)})
+		cards = append(cards, slackui.Card{Chat: chat, Holder: h, URL: b.chatURL.For(chat.ID), Private: true, NoAssign: !t.assigns(), More: more(t)})
 	}
 	if len(cards) == 1 {
 		return shown, b.say(ctx, i, cards[0].Message())

@@ -29,9 +29,9 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 	waits, _, err := b.cache.Handoffs(ctx, t.ID)
 	b.debug("since when they wait can't be read", err)
 	users, _ := t.users.kept()
-	place, fixed := map[string]int{}, !t.assigns()
+	place, noAssign := map[string]int{}, !t.assigns()
 	for _, c := range chats {
-		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID), Fixed: fixed}
+		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID), NoAssign: noAssign}
 		if u := c.State.AssignedUser; u != nil {
 			item.Holder = u.ID
 		}

@@ -42,7 +42,7 @@ type Card struct {
 	Anonymous bool      // leave the customer's name out
 	Private   bool      // only one person sees it: offer to share it
 	Snapshot  bool      // it stands where the bot can't redraw it
-	Fixed     bool      // Invent's API doesn't let anybody be assigned
+	NoAssign  bool      // Invent's API doesn't let anybody be assigned
 	More      More      // what else Invent's API offers
 	For       string    // the Slack user to whom it was sent, to say whether the conversation is theirs; "" for a card of a channel
 }
@@ -184,7 +184,7 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	var row []slack.BlockElement
 	switch {
-	case c.Fixed:
+	case c.NoAssign:
 	case c.Holder == nil:
 		row = append(row, primary(button(Take, wordTake, labelTake, v)))
 	default:
@@ -193,7 +193,7 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), wordTakeOver)
 		row = append(row, release, over)
 	}
-	if !c.Fixed {
+	if !c.NoAssign {
 		row = append(row, button(Choose, wordChoose, labelChoose, v))
 	}
 	row = append(row, button(Refresh, wordRefresh, labelRefresh, v))

@@ -229,13 +229,13 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 		row = append(row, b)
 	}
 	switch {
-	case item.Fixed:
+	case item.NoAssign:
 	case kind == Mine:
 		add(button(Release, wordRelease, "", v))
 	default:
 		add(primary(button(Take, wordTake, "", v)))
 	}
-	if v.List != Pick && !item.Fixed {
+	if v.List != Pick && !item.NoAssign {
 		add(button(Choose, wordChoose, "", v))
 	}
 	if v.List == Queue || v.List == Mine {

@@ -912,11 +912,11 @@ func ChannelTrouble(channel, code string) Message {
 
 // Item is one conversation of a list.
 type Item struct {
-	Chat   invent.Chat
-	Waits  time.Time // since when it waits; zero when nobody knows
-	URL    string
-	Holder string // the assignee's id, what a button carries
-	Fixed  bool   // Invent's API doesn't let anybody be assigned
+	Chat     invent.Chat
+	Waits    time.Time // since when it waits; zero when nobody knows
+	URL      string
+	Holder   string // the assignee's id, what a button carries
+	NoAssign bool   // Invent's API doesn't let anybody be assigned
 }
 
 // Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
