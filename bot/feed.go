@@ -460,7 +460,7 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
 			f.notices = append(f.notices, slackui.Intent{
-				Verb: slackui.Notice, Chat: c.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
+				Verb: slackui.Notice, Chat: c.ID, Seen: &u.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
 			})
 		}
 		f.holders[c.ID] = u.ID

@@ -197,6 +197,25 @@ func TestNoticeFromTheDashboard(t *testing.T) {
 	w.slack.IgnoreLeftovers() // both cards, redrawn
 }
 
+// TestNoticesOfEach: what was assigned on while its notice could not be sent is told once, to who has it now.
+func TestNoticesOfEach(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	w.listed()
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 503})
+	for _, member := range []string{"mem_grace", "mem_joan"} {
+		w.has("chat_1", member)
+		w.listedAgain(clock)
+	}
+	undo()
+	clock.pass(15 * time.Minute)
+	w.joan.ExpectDM("This conversation is yours.")
+	w.ended("notice", "chat_1", "already")
+	w.ended("notice", "chat_1", "said")
+}
+
 func TestTakeAConversation(t *testing.T) {
 	t.Parallel()
 	t.Run("from the list that waits", func(t *testing.T) {

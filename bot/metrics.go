@@ -53,7 +53,7 @@ func newMetrics() *metrics {
 			Namespace: "inventbot", Name: "limited_tries_total", Help: "Tries put off by a limit of Slack's or Invent's, our own for Invent included.",
 		}, []string{"upstream"}),
 		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
-		spared:   counter("in_process_requests_total", "Requests carried out in this process alone because Redis didn't answer."),
+		spared:   counter("in_process_requests_total", "Requests of people carried out in this process alone because Redis didn't answer."),
 		redrawn:  counter("cards_redrawn_total", "Cards redrawn because their conversation changed."),
 		setAside: counter("set_aside_jobs_total", "Jobs that panicked at each try, or that their processes died of, and were set aside."),
 		stale:    counter("stale_cards_total", "Conversations whose cards the hourly sweep found stale."),

@@ -126,9 +126,10 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 	if h := s.holder(ctx, b); h != nil {
 		user = h.User
 	}
+	u := chat.State.AssignedUser
 	var words slackui.Message
 	switch {
-	case i.Person != "" && (i.To != nil) != (i.Person == user):
+	case i.Person != "" && (i.To != nil) != (i.Person == user), i.Seen != nil && (u == nil || u.ID != *i.Seen):
 		return already, nil // it has changed meanwhile, of which they hear too
 	case i.Did != "":
 		words = slackui.SetBy(user, i.User, i.Did)

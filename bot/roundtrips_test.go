@@ -114,9 +114,9 @@ func TestCallsOfAWarmAction(t *testing.T) { // not beside others: a Redis that a
 	t.Cleanup(func() { _ = store.Close() })
 	beside := n.open() // what the test itself asks doesn't count
 	clock := newClock()
+	clock.stop() // no second listing comes between, however slow the machine is
 	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
-	w.listed()   // the start is over
-	clock.stop() // and the next listing doesn't come between, however slow the machine is
+	w.listed() // the start is over
 	card := w.takes()
 	for _, c := range []struct{ press, shows string }{{"Release", "Nobody"}, {"Take", "@ada"}, {"Release", "Nobody"}} {
 		emptied(t, beside)

@@ -231,7 +231,9 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
-		b.metrics.spared.Inc()
+		if !i.Verb.Inner() {
+			b.metrics.spared.Inc()
+		}
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
 		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission != cache.Full {

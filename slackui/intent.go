@@ -121,7 +121,7 @@ type Intent struct {
 	Episode     int       `json:"episode,omitempty"` // with Announce and Remind: which time that it waits; with Bundle: its number
 	Did         Verb      `json:"did,omitempty"`     // with Notice: what Intent.User did with the conversation, which Person has still
 	Sweep       bool      `json:"sweep,omitempty"`   // with Redraw: nobody said that anything has changed
-	Seen        *string   `json:"seen,omitempty"`    // the assignee's id that the clicked message showed, "" for nobody; nil for a command, which saw nothing
+	Seen        *string   `json:"seen,omitempty"`    // the assignee's id that the clicked message showed, or the feed's listing, "" for nobody; nil for a command, which saw nothing
 	Team        string    `json:"team"`              // where the app is installed; the organisation's id for an org-wide install
 	Enterprise  string    `json:"enterprise,omitempty"`
 	User        string    `json:"user"`
