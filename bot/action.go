@@ -167,6 +167,7 @@ type scene struct {
 	known   cache.Known
 	people  map[string]cache.Link  // by Slack user: whom the action has identified
 	mine    bool                   // the target is the person who asks
+	since   bool                   // what was done by an earlier try was changed again since
 	held    *slackui.Holder        // who has it, once found out
 	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for
 }
@@ -182,10 +183,11 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if i.To != nil && i.To.User != "" && target != nil {
 		s.people[i.To.User] = *target
 	}
+	holder := s.chat.State.AssignedUser
 	if w.Wrote == written {
+		s.since = !so(target, holder)
 		return changed, b.showChange(ctx, s)
 	}
-	holder := s.chat.State.AssignedUser
 	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
 	if others && !b.mayOthers(me) {
 		if undoes, err := b.undoes(ctx, s, target); err != nil {

@@ -248,48 +248,48 @@ func viaOf(user string, state invent.ChatState) cache.Via {
 // showChange shows what was done: the clicked card redrawn, or a new card in the channel; then every other card
 // of the conversation.
 func (b *Bot) showChange(ctx context.Context, s *scene) error {
-	i := s.work.Intent
+	i, w := s.work.Intent, s.work
+	if w.Deed == nil {
+		w.Deed = &cache.Deed{
+			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(w.Before),
+			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
+		}
+	}
 	card, unplaced := b.place(ctx, s)
 	if unplaced != nil && temporary(unplaced) {
 		return unplaced
 	}
 	b.passed(drawn, s.job) // or there is no place for it: whom it concerns must know all the same
 	b.announcedBy(ctx, s, card)
-	change := cache.Change{
-		Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card,
-		Deed: cache.Deed{
-			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(s.work.Before),
-			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
-		},
-	}
-	if s.work.kept && unplaced == nil && s.shown(card) {
+	change := cache.Change{Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card, Deed: *w.Deed}
+	if w.kept && unplaced == nil && s.shown(card) {
 		change.Done = &s.job
 	}
 	home, opened, done, err := b.cache.Changed(ctx, s.team.ID, change)
-	s.work.ended = done
+	w.ended = done
 	if err != nil {
 		b.log.Warn("a change can't be kept: its card won't be redrawn until it is clicked, and the history lacks it", "error", err, "ref", ref(s.job.ID))
 	}
-	if i.Verb.Sets() {
-		if i.Private {
-			b.replace(ctx, i, slackui.About(s.chat, slackui.Set(i.Verb, false)))
-		}
-		b.redrawOthers(ctx, s, card)
-		b.notify(ctx, s)
-		b.redrawOpened(ctx, i, home, opened)
-		return unplaced
-	}
-	back := b.back(ctx, s)
 	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
 		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
 	}
-	words := slackui.About(s.chat, slackui.Changed(i, s.holder(ctx, b), s.mine, back))
-	b.showListAnew(ctx, s, slackui.About(s.chat, slackui.Changed(i, s.holder(ctx, b), s.mine, nil)))
+	back := b.back(ctx, s)
+	words := func(back *slackui.Back) slackui.Message {
+		h := s.holder(ctx, b)
+		switch {
+		case s.since:
+			return slackui.About(s.chat, slackui.ChangedSince(i, h))
+		case i.Verb.Sets():
+			return slackui.About(s.chat, slackui.Set(i.Verb, false))
+		}
+		return slackui.About(s.chat, slackui.Changed(i, h, s.mine, back))
+	}
+	b.showListAnew(ctx, s, words(nil))
 	switch {
 	case i.Private && i.List == "":
-		b.replace(ctx, i, words) // the card is drawn; that the question is gone is a courtesy
-	case back != nil:
-		b.whisper(ctx, i, words)
+		b.replace(ctx, i, words(back)) // the card is drawn; that the question is gone is a courtesy
+	case back != nil, s.since:
+		b.whisper(ctx, i, words(back))
 	}
 	b.passed(remembered, s.job)
 	b.redrawOthers(ctx, s, card)
@@ -308,7 +308,7 @@ func (s *scene) shown(card *cache.Card) bool {
 		}
 	}
 	took, gave := s.concerns()
-	return !i.Private && i.List == "" && !took && !gave
+	return !i.Private && i.List == "" && !took && !gave && !s.since
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.

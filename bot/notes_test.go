@@ -10,6 +10,7 @@ import (
 	"inventbot/bot/slacktest"
 	"inventbot/cache"
 	"inventbot/invent"
+	"inventbot/invent/inventtest"
 )
 
 // assigns lets Ada choose somebody in the Assign… window of a card, and change the world before she sends it with a note.
@@ -114,4 +115,55 @@ func TestNoteOnce(t *testing.T) {
 			w.slack.IgnoreLeftovers()
 		})
 	}
+}
+
+// TestChangedSince: what was done but could not be shown at once is not mixed up with what others have done since.
+func TestChangedSince(t *testing.T) {
+	t.Parallel()
+	begin := func(t *testing.T) (*world, *clock, *slacktest.Message) {
+		t.Helper()
+		clock := newClock()
+		clock.stop() // nothing is tried again before it goes on
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.invent.SetNow(clock.now)
+		w.serve(clock.drive)
+		w.listed()
+		card := w.shared("chat_1", "Nobody")
+		w.slack.Fault(slacktest.Fault{Method: "chat.update", Status: 500, Times: 1})
+		return w, clock, card
+	}
+	cantShow := func(w *world) { w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500, Times: 1}) }
+	t.Run("assigned to somebody, who lost it", func(t *testing.T) {
+		t.Parallel()
+		w, clock, card := begin(t)
+		w.assigns(card, "Grace", "Call her", func() { cantShow(w) })
+		w.until("it is written, and waits to be shown", func() bool { return len(w.writes()) == 1 && len(w.slack.CallsTo("chat.update")) == 1 })
+		clock.pass(time.Millisecond)
+		w.acknowledged(w.joan.Types(w.support, "/invent take chat_1"))
+		w.acknowledged(w.joan.Press(w.joan.ExpectPrivate(w.support, "Take over"), "Take over"))
+		w.joan.ExpectPrivate(w.support, "Done: it is yours")
+		w.support.ExpectMessage("@joan, since")
+		w.grace.ExpectDM("You don't have this conversation any more") // Joan took it from her
+		w.grace.ExpectDM("@joan changed that")
+		clock.pass(time.Minute)
+		w.support.ExpectUpdate(card, "@joan")
+		w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Joan has it")
+		w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+		w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
+		history := w.ada.ExpectPrivate(w.support, "chat_1").Shows()
+		if hers, joans := strings.Index(history, "to Grace"), strings.Index(history, "to Joan"); hers < joans || joans < 0 {
+			t.Errorf("the history is %q, want Joan's deed and then Ada's", history)
+		}
+		w.wrote("chat_1 mem_grace", "chat_1 mem_joan")
+	})
+	t.Run("resolved, and opened again", func(t *testing.T) {
+		t.Parallel()
+		w, clock, card := begin(t)
+		cantShow(w)
+		w.acknowledged(w.ada.Press(card, "Resolve"))
+		w.until("it is written, and waits to be shown", func() bool { return len(w.slack.CallsTo("chat.update")) == 1 })
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Open })
+		clock.pass(time.Minute)
+		w.ada.ExpectPrivate(w.support, "That was done, but somebody has changed it since")
+	})
 }

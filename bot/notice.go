@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"inventbot/cache"
@@ -17,7 +18,7 @@ const undoFor = 5 * time.Minute
 func (b *Bot) back(ctx context.Context, s *scene) *slackui.Back {
 	before := s.work.Before
 	took, gave := s.concerns()
-	if s.work.Intent.Verb == slackui.Undo || !took && !gave {
+	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || s.since || !took && !gave {
 		return nil
 	}
 	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Mine: before != nil && !took, Until: b.now().Add(undoFor)}
@@ -52,16 +53,26 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	i := s.work.Intent
 	h := s.holder(ctx, b)
 	switch {
+	case s.since:
+		b.returnNote(ctx, s)
 	case h == nil || s.mine:
 	case i.Verb.Sets():
 		_ = b.tellOrLater(ctx, s, h.User, slackui.SetBy(h.User, i.User, i.Verb), "", &slackui.To{User: h.User})
 	default:
 		b.give(ctx, s, h, slackui.YoursAgain(h.User, i.User))
 	}
-	if h := b.holder(ctx, s.team, s.work.Before, s.people); h != nil && h.User != i.User && !i.Verb.Sets() {
-		_ = b.tellOrLater(ctx, s, h.User, slackui.Relieved(h.User, i.User), "", nil)
+	if had := b.holder(ctx, s.team, s.work.Before, s.people); had != nil && had.User != i.User && !i.Verb.Sets() && (h == nil || h.ID != had.ID) {
+		_ = b.tellOrLater(ctx, s, had.User, slackui.Relieved(had.User, i.User), "", nil)
 	}
 	b.passed(told, s.job)
+}
+
+// returnNote gives the note that came with a change back to its sender, unless an earlier try has delivered it.
+func (b *Bot) returnNote(ctx context.Context, s *scene) {
+	noted := func(c cache.Card) bool { return c.Noted == s.job.ID }
+	if note := b.noteOf(ctx, s.team, s.work.Intent); note != "" && !slices.ContainsFunc(s.known.Cards, noted) {
+		b.whisper(ctx, s.work.Intent, slackui.NoteReturned(nil, note))
+	}
 }
 
 // give tells who has the conversation, and hands them the note that comes with it. noted says that there is one and it arrived.

@@ -37,7 +37,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case !offered:
 		return "", refuse(slackui.NotOffered)
 	case w.Wrote == written, so && w.Wrote == unsettled: // by an earlier try of this very request
-		w.Wrote = written
+		w.Wrote, s.since = written, !so
 		return changed, b.showChange(ctx, s)
 	case so:
 		b.redrawStale(ctx, s)

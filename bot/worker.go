@@ -47,6 +47,7 @@ type work struct {
 	Intent slackui.Intent       `json:"intent"`
 	Wrote  progress             `json:"wrote,omitempty"`
 	Before *invent.AssignedUser `json:"before,omitempty"` // who had it before the write; nil: nobody
+	Deed   *cache.Deed          `json:"deed,omitempty"`   // what was done, once Invent has confirmed it
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -253,6 +254,8 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 			}
 		}
 		if len(list) < 1000 {
+			// A deed that could not be shown at once was kept after those that followed it.
+			slices.SortStableFunc(deeds, func(a, b Deed) int { return b.At.Compare(a.At) })
 			return deeds, nil
 		}
 		end = "(" + list[len(list)-1].ID

@@ -409,6 +409,21 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
 }
 
+// ChangedSince says privately that what was asked for was done, and that somebody changed it again before that could be shown. h has it
+// now; nil: nobody.
+func ChangedSince(i Intent, h *Holder) Message {
+	words := "nobody has it now."
+	switch {
+	case i.Verb.Sets():
+		return *say("That was done, but somebody has changed it since.")
+	case h != nil && h.User == i.User:
+		words = "now it is yours."
+	case h != nil:
+		words = "now " + h.name() + " has it."
+	}
+	return *say("That was done, but somebody has changed it since: " + words)
+}
+
 // YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
 func YoursAgain(user, by string) Message {
 	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
