@@ -244,6 +244,33 @@ func TestSlowWhileAllAreBusy(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
+// TestRefusedThoughStored: who was told that nothing was changed, because the process alone could take no more, gets nothing later,
+// though Redis had stored it and only its answer was lost.
+func TestRefusedThoughStored(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store, arm := n.spoiling("accepted", func(net.Conn, []byte) bool { return true })
+	w.serve(func(c *bot.Config) { c.Cache, c.Workers = store, 1 })
+	w.listed()
+	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 503})
+	for i := range 4 {
+		chat := w.chat(fmt.Sprintf("chat_%d", 10+i))
+		arm()
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+	}
+	arm()
+	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
+	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	undo()
+	for i := range 4 {
+		w.support.ExpectMessage(fmt.Sprintf("chat_%d", 10+i), "@ada")
+	}
+	emptied(t, store)
+	if strings.Contains(fmt.Sprint(w.writes()), "chat_1 ") {
+		t.Error("it was done all the same")
+	}
+}
+
 // TestFullWithoutRedis: a process takes no more upon itself alone than it can do soon.
 func TestFullWithoutRedis(t *testing.T) {
 	t.Parallel()

@@ -170,6 +170,17 @@ func (w *world) about(chat string) (all []inventtest.Request) {
 	return all
 }
 
+// TestRefusedAfterDoubt: what Invent refused for good after a try of which nothing is known is told with its reason.
+func TestRefusedAfterDoubt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 502, Times: 1})
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 403})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "key", "nothing was changed")
+}
+
 // TestLastLook: when its time is up, one more look tells what became of a write whose answer was lost.
 func TestLastLook(t *testing.T) {
 	t.Parallel()

@@ -236,11 +236,10 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		}
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
-		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission != cache.Full {
-			// Redis may have stored it and only the answer was lost: should this process meet it there, it is settled.
-			b.settled.add(j)
-			b.settled.owe(b.cache, func(ctx context.Context) error { return b.cache.Withdraw(ctx, j) })
+		if !errors.Is(err, cache.ErrAway) {
+			b.settled.doubt(j)
 		}
+		admission, err = b.submit(ctx, b.spareCrew, j, w)
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))

@@ -392,6 +392,8 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	}
 	b.passed(taken, j)
 	w.kept = q == b.cache
+	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both: what fail says comes after them
+	defer cancelTries()
 	outcome, err := b.try(ctx, w, j)
 	if err != nil {
 		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
@@ -399,7 +401,10 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		}
 		if w.Wrote == unsettled && j.Dead <= panics && !errors.Is(err, errPanicked) { // what became of it can be told without another write
 			w.last = true
-			outcome, err = b.try(ctx, w, j)
+			why := err
+			if outcome, err = b.try(ctx, w, j); err != nil && w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate) {
+				err = why // nothing was changed, for a reason that Invent gave
+			}
 			if until := b.until(w, j, err); w.Wrote == written && err != nil && b.retry(ctx, q, j, w, err, until) {
 				return
 			}
@@ -473,7 +478,7 @@ var (
 	errKills    = errors.New("its process died again and again")
 )
 
-// try makes one try within its deadline; a panic becomes an error, logged with its stack. What five processes have died of is
+// try makes one try; a panic becomes an error, logged with its stack. What five processes have died of is
 // not tried again.
 func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, err error) {
 	defer func() {
@@ -489,8 +494,6 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 	case tooLate && !w.last:
 		return "", errTooLate
 	}
-	ctx, cancel := context.WithTimeout(ctx, attempt)
-	defer cancel()
 	return b.act(ctx, w, j)
 }
 
@@ -607,11 +610,13 @@ type settled struct {
 	young, old map[string]struct{}
 	turned     time.Time
 	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back
+	doubtful   []cache.Job                                    // with id and lane alone: perhaps stored in Redis, which is to forget them
 }
 
 const (
 	settledFor  = 30 * time.Minute
 	settledMost = 50_000
+	withdrawFor = 100 * time.Millisecond // at a time: due jobs wait for it
 )
 
 func (s *settled) add(j cache.Job) {
@@ -621,6 +626,34 @@ func (s *settled) add(j cache.Job) {
 		s.old, s.young, s.turned = s.young, map[string]struct{}{}, time.Now()
 	}
 	s.young[j.ID] = struct{}{}
+}
+
+// doubt is for a job whose Submit failed and that is dealt with in this process alone, or refused: Redis may have stored it, and only
+// the answer was lost. Should this process meet it there, it is settled.
+func (s *settled) doubt(j cache.Job) {
+	s.add(j)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.doubtful) < settledMost {
+		s.doubtful = append(s.doubtful, cache.Job{ID: j.ID, Lane: j.Lane})
+	}
+}
+
+// withdraw has Redis forget jobs that are in doubt, as many as come in a moment.
+func (s *settled) withdraw(ctx context.Context, q *cache.Cache) {
+	s.mu.Lock()
+	list := s.doubtful
+	s.doubtful = nil
+	s.mu.Unlock()
+	begun := time.Now()
+	for n, j := range list {
+		if time.Since(begun) > withdrawFor || q.Withdraw(ctx, j) != nil {
+			s.mu.Lock()
+			s.doubtful = append(list[n:], s.doubtful...)
+			s.mu.Unlock()
+			return
+		}
+	}
 }
 
 func (s *settled) owe(q *cache.Cache, pay ...func(context.Context) error) {
@@ -654,5 +687,8 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 			s.owe(q, owed[n:]...)
 			return
 		}
+	}
+	if !q.InProcess() {
+		s.withdraw(ctx, q)
 	}
 }

@@ -66,8 +66,8 @@ func TestBreaker(t *testing.T) {
 		"says why it refuses": func(t *testing.T, b *breaker) {
 			b.report(context.DeadlineExceeded)
 			b.report(errBroken)
-			if err := b.allow(); !errors.Is(err, errAway) || !strings.Contains(err.Error(), errBroken.Error()) {
-				t.Errorf("it says %v, want %v and %v", err, errAway, errBroken)
+			if err := b.allow(); !errors.Is(err, ErrAway) || !strings.Contains(err.Error(), errBroken.Error()) {
+				t.Errorf("it says %v, want %v and %v", err, ErrAway, errBroken)
 			}
 		},
 		"lets a few find out in each pause whether it is back": func(t *testing.T, b *breaker) {

@@ -154,8 +154,8 @@ func (c *Cache) heardClock(redisMillis int64) {
 	c.skewKnown.Store(true)
 }
 
-// errAway is the answer while Redis is left alone, with the words of the failure before.
-var errAway = errors.New("no answer from Redis")
+// ErrAway is the answer while Redis is left alone, with the words of the failure before: it was not asked.
+var ErrAway = errors.New("no answer from Redis")
 
 // breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
 // for a moment, then a few calls may find out whether it is back.
@@ -183,9 +183,9 @@ func (b *breaker) allow() error {
 	}
 	if b.probes.Add(-1) < 0 {
 		if why := b.why.Load(); why != nil {
-			return fmt.Errorf("%w: %s", errAway, *why)
+			return fmt.Errorf("%w: %s", ErrAway, *why)
 		}
-		return errAway
+		return ErrAway
 	}
 	return nil
 }
