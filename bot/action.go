@@ -91,7 +91,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Links:
 		return b.links(ctx, t, i, j.At)
 	case slackui.History:
-		return b.history(ctx, t, i)
+		return b.history(ctx, t, w)
 	case slackui.Which:
 		return b.ask(ctx, t, i, me)
 	case slackui.Hush, slackui.Tellme:

@@ -54,7 +54,7 @@ func (r *responses) allowed(raw string) bool {
 		return true
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Host, ":443"))
-	return u.Scheme == "https" && (strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
+	return u.Scheme == "https" && (host == "slack.com" || strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
 }
 
 // send posts to a response_url. The error never holds the address: who knows it can post.

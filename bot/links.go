@@ -228,8 +228,13 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 			return string(slackui.Unlink), b.say(ctx, i, slackui.Withdrawn(i.Person))
 		}
 		reason := slackui.NoLink
-		if fresh, err := b.lookUp(ctx, t, user, time.Time{}); err == nil && fresh.By == "" {
+		fresh, err := b.lookUp(ctx, t, user, time.Time{})
+		no := (*refusal)(nil)
+		switch {
+		case err == nil && fresh.By == "":
 			reason = slackui.SameEmail
+		case i.Person == "" && errors.As(err, &no):
+			return "", err // whoever may not act hears why
 		}
 		return "", &refusal{reason: reason, about: i.Person}
 	}
@@ -411,11 +416,13 @@ func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.Ra
 }
 
 // history lists what was done with a conversation through the bot.
-func (b *Bot) history(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+func (b *Bot) history(ctx context.Context, t *Team, w *work) (string, error) {
+	i := w.Intent
 	list, err := b.cache.Deeds(ctx, t.ID, i.Chat)
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
+	w.exists = len(list) > 0
 	deeds := make([]slackui.Deed, len(list))
 	for n, d := range list {
 		deeds[n] = slackui.Deed{Verb: slackui.Verb(d.Verb), User: d.User, From: d.From, To: d.To, Channel: d.Channel, At: d.At}

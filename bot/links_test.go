@@ -117,6 +117,7 @@ func TestLinkRefused(t *testing.T) {
 		{boss, "unlink @linus", "@linus has no link"},
 		{boss, "unlink @ada", "@ada is linked by the same e-mail"},
 		{boss, "unlink", "same e-mail"},
+		{w.linus, "unlink", "aren't linked"},
 	} {
 		w.acknowledged(c.who.Types(w.support, "/invent "+c.line))
 		c.who.ExpectPrivate(w.support, c.says)

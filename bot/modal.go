@@ -31,7 +31,8 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 	begun := b.now()
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
-	err := b.openModal(ctx, i)
+	w := work{Intent: i}
+	err := b.openModal(ctx, &w)
 	outcome := opened
 	switch {
 	case err == nil:
@@ -42,20 +43,19 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 		outcome = "repeated" // the same click again: its modal is open
 		err = nil
 	default:
-		f := failure(&work{Intent: i}, err)
-		words := slackui.Failed(f, i, ref(i.Key))
-		outcome = string(f)
+		f := failure(&w, err)
 		if temporary(err) || slackSays(err, "expired_trigger_id", "invalid_trigger_id") {
-			i.Verb, i.Problem, outcome = slackui.Tell, slackui.ModalTooLate, string(slackui.ModalTooLate)
-			words = slackui.Cannot(i)
+			f = slackui.ModalTooLate
 		}
-		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, words) })
+		outcome = string(f)
+		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Failed(f, i, ref(i.Key))) })
 	}
-	b.record(work{Intent: i}, cache.Job{At: begun}, outcome, err)
+	b.record(w, cache.Job{At: begun}, outcome, err)
 	return ok
 }
 
-func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
+func (b *Bot) openModal(ctx context.Context, w *work) error {
+	i := w.Intent
 	t, err := b.teams(ctx, i.Team, i.Enterprise)
 	if errors.Is(err, ErrUnknownTeam) {
 		return errUnknown
@@ -68,6 +68,7 @@ func (b *Bot) openModal(ctx context.Context, i slackui.Intent) error {
 	if err != nil && !errors.Is(err, errCold) {
 		return errUnknown // a "no" is spoken by the worker, on fresh data
 	}
+	w.member = me.Member
 	var modal slack.ModalViewRequest
 	switch i.Verb {
 	case slackui.Choose:
@@ -114,7 +115,7 @@ func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
-	t, err := b.teams(ctx, q.Team, q.Enterprise)
+	t, err := b.knownTeam(q.Team, q.Enterprise)
 	if err != nil {
 		return none
 	}
@@ -216,9 +217,16 @@ func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	return ok
 }
 
+// knownTeam answers the team, if it is known without asking Slack.
+func (b *Bot) knownTeam(team, enterprise string) (*Team, error) {
+	noTime, cancel := context.WithCancel(context.Background())
+	cancel()
+	return b.teams(noTime, team, enterprise)
+}
+
 // wrongWith looks for what memory can already tell to be wrong with an assignment; the worker looks at all of it again.
 func (b *Bot) wrongWith(ctx context.Context, i slackui.Intent) (slackui.Problem, slackui.Reason) {
-	t, err := b.teams(ctx, i.Team, i.Enterprise)
+	t, err := b.knownTeam(i.Team, i.Enterprise)
 	if err != nil {
 		return "", ""
 	}

@@ -157,29 +157,31 @@ func TestAssignModalErrors(t *testing.T) {
 	w.wrote()
 }
 
+// submits sends a submission of the Assign… window as nobody but a forger would write it.
+func (w *world) submits(metadata, choice, note string) *slacktest.Ack {
+	w.t.Helper()
+	payload, err := json.Marshal(map[string]any{
+		"type": "view_submission", "trigger_id": fmt.Sprintf("%d.1", time.Now().UnixNano()), "team": map[string]any{"id": w.slack.TeamID()},
+		"user": map[string]any{"id": "UADA"}, "view": map[string]any{
+			"callback_id": "assign_form", "private_metadata": metadata,
+			"state": map[string]any{"values": map[string]any{
+				"who":  map[string]any{"who_pick": map[string]any{"type": "external_select", "selected_option": map[string]any{"value": choice}}},
+				"note": map[string]any{"note_text": map[string]any{"type": "plain_text_input", "value": note}},
+			}},
+		},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.slack.Send("/slack/interactions", form, []byte(url.Values{"payload": {string(payload)}}.Encode()))
+}
+
 // TestAssignModalForged: what comes back with a submission is believed no more than a command.
 func TestAssignModalForged(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()
 	w.shared("chat_1", "Nobody")
-	submit := func(metadata, choice, note string) *slacktest.Ack {
-		t.Helper()
-		payload, err := json.Marshal(map[string]any{
-			"type": "view_submission", "trigger_id": fmt.Sprintf("%d.1", time.Now().UnixNano()), "team": map[string]any{"id": w.slack.TeamID()},
-			"user": map[string]any{"id": "UADA"}, "view": map[string]any{
-				"callback_id": "assign_form", "private_metadata": metadata,
-				"state": map[string]any{"values": map[string]any{
-					"who":  map[string]any{"who_pick": map[string]any{"type": "external_select", "selected_option": map[string]any{"value": choice}}},
-					"note": map[string]any{"note_text": map[string]any{"type": "plain_text_input", "value": note}},
-				}},
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.slack.Send("/slack/interactions", form, []byte(url.Values{"payload": {string(payload)}}.Encode()))
-	}
 	const meta = `{"v":1,"chat":"chat_1","seen":"","channel":"CSUPPORT"}`
 	for name, c := range map[string]struct{ metadata, choice, says string }{
 		"no metadata":              {"", "me", "older version"},
@@ -192,7 +194,7 @@ func TestAssignModalForged(t *testing.T) {
 		"an option that isn't":     {meta, "x:mem_ada", "Choose somebody"},
 		"nobody in particular":     {meta, "m:", "Choose somebody"},
 	} {
-		a := submit(c.metadata, c.choice, "")
+		a := w.submits(c.metadata, c.choice, "")
 		var answer struct {
 			Action string            `json:"response_action"`
 			Errors map[string]string `json:"errors"`
@@ -201,7 +203,7 @@ func TestAssignModalForged(t *testing.T) {
 			t.Errorf("%s: answered %d %s, want %q", name, a.Status, a.Body, c.says)
 		}
 	}
-	if a := submit(`{"v":1,"chat":"chat_1","seen":"","answer":"https://evil.example/"}`, "me", ""); a.Status != 400 {
+	if a := w.submits(`{"v":1,"chat":"chat_1","seen":"","answer":"https://evil.example/"}`, "me", ""); a.Status != 400 {
 		t.Errorf("a foreign response_url: answered %d, want 400", a.Status)
 	}
 	for name, c := range map[string]struct{ metadata, choice, says string }{
@@ -214,7 +216,7 @@ func TestAssignModalForged(t *testing.T) {
 			w.chat("chat_2")
 			w.has("chat_2", "mem_grace")
 		}
-		if a := submit(c.metadata, c.choice, ""); a.Status != 200 || len(a.Body) > 0 {
+		if a := w.submits(c.metadata, c.choice, ""); a.Status != 200 || len(a.Body) > 0 {
 			t.Errorf("%s: answered %d %s", name, a.Status, a.Body)
 		}
 		w.ada.ExpectPrivate(w.support, c.says)
@@ -252,6 +254,22 @@ func TestModalOpensWhateverInventDoes(t *testing.T) {
 		`"value":"{\"v\":1,\"chat\":\"chat_1\",\"seen\":\"\"}"}]}`}}.Encode())))
 	cold.ada.ExpectModal("Invent hasn't told me its members yet")
 	undo()
+}
+
+// TestModalNeverWaitsForSlack: the bot was started anew while a modal was open, and Slack doesn't say which workspace this is.
+func TestModalNeverWaitsForSlack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	undo := w.slack.Fault(slacktest.Fault{Method: "auth.test", Hang: true})
+	w.serve()
+	options := w.acknowledged(w.slack.Send("/slack/options", form, []byte(url.Values{"payload": {`{"type":"block_suggestion","action_id":"who_pick",` +
+		`"value":"gr","user":{"id":"UADA"},"team":{"id":"T0SANDBOX"}}`}}.Encode())))
+	submission := w.acknowledged(w.submits(`{"v":1,"chat":"chat_1","seen":"","channel":"CSUPPORT"}`, "me", ""))
+	if options.Took > time.Second || submission.Took > time.Second {
+		t.Errorf("the options took %s, the submission %s", options.Took, submission.Took)
+	}
+	undo()
+	w.support.ExpectMessage("@ada")
 }
 
 func TestModalTooLate(t *testing.T) {

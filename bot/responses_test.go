@@ -52,6 +52,7 @@ func TestResponsesGoToSlackOnly(t *testing.T) {
 	const own = "127.0.0.1:8081"
 	for address, allowed := range map[string]bool{
 		"https://hooks.slack.com/commands/1":           true,
+		"https://slack.com/api/1":                      true, // the host of SLACK_API_URL when that isn't set
 		"https://hooks.slack-gov.com/commands/1":       true,
 		"https://HOOKS.SLACK-GOV.COM/commands/1":       true,
 		"http://" + own + "/response/1":                true,

@@ -52,13 +52,18 @@ func (t *Team) has(op string, properties ...string) bool {
 // assigns says whether Invent's API lets somebody be assigned, as far as is known.
 func (t *Team) assigns() bool { return t.has("chat") && t.has("assign", "member_id") }
 
+const whichTeam = "asking Slack which workspace this is"
+
 // Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
-// Any number of callers at a time cost one call.
+// Any number of callers at a time cost one call. Who has no more time leaves; the call, with the client's deadline, goes on for the others.
 func (t *Team) Check(ctx context.Context) error {
-	_, err, _ := t.asking.Do("", func() (any, error) {
-		who, err := t.Slack.AuthTestContext(ctx)
+	if ctx.Err() != nil {
+		return wrapSlack(whichTeam, ctx.Err())
+	}
+	asked := t.asking.DoChan("", func() (any, error) {
+		who, err := t.Slack.AuthTestContext(context.WithoutCancel(ctx))
 		if err != nil {
-			return nil, wrapSlack("asking Slack which workspace this is", err)
+			return nil, wrapSlack(whichTeam, err)
 		}
 		if !t.checked.Load() {
 			t.ID, t.Enterprise = who.TeamID, who.EnterpriseID
@@ -66,7 +71,12 @@ func (t *Team) Check(ctx context.Context) error {
 		}
 		return nil, nil
 	})
-	return err //nolint:wrapcheck // wrapped above
+	select {
+	case answer := <-asked:
+		return answer.Err
+	case <-ctx.Done():
+		return wrapSlack(whichTeam, ctx.Err())
+	}
 }
 
 // NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait. more may hold an app-level token.
@@ -101,7 +111,7 @@ func NewTeam(api *slack.Client, client *invent.Client) *Team {
 	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20)}
 }
 
-// Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers.
+// Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers; with a ctx that is done, nobody is.
 func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error) {
 	if !t.checked.Load() {
 		if err := t.Check(ctx); err != nil {

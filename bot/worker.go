@@ -51,7 +51,7 @@ type work struct {
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
-	exists bool   // Invent knows the conversation
+	exists bool   // the conversation is known, to Invent or to the history
 	kept   bool   // the job is one of Bot.cache
 	last   bool   // nothing is to be written any more: it is only to be found out what became of it
 	ended  bool   // the job was ended together with the last thing that it had to do

@@ -122,7 +122,7 @@ var (
 	problems    = []slackui.Problem{
 		slackui.NoConversation, slackui.NotAConversation, slackui.ForeignLink, slackui.TooManyWords,
 		slackui.NoPerson, slackui.NotAPerson, slackui.PlainName, slackui.NoMember, slackui.OldButton, slackui.UndoExpired,
-		slackui.OldForm, slackui.NoChoice, slackui.LongNote, slackui.NoteToNobody, slackui.NoteUnreadable, slackui.ModalTooLate, slackui.KnownNow, "of_tomorrow",
+		slackui.OldForm, slackui.NoChoice, slackui.LongNote, slackui.NoteToNobody, slackui.NoteUnreadable, slackui.KnownNow, "of_tomorrow",
 	}
 	reasons = []slackui.Reason{
 		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,

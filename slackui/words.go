@@ -167,7 +167,6 @@ const (
 	LongNote         Problem = "long_note"
 	NoteToNobody     Problem = "note_to_nobody"
 	NoteUnreadable   Problem = "note_unreadable"
-	ModalTooLate     Problem = "modal_too_late"
 	KnownNow         Problem = "known_now"
 )
 
@@ -207,8 +206,6 @@ func problemText(p Problem, command string, verb Verb) string {
 		return "Nobody else would get this note. Remove it, or choose another person."
 	case NoteUnreadable:
 		return "This person isn't on Slack, so the note can't be delivered. Remove it, or choose somebody who is."
-	case ModalTooLate:
-		return "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
 	case KnownNow:
 		return "I know now who you are in Invent. Press the button again."
 	}
@@ -1099,6 +1096,7 @@ const (
 	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
 	Crashed        Failure = "crashed"         // our own fault, and it may have been changed
 	MemberNotFound Failure = "member_rejected" // Invent doesn't take the member
+	ModalTooLate   Failure = "modal_too_late"  // Slack opened no modal in time
 )
 
 // Failed says what went wrong and the next step, with the reference that stands in the log.
@@ -1145,6 +1143,8 @@ func Failed(f Failure, i Intent, ref string) Message {
 	case Crashed:
 		words = "Something in this app went wrong. The change may have been made: look before you try again. Ask whoever runs it to look into its log."
 		row = i.look()
+	case ModalTooLate:
+		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
 	case NewerVersion:
 		words = "This was begun by a newer version of the app that isn't running any more. Nothing was changed."
 		row = i.again()
