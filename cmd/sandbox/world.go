@@ -24,6 +24,7 @@ func newWorld() *world {
 		invent: inventtest.Start(),
 		about:  map[string]string{},
 	}
+	w.slack.RateLimits(true)
 	user := func(about string, u slacktest.User) {
 		u.Email, u.TZ = u.Name+"@example.com", "Europe/Berlin"
 		w.about[w.slack.AddUser(u).ID] = about

@@ -136,7 +136,9 @@ function element(e, context, block) {
   const shared = { 'data-action': e.action_id, 'aria-label': e.accessibility_label };
   const act = (option) => ask(e.confirm, context, () => context.act(e, option));
   const options = [...(e.options ?? []), ...(e.option_groups ?? []).flatMap((g) => g.options)];
-  const read = (value) => context.fields?.push({ id: e.action_id, block: block.block_id, required: block.type === 'input' && !block.optional, value });
+  const read = (value, settled) => context.fields?.push({
+    id: e.action_id, block: block.block_id, required: block.type === 'input' && !block.optional, value, settled,
+  });
   const choose = (node) => { if (block.type !== 'input' || block.dispatch_action) node.addEventListener('change', () => act(options[node.selectedIndex - 1])); };
   switch (e.type) {
     case 'button': {
@@ -157,20 +159,25 @@ function element(e, context, block) {
     case 'external_select': {
       const list = el('datalist', { id: `choices-${e.action_id}` });
       const node = el('input', { ...shared, list: list.id, placeholder: e.placeholder?.text, value: e.initial_option?.text.text });
-      const search = async () => list.replaceChildren(...(await context.search(e, node.value)).map((o) => el('option', { value: o.Text }, o.Description)));
+      let searches = 0;
+      const search = async () => {
+        const own = ++searches, found = await context.search(e, node.value);
+        if (own === searches) list.replaceChildren(...found.map((o) => el('option', { value: o.Text }, o.Description))); // else it is out of date
+      };
       node.addEventListener('focus', search);
       node.addEventListener('input', (event) => event.inputType !== 'insertReplacementText' && event.inputType && search());
       // As in Slack, only what is offered can be chosen: other words search, and are gone when one goes on.
-      let chosen = node.value;
+      let chosen = node.value, settled = Promise.resolve();
       const offered = () => node.value === chosen || [...list.children].some((o) => o.value === node.value);
-      node.addEventListener('change', async () => {
+      const settle = async () => {
         if (node.value && !offered()) await search(); // typed faster than answered
         const error = node.closest('[data-block]')?.querySelector('.error');
         if (error) error.textContent = !node.value || offered() ? '' : `Nothing is called ${node.value}: choose from the list.`;
         if (node.value && !offered()) node.value = chosen;
         chosen = node.value;
-      });
-      read(() => (offered() ? node.value : ''));
+      };
+      node.addEventListener('change', () => { settled = settle(); });
+      read(() => (offered() ? node.value : ''), () => settled);
       return el('span', {}, node, list);
     }
     case 'plain_text_input': case 'email_text_input': case 'url_text_input': case 'number_input': {

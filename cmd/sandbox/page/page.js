@@ -271,6 +271,7 @@ function showModal() {
     dialog.oncancel = (event) => { event.preventDefault(); close(); };
     return [el('form', { onsubmit: async (event) => {
       event.preventDefault();
+      await Promise.all(fields.map((f) => f.settled?.()));
       const empty = fields.some((f) => f.required && !f.value().length);
       const values = Object.fromEntries(fields.filter((f) => f.value().length).map((f) => [f.id, f.value()]));
       warning.textContent = (empty ? 'Please fill in all that is not optional.' : (await post('submit', { as: me.as, modal: v.ID, values })).said) ?? '';
