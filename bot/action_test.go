@@ -143,9 +143,9 @@ func TestTake(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
 		w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
-		card := w.random.ExpectMessage("@ada", "can't be redrawn")
+		card := w.random.ExpectMessage("@ada", "doesn't update by itself")
 		w.acknowledged(w.ada.Press(card, "Release"))
-		w.random.ExpectUpdate(card, "Nobody", "can't be redrawn")
+		w.random.ExpectUpdate(card, "Nobody", "doesn't update by itself")
 		w.wrote("chat_1 mem_ada", "chat_1 -")
 	})
 	t.Run("in a channel with strangers the customer's name is left out", func(t *testing.T) {

@@ -216,7 +216,7 @@ func TestQuietTime(t *testing.T) {
 			t.Errorf("in quiet time: %v", err)
 		}
 		clock.pass(3 * time.Hour)
-		if line := w.support.ExpectMessage("still waits for a human"); line.ThreadTS != card.TS {
+		if line := w.support.ExpectMessage("has been waiting for a human since"); line.ThreadTS != card.TS {
 			t.Error("the reminder isn't in the card's thread")
 		}
 	})

@@ -769,7 +769,7 @@ func noPlace(t *testing.T) {
 			w.serve()
 			w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Error: code})
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			w.support.ExpectMessage("@ada", "can't be redrawn")
+			w.support.ExpectMessage("@ada", "doesn't update by itself")
 			w.wrote("chat_1 mem_ada")
 		})
 	}

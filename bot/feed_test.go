@@ -298,7 +298,7 @@ func TestReminder(t *testing.T) {
 	w.asks("chat_1")
 	card := w.support.ExpectMessage("chat_1")
 	clock.pass(16 * time.Minute)
-	line := w.support.ExpectMessage("still waits for a human")
+	line := w.support.ExpectMessage("has been waiting for a human since")
 	if line.ThreadTS != card.TS {
 		t.Error("the reminder isn't in the card's thread")
 	}
@@ -459,7 +459,7 @@ func TestAnnouncedAfterAll(t *testing.T) {
 		clock.pass(16 * time.Minute)
 		w.ended("remind", "chat_1", "failed")
 		w.listedAgain(clock)
-		w.support.ExpectMessage("still waits for a human")
+		w.support.ExpectMessage("has been waiting for a human since")
 	})
 }
 
@@ -684,7 +684,7 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 	card := w.support.ExpectMessage("Nobody", "Take")
 	w.listedAgain(clock) // left-over messages fail the test
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-	w.ada.ExpectPrivate(w.support, "It waits for a human since", "It was announced last on")
+	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was announced last on")
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
 	w.support.ExpectUpdate(card, "AI on")
 	w.asks("chat_1")
@@ -887,11 +887,11 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.serve()
 		w.listed()
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It waits for a human.") // since when, nobody knows
+		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It waits for a human.") // since when, nobody knows
 		w.has("chat_1", "mem_ada")
 		w.ada.ExpectDM("This conversation is yours")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "No rule takes this conversation", "It doesn't wait for a human now.")
+		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It doesn't wait for a human now.")
 	})
 	t.Run("that_came_from_Slack", func(t *testing.T) {
 		t.Parallel()

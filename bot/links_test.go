@@ -61,7 +61,7 @@ func TestLinkByHand(t *testing.T) {
 	w.linus.ExpectPrivate(w.support, "You are *Penguin*", "@boss linked you")
 
 	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
-	boss.ExpectPrivate(w.support, "@linus is no longer linked")
+	boss.ExpectPrivate(w.support, "The link that an admin made for @linus is gone")
 	w.linus.ExpectDM("@boss dropped your link")
 	w.acknowledged(w.linus.Types(w.support, "/invent release chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
@@ -84,7 +84,7 @@ func TestLinkDeclinedOrForgotten(t *testing.T) {
 	w.linus.ExpectPrivate(w.linus.DM(), "replaced by a newer one")
 	w.acknowledged(w.linus.Press(second, "No"))
 	w.linus.DM().ExpectUpdate(second, "weren't linked")
-	boss.ExpectDM("@linus says not to be *Penguin*")
+	boss.ExpectDM("@linus says they aren't *Penguin*")
 	w.acknowledged(w.linus.Press(second, "Yes, that's me"))
 	w.linus.ExpectPrivate(w.linus.DM(), "was answered")
 	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
@@ -108,7 +108,7 @@ func TestLinkRefused(t *testing.T) {
 		{w.ada, "unlink @linus", "Only Slack admins"},
 		{w.ada, "links", "Only Slack admins"},
 		{w.linus, "link @linus mem_penguin", "Only Slack admins"},
-		{boss, "link @boss mem_penguin", "Nobody can link himself"},
+		{boss, "link @boss mem_penguin", "You can't link yourself"},
 		{boss, "link @linus mem_ada", "That member is @ada already"},
 		{boss, "link @grace mem_penguin", "@grace is linked by the same e-mail"},
 		{boss, "link @guest mem_penguin", "@guest is a guest"},
@@ -213,7 +213,7 @@ func TestQuestionWithdrawn(t *testing.T) {
 			question := w.linus.ExpectDM("Penguin")
 			c.change(w)
 			w.acknowledged(w.linus.Press(question, "Yes, that's me"))
-			w.linus.ExpectPrivate(w.linus.DM(), "counts no more")
+			w.linus.ExpectPrivate(w.linus.DM(), "no longer counts")
 			w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
 			w.linus.ExpectPrivate(w.support, "aren't linked")
 		})
@@ -616,14 +616,14 @@ func TestForgedIds(t *testing.T) {
 	bob.ExpectPrivate(channelB, "No member in Invent has the e-mail or id mem_ada")
 	offer := question.Button("Yes, that's me").Value
 	forge("link_yes", offer)
-	bob.ExpectPrivate(channelB, "This question counts no more")
+	bob.ExpectPrivate(channelB, "This question no longer counts")
 	w.wrote()
 	if n := len(other.Writes()); n != 0 {
 		t.Errorf("team B's Invent was written %d times", n)
 	}
 	w.acknowledged(w.linus.Press(question, "No"))
 	w.linus.DM().ExpectUpdate(question, "weren't linked")
-	boss.ExpectDM("@linus says not to be")
+	boss.ExpectDM("@linus says they aren't")
 }
 
 // TestRoleIsNoticed: a role that changes in Invent counts within the hour.
@@ -659,6 +659,6 @@ func TestLinksOfTheRefused(t *testing.T) {
 		t.Error("Ada, who is refused, stands there as linked")
 	}
 	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
-	boss.ExpectPrivate(w.support, "@linus is no longer linked")
+	boss.ExpectPrivate(w.support, "The link that an admin made for @linus is gone")
 	w.linus.ExpectDM("@boss dropped your link")
 }

@@ -208,7 +208,7 @@ func TestAssignModalForged(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ metadata, choice, says string }{
 		"a member of nobody":        {meta, "m:mem_other", "No member in Invent has the e-mail or id mem_other"},
-		"a digest of nobody":        {meta, "d:0011", "Whom you chose is no member in Invent any more"},
+		"a digest of nobody":        {meta, "d:0011", "The person you chose is no longer a member in Invent"},
 		"a conversation of nobody":  {`{"v":1,"chat":"chat_other","seen":"","channel":"CSUPPORT"}`, "me", "knows no conversation"},
 		"an assignee who never was": {`{"v":1,"chat":"chat_2","seen":"mem_joan","channel":"CSUPPORT"}`, "me", "Grace has had it"},
 	} {
@@ -394,7 +394,7 @@ func TestUndo(t *testing.T) {
 		w, _, word := taken(t, clock)
 		clock.pass(5*time.Minute + 2*time.Second)
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
-		w.ada.ExpectPrivate(w.support, "five minutes only", "Nothing was changed")
+		w.ada.ExpectPrivate(w.support, "only be undone within five minutes", "Nothing was changed")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("returns to nobody", func(t *testing.T) {

@@ -177,7 +177,7 @@ func TestSaidAtOnce(t *testing.T) {
 		"/invent take chat_1 now or never": "too many words",
 		"/invent take https://evil.example/chat_1":     "doesn't lead to a conversation",
 		"/invent assign chat_1":                        "Who is meant?",
-		"/invent assign chat_1 to somebody":            "isn't a person I can tell",
+		"/invent assign chat_1 to somebody":            "I can't tell who that is",
 		"/invent assign chat_1 grace@example.com soon": "too many words",
 		"/invent take ..":                              "isn't the id",
 	} {

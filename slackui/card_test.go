@@ -124,7 +124,7 @@ func TestTheTextSaysAllThatTheBlocksSay(t *testing.T) {
 	c := ordinary.cards()["everything"].Message()
 	for _, s := range []string{
 		"Jane Doe", "WhatsApp", "Support Bot", "Snoozed, AI on", "<@U0GRACE>", "since <!date^1772452560^", "through <@U0ADA>", "Unread: 3",
-		"<!date^1772449200^{date_short_pretty} at {time}|2026-03-02 11:00 UTC>", "Follow-up: <!date^1772539200^", "Muted until: <!date^1772456400^", "5 of 5", "`chat_1`", "can't be redrawn",
+		"<!date^1772449200^{date_short_pretty} at {time}|2026-03-02 11:00 UTC>", "Follow-up: <!date^1772539200^", "Muted until: <!date^1772456400^", "5 of 5", "`chat_1`", "doesn't update by itself",
 	} {
 		if !strings.Contains(c.Text, s) {
 			t.Errorf("the full card's text lacks %q: %q", s, c.Text)

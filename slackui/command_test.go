@@ -163,9 +163,9 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		which    = "Which conversation?"
 		noID     = "That isn't the id of a conversation."
 		foreign  = "That link doesn't lead to a conversation in your Invent dashboard."
-		tooMany  = "Those are too many words, so nothing was done."
+		tooMany  = "That's too many words, so nothing was done."
 		whom     = "Who is meant?"
-		nobody   = "That isn't a person I can tell."
+		nobody   = "I can't tell who that is."
 		member   = "Which member in Invent?"
 		unpicked = "That name arrived as plain text"
 	)

@@ -17,7 +17,7 @@ import (
 const (
 	wordCardTitle    = "Conversation with %s"
 	wordCardID       = "Conversation `%s`"
-	wordSnapshot     = "This card can't be redrawn by itself, only by a click on it, because the app isn't in this channel: invite it for cards that stay true."
+	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it, because the app isn't in this channel. Invite it for cards that stay up to date."
 	wordCustomer     = "a customer"
 	wordWaitingSince = " Waiting since %s."
 	wordUnnamed      = "Unnamed"
@@ -91,7 +91,7 @@ const (
 	wordPauseAI         = "Pause AI"
 	labelPauseAI        = "Pause AI: the AI doesn't answer this conversation then"
 	wordSummary         = "Summary"
-	labelSummary        = "Summary: what Invent has summarised last, only to me"
+	labelSummary        = "Summary: Invent's latest summary, only to me"
 	wordUndo            = "Back to %s"
 	labelUndo           = "Undo: give this conversation back"
 	wordBack            = "Previous"
@@ -180,22 +180,22 @@ func problemText(p Problem, command string, verb Verb) string {
 	case ForeignLink:
 		return "That link doesn't lead to a conversation in your Invent dashboard. Open the conversation there and copy its address."
 	case TooManyWords:
-		return "Those are too many words, so nothing was done. It is " + usage + "."
+		return "That's too many words, so nothing was done. Type " + usage + "."
 	case NoPerson:
 		return "Who is meant? Pick a person with @" + orSo(verb) + ": " + usage + "."
 	case NotAPerson:
-		return "That isn't a person I can tell. Pick one with @" + orSo(verb) + ": " + usage + "."
+		return "I can't tell who that is. Pick one with @" + orSo(verb) + ": " + usage + "."
 	case NoMember:
 		return "Which member in Invent? Type the member's e-mail or id: " + usage + "."
 	case PlainName:
 		return "That name arrived as plain text, and I don't guess who is meant. Type @ and pick the person from Slack's list. " +
-			"If picking doesn't help: the command's setting “Escape channels, users, and links” is off in the app's configuration."
+			"If that doesn't help, the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
 		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
 	}
 	switch p {
 	case UndoExpired:
-		return "That could be undone for five minutes only. Nothing was changed. The card has the buttons for it."
+		return "That could only be undone within five minutes. Nothing was changed. The card has buttons for what you can do now."
 	case OldForm:
 		return "This window is from an older version and can't be read any more. Nothing was changed. Close it and open it again."
 	case NoChoice:
@@ -447,7 +447,7 @@ func NoteReturned(h *Holder, note string) Message {
 		return quoting("Your note was not delivered. Here it is:", note)
 	}
 	if note == "" {
-		return *say("Your note is gone, because the question stood for too long: " + h.name() + " has not got it.")
+		return *say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
 	}
 	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
 }
@@ -578,9 +578,9 @@ func refusedSelf(command string, r Reason) string {
 	case Guest:
 		return "You are a guest in this Slack workspace, and guests can't work on conversations. Ask a colleague who is a full member."
 	case Bot:
-		return "Bots can't work on conversations."
+		return "Bots can't work on conversations. Ask a person to do it."
 	case Deactivated:
-		return "Your Slack account is deactivated."
+		return "Your Slack account is deactivated. Ask a Slack admin to activate it again."
 	case Outsider, UnknownTeam:
 		return "You are from another organisation: only people of the workspace that installed this app can work on its conversations."
 	case Inactive:
@@ -602,16 +602,16 @@ func refusedSelf(command string, r Reason) string {
 	case NoLink:
 		return "You have no link that was made by an admin."
 	case SelfLink:
-		return "Nobody can link himself. Ask another admin to link you."
+		return "You can't link yourself. Ask another admin to link you."
 	case OfferGone:
-		return "This question counts no more: it has expired, was answered, withdrawn or replaced by a newer one, or who asked is no admin any more. " +
+		return "This question no longer counts: it has expired, was answered, withdrawn or replaced by a newer one, or the person who asked is no longer an admin. " +
 			"Ask an admin to link you again."
 	}
 	return "You may not do that."
 }
 
 // WhomYouChose stands for somebody whose name isn't known any more.
-const WhomYouChose = "whom you chose"
+const WhomYouChose = "the person you chose"
 
 func refusedOther(command string, r Reason, about string) string {
 	who := escape(about, 254)
@@ -623,7 +623,7 @@ func refusedOther(command string, r Reason, about string) string {
 		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with " + typed(command, "link") + "; or name somebody else."
 	case NoSuchMember:
 		if about == WhomYouChose {
-			return "Whom you chose is no member in Invent any more. Choose somebody else."
+			return "The person you chose is no longer a member in Invent. Choose somebody else."
 		}
 		return "No member in Invent has the e-mail or id " + who + ". Check its spelling, or ask an Invent admin to invite the person."
 	case TwoMembers:
@@ -733,15 +733,15 @@ func Answered(person, name string, yes bool) Message {
 	if yes {
 		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
 	}
-	return *say(fmt.Sprintf("%s says not to be *%s* in Invent, and wasn't linked.", mention(person), memberName(name, nameLimit)))
+	return *say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
 }
 
 // Unlinked says that an admin's link is gone; person is "" for one's own.
 func Unlinked(person string) Message {
 	if person == "" {
-		return *say("You are no longer linked by an admin.")
+		return *say("The link that an admin made for you is gone.")
 	}
-	return *say(mention(person) + " is no longer linked by an admin.")
+	return *say("The link that an admin made for " + mention(person) + " is gone.")
 }
 
 // UnlinkedBy tells a person that an admin dropped their link.
@@ -904,7 +904,7 @@ func StillWaiting(since time.Time) Message {
 	if since.IsZero() {
 		return *say("This conversation still waits for a human.")
 	}
-	return *say("This conversation still waits for a human, since " + date(since) + ".")
+	return *say("This conversation has been waiting for a human since " + date(since) + ".")
 }
 
 // ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.
@@ -1016,9 +1016,9 @@ func RouteTold(t Told) Message {
 	case t.LeftOut:
 		b.WriteString("This conversation came from Slack, and such ones are announced nowhere: that could loop. Whoever runs this app can change it with `HANDOFF_SLACK`.")
 	case t.Rule == "":
-		b.WriteString("No rule takes this conversation, so its waiting is announced nowhere.")
+		b.WriteString("No route takes this conversation, so its waiting is announced nowhere.")
 	default:
-		fmt.Fprintf(&b, "The rule “%s” takes this conversation to %s: %s.", escape(t.Rule, nameLimit), strings.Join(channels, ", "), escape(t.Why, 500))
+		fmt.Fprintf(&b, "The route “%s” takes this conversation to %s: %s.", escape(t.Rule, nameLimit), strings.Join(channels, ", "), escape(t.Why, 500))
 	}
 	switch {
 	case !t.Waiting:
@@ -1026,7 +1026,7 @@ func RouteTold(t Told) Message {
 	case t.Waits.IsZero():
 		b.WriteString("\nIt waits for a human.")
 	default:
-		fmt.Fprintf(&b, "\nIt waits for a human since %s.", date(t.Waits))
+		fmt.Fprintf(&b, "\nIt has been waiting for a human since %s.", date(t.Waits))
 	}
 	for n, f := range shown {
 		what := f.words()
@@ -1063,7 +1063,7 @@ func notPosted(why string) string {
 	case "is_archived":
 		return "the channel is archived"
 	case "quiet":
-		return "it is the rule's quiet time, and it comes when that is over"
+		return "it is the route's quiet time, and it comes when that is over"
 	case "ratelimited":
 		return "Slack wants us to wait"
 	}

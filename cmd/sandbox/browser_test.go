@@ -190,7 +190,7 @@ func TestBrowser(t *testing.T) {
 
 	b.do(chromedp.Click(`[data-testid="channel-random"]`))
 	b.types("/invent take chat_unnamed")
-	b.sees("article:not([data-private])", "can't be redrawn")
+	b.sees("article:not([data-private])", "doesn't update by itself")
 	b.picture("snapshot")
 	b.holds(`document.querySelectorAll('script').length === 1 && document.querySelector('[data-testid="complaints"]').hidden`)
 }

@@ -176,7 +176,7 @@ func TestWhoIsToldWhat(t *testing.T) {
 		"somebody without a member":           {"linus", "support", "/invent take chat_bob", "", []string{"aren't linked"}},
 		"a guest":                             {"gus", "support", "/invent take chat_bob", "", []string{"You are a guest"}},
 		"somebody of another organisation":    {"olga", "partners", "/invent take chat_bob", "", []string{"another organisation"}},
-		"where the bot isn't":                 {"grace", "random", "/invent take chat_layla", "", []string{"ليلى", "can't be redrawn"}},
+		"where the bot isn't":                 {"grace", "random", "/invent take chat_layla", "", []string{"ليلى", "doesn't update by itself"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, err := json.Marshal(map[string]string{"as": c.as, "channel": c.channel, "text": c.text})
