@@ -250,15 +250,16 @@ func (p *program) get(t *testing.T, path string) string {
 	return string(body)
 }
 
-// gauge is one of the program's metrics without labels.
-func (p *program) gauge(t *testing.T, name string) float64 {
+// gauge is one of the program's metrics without labels. One of Redis's is missing while Redis answers late.
+func (p *program) gauge(t *testing.T, name string) (v float64) {
 	t.Helper()
-	_, rest, found := strings.Cut(p.get(t, "/metrics"), "\ninventbot_"+name+" ")
-	text, _, _ := strings.Cut(rest, "\n")
-	v, err := strconv.ParseFloat(text, 64)
-	if !found || err != nil {
-		t.Fatalf("%s is %q, %v", name, text, err)
-	}
+	eventually(t, name+" is told", func() bool {
+		_, rest, found := strings.Cut(p.get(t, "/metrics"), "\ninventbot_"+name+" ")
+		text, _, _ := strings.Cut(rest, "\n")
+		var err error
+		v, err = strconv.ParseFloat(text, 64)
+		return found && err == nil
+	})
 	return v
 }
 
