@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -568,6 +569,48 @@ func TestTurns(t *testing.T) {
 		clock.pass(18 * time.Second)
 		w.until("the next is compared", func() bool { return w.outcomes("redraw", "shown") == 2 })
 	})
+}
+
+// TestAnnouncedBesideStaleCards: a handoff is announced at its channel's next turn, however many cards are to be redrawn there, and each
+// of these is put off once, not at every beat.
+func TestAnnouncedBesideStaleCards(t *testing.T) {
+	t.Parallel()
+	const many = 15
+	w, n := newWorld(t, slacktest.Patience(30*time.Second)), newNode(t)
+	p, url := newTap(t, n.address)
+	store, err := cache.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	for n := range many {
+		id := fmt.Sprintf("chat_s%d", n)
+		w.invent.AddChat(inventtest.Chat{ID: id, State: invent.Open, AIEnabled: true})
+		card := cache.Card{Channel: w.support.ID, TS: fmt.Sprintf("1.%d", n)}
+		if err := store.Remember(t.Context(), w.slack.TeamID(), id, "stale", cache.Via{}, card); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.announcing(func(c *bot.Config) { c.Cache = store })
+	redrawn := func() int { return len(w.slack.CallsTo("chat.update")) }
+	w.until("redraws have begun", func() bool { return redrawn() > 0 })
+	w.asks("chat_1")
+	w.support.ExpectMessage("chat_1", "Take")
+	if left := many - redrawn(); left < many/2 {
+		t.Errorf("%d redraws were left when it was announced, want more", left)
+	}
+	w.until("each has been tried", func() bool { return w.outcomes("redraw", "shown") == many })
+	asked := 0 // for a redraw, in Redis: once, once more when it is put off, and again for the few that something else came before
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.batches {
+		if bytes.Contains(b.text, []byte("zadd")) && bytes.Contains(b.text, []byte(":redraws")) {
+			asked += bytes.Count(b.text, []byte("chat_s"))
+		}
+	}
+	if asked > 3*many {
+		t.Errorf("redraws were asked for %d times, want at most %d", asked, 3*many)
+	}
 }
 
 // TestToldOfTheirs: who was told that a conversation is theirs is not told again, and what is assigned while nobody leads is told.
