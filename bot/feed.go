@@ -148,7 +148,7 @@ type feed struct {
 	holders   map[string]string    // who had each conversation then, "" for nobody
 	singles   []time.Time          // when single cards were asked for
 	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
-	notices   []slackui.Intent     // who is to be told whose a conversation is, one a second; the next leader finds out anew
+	notices   []slackui.Intent     // who is to be told whose a conversation is, one for each conversation, one a second; the next leader finds the latest anew
 	ordered   map[string]time.Time // when something was ordered last, by key
 	pace      *rate.Limiter        // of orders
 	turns     turns                // when each channel takes something again
@@ -471,12 +471,22 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 			continue
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
-			f.notices = append(f.notices, slackui.Intent{
+			f.notice(slackui.Intent{
 				Verb: slackui.Notice, Chat: c.ID, Seen: &u.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
 			})
 		}
 		f.holders[c.ID] = u.ID
 	}
+}
+
+// notice queues a notice, in the place of an older one of its conversation, of which it is too late to tell.
+func (f *feed) notice(n slackui.Intent) {
+	older := slices.IndexFunc(f.notices, func(i slackui.Intent) bool { return i.Chat == n.Chat })
+	if older < 0 {
+		f.notices = append(f.notices, n)
+		return
+	}
+	f.notices[older] = n
 }
 
 // stateDigest tells whether two states look different on a card.

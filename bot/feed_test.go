@@ -613,6 +613,39 @@ func TestAnnouncedBesideStaleCards(t *testing.T) {
 	}
 }
 
+// TestNoticeOfTheLatest: whoever loses a conversation before their notice has its turn is not told, which costs nothing.
+func TestNoticeOfTheLatest(t *testing.T) {
+	t.Parallel()
+	const many = 3
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	for n := range many {
+		w.chat(fmt.Sprintf("chat_n%d", n))
+	}
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	clock.stop() // one notice has its turn whenever it passes
+	for _, p := range []*slacktest.Person{w.grace, w.joan} {
+		w.invent.Mute(true)
+		for n := range many {
+			w.has(fmt.Sprintf("chat_n%d", n), "mem_"+p.Name)
+		}
+		w.invent.Mute(false)
+		clock.pass(time.Minute)
+		p.ExpectDM("This conversation is yours")
+	}
+	for range many - 1 {
+		clock.pass(time.Minute)
+		w.joan.ExpectDM("This conversation is yours")
+	}
+	clock.pass(time.Minute)
+	emptied(t, store)
+	if n := w.outcomes("notice", "said") + w.outcomes("notice", "already"); n != 1+many {
+		t.Errorf("%d notices were sent or looked at, want %d", n, 1+many)
+	}
+	w.slack.IgnoreLeftovers() // Grace's card, redrawn
+}
+
 // TestToldOfTheirs: who was told that a conversation is theirs is not told again, and what is assigned while nobody leads is told.
 func TestToldOfTheirs(t *testing.T) {
 	t.Parallel()
