@@ -534,6 +534,10 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		case !waits && h.Waiting:
 			h.Waiting = false
 			changed[c.ID] = h
+		case !waits:
+			if missed := f.missed(c, notices, now); missed.Episode > h.Episode {
+				changed[c.ID] = missed
+			}
 		}
 		if waits {
 			waiting = append(waiting, c)
@@ -566,6 +570,17 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		f.many(ctx, where, count, notices, now)
 	}
 	return nil
+}
+
+// missed answers the last episode of a conversation that had announced itself by a change before this listing began, also when it was
+// taken before any listing: the next one is another, to be announced.
+func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time.Time) (last cache.Handoff) {
+	for _, r := range f.routes.take(c) {
+		if n := notices[cache.NoticeName(c.ID, r.Channel)]; n.Episode > last.Episode && n.At.Before(begun) {
+			last = cache.Handoff{Episode: n.Episode, Since: n.At}
+		}
+	}
+	return last
 }
 
 // forgotten answers what needs not be known any more: conversations, and announcements by their names.

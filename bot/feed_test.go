@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -768,6 +770,67 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
 	}
 	w.slack.IgnoreLeftovers() // the older card, and Ada's
+}
+
+// TestReleasedAndTakenUnseen: the card of a release announces the waiting that it began, not the next, also when no listing has seen it.
+func TestReleasedAndTakenUnseen(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	w.ada.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	mend := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	card := w.support.ExpectMessage("Nobody", "Take")
+	w.acknowledged(w.grace.Press(card, "Take"))
+	w.support.ExpectUpdate(card, "@grace")
+	mend()
+	w.listedAgain(clock)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+	if again := w.support.ExpectMessage("Nobody", "for a human since"); again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.slack.IgnoreLeftovers() // the older card, and what Ada is told
+}
+
+// TestReleasedWhileListed: a listing that began before a release doesn't know of it, and the release's card announces it all the same.
+func TestReleasedWhileListed(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	var armed atomic.Bool
+	answered, arrives := make(chan struct{}), make(chan struct{})
+	slow := func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if strings.HasSuffix(r.URL.Path, "/inbox") && armed.CompareAndSwap(true, false) {
+				close(answered)
+				<-arrives
+			}
+			return resp, err
+		})
+	}
+	w.announcing(clock.drive, func(c *bot.Config) {
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
+			invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 30 * time.Second, Wrap: slow}))
+		c.Teams, c.Probe = team.Only, team
+	})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	hers := w.ada.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	armed.Store(true)
+	clock.pass(3 * time.Minute)
+	<-answered
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody", "Take")
+	w.ada.DM().ExpectUpdate(hers, "Nobody")
+	w.until("it is noted", func() bool { return strings.Contains(w.log.String(), `"verb":"release"`) })
+	close(arrives)
+	w.listedAgain(clock)
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+	w.ada.ExpectPrivate(w.support, "It waits for a human since", "It was announced last on") // once: left-over messages fail the test
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
