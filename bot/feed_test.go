@@ -725,6 +725,66 @@ func TestRedrawRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// TestReachIsAskedAgain: where Slack fails to say who can read a channel, a customer's name is missing for no longer than that.
+func TestReachIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	unknown := func(w *world, store *cache.Cache) { // after ten minutes
+		w.t.Helper()
+		if err := store.SetReach(t.Context(), w.slack.TeamID(), w.support.ID, cache.ReachUnknown); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	failsOnce := slacktest.Fault{Method: "conversations.info", Status: 500, Times: 1}
+	t.Run("for_a_redraw", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.listed()
+		card := w.shared("chat_1", "Jane Doe")
+		unknown(w, store)
+		w.slack.Fault(failsOnce)
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+		w.support.ExpectUpdate(card, "Resolved", "Jane Doe")
+		for _, c := range w.slack.CallsTo("chat.update") {
+			if !strings.Contains(c.Args["text"], "Jane Doe") {
+				t.Errorf("meanwhile it read %q", c.Args["text"])
+			}
+		}
+	})
+	t.Run("for_a_stale_card_that_was_clicked", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // nothing else tells that it is stale
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		card := w.shared("chat_1", "Jane Doe")
+		w.has("chat_1", "mem_grace")
+		unknown(w, store)
+		w.slack.Fault(failsOnce)
+		w.acknowledged(w.ada.Press(card, "Take"))
+		w.ada.ExpectPrivate(w.support, "Grace has had it")
+		w.support.ExpectUpdate(card, "@grace", "Jane Doe")
+	})
+	t.Run("for_a_new_card_which_waits_for_one_try", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		mend := w.slack.Fault(slacktest.Fault{Method: "conversations.info", Status: 500})
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		card := w.support.ExpectMessage("@ada", "a customer")
+		before, asked := slices.IndexFunc(w.slack.Calls(), func(c slacktest.Call) bool { return c.Method == "chat.postMessage" }), 0
+		for _, c := range w.slack.Calls()[:before] {
+			if c.Method == "conversations.info" {
+				asked++
+			}
+		}
+		if asked != 2 {
+			t.Errorf("Slack was asked %d times before, want twice", asked)
+		}
+		mend()
+		w.support.ExpectUpdate(card, "@ada", "Jane Doe")
+	})
+}
+
 // TestWaitedBefore: of what waits already when the bot looks for the first time, nobody claims to know since when.
 func TestWaitedBefore(t *testing.T) {
 	t.Parallel()
