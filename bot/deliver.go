@@ -173,7 +173,7 @@ func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
 	return s.held
 }
 
-// cardAt draws the conversation for the place where a card of it stands. The error says that Slack wants to be asked later.
+// cardAt draws the conversation for the place where a card of it stands. The error says that Slack is to be asked later.
 func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.Card, error) {
 	reach := cache.Own // somebody's direct messages
 	if place.For == "" {
@@ -188,7 +188,7 @@ func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.C
 }
 
 // reach says who can read a channel: as kept for ten minutes, else as Slack says. What Slack doesn't say is taken for shared: a
-// customer's name is never shown to strangers. The error says that Slack wants to be asked later.
+// customer's name is never shown to strangers. The error says that Slack is to be asked later.
 func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach, error) {
 	if s.reaches == nil {
 		s.reaches = map[string]cache.Reach{s.work.Intent.Channel: s.known.Reach}
@@ -201,14 +201,18 @@ func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach,
 	}
 	if reach == cache.ReachUnknown {
 		if reach, err = b.askReach(ctx, s.team, channel); err != nil {
-			return cache.ReachUnknown, err
+			if s.job.Tries == 0 || slackSays(err, "ratelimited", "rate_limited") {
+				return cache.ReachUnknown, err
+			}
+			reach = cache.Shared // somebody waits for what is tried once more: the name comes with a redraw
+			b.redrawIn(ctx, s, time.Second)
 		}
 	}
 	s.reaches[channel] = reach
 	return reach, nil
 }
 
-// askReach asks Slack who can read a channel.
+// askReach asks Slack who can read a channel. The error may pass.
 func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cache.Reach, err error) {
 	info, err := t.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
 	err = wrapSlack("looking at a channel", err)
@@ -217,7 +221,7 @@ func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cach
 		reach = cache.Shared
 	case err == nil, slackSays(err, "unknown_method", "404 Not Found"):
 		reach = cache.Own // a stand-in of Slack without the method has no shared channels
-	case slackSays(err, "ratelimited"):
+	case temporary(err):
 		return cache.ReachUnknown, err // the card would stay without the name
 	default:
 		// Not kept: the app may be invited the next moment.
@@ -558,9 +562,14 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 	defer cancel()
 	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
 	if postponed > 0 {
-		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(postponed)}))
+		b.redrawIn(ctx, s, postponed)
 	}
 	return stale
+}
+
+// redrawIn asks for a redraw of the conversation's cards after a while.
+func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
+	b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}))
 }
 
 // closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be
@@ -648,6 +657,9 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	}
 	if err != nil {
 		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))
+		if temporary(err) {
+			b.redrawIn(ctx, s, time.Second)
+		}
 		return
 	}
 	if drawn != nil {

@@ -34,11 +34,12 @@ const (
 	reconnectMax   = time.Minute
 	contractEvery  = time.Hour
 	sweepEvery     = time.Hour
-	sweepMost      = 200         // conversations within sweepEvery
-	ordersMost     = 3           // a second, each of which reads a conversation from Invent: most of its 500 calls a minute are for people's clicks
-	turnEvery      = time.Second // in one channel, as Slack wants
-	orderHolds     = time.Minute // after which an order is given again that hasn't led to anything
-	bundleFrom     = 5           // single cards within bundleWithin; more are bundled
+	sweepMost      = 200            // conversations within sweepEvery
+	ordersMost     = 3              // a second, each of which reads a conversation from Invent: most of its 500 calls a minute are for people's clicks
+	turnEvery      = time.Second    // in one channel, as Slack wants
+	early          = turnEvery / 20 // is in turn still: beats are not that exact. The next turn comes no earlier for it
+	orderHolds     = time.Minute    // after which an order is given again that hasn't led to anything
+	bundleFrom     = 5              // single cards within bundleWithin; more are bundled
 	bundleWithin   = 10 * time.Second
 	countHolds     = time.Minute     // after which it is counted anew how many of a bundle wait
 	assignedNow    = 5 * time.Minute // less than the hour in which a notice's order is known as given: nobody is told twice
@@ -147,11 +148,11 @@ type feed struct {
 	holders   map[string]string    // who had each conversation then, "" for nobody
 	singles   []time.Time          // when single cards were asked for
 	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
-	notices   []slackui.Intent     // who is to be told whose a conversation is, one a second; the next leader finds out anew
+	notices   []slackui.Intent     // who is to be told whose a conversation is, one for each conversation, one a second; the next leader finds the latest anew
 	ordered   map[string]time.Time // when something was ordered last, by key
 	pace      *rate.Limiter        // of orders
-	turns     map[string]time.Time // when each channel has its next turn
-	given     map[string]time.Time // the turn of each conversation whose redraw waits for it
+	turns     turns                // when each channel takes something again
+	booked    turns                // and when a redraw that was put off for the last time
 	next      time.Time            // of the next listing
 	soonest   time.Time            // before which no trigger lists again
 	listed    time.Time            // when the last listing that was made use of began
@@ -203,7 +204,7 @@ func (b *Bot) follow(ctx context.Context) {
 		leads := b.leads.Load()
 		if leads && !led {
 			f.states, f.holders, f.next, f.listed, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}, time.Time{}
-			f.pending, f.notices, f.ordered, f.turns, f.given = nil, nil, map[string]time.Time{}, map[string]time.Time{}, map[string]time.Time{}
+			f.pending, f.notices, f.ordered, f.turns, f.booked = nil, nil, map[string]time.Time{}, turns{}, turns{}
 		}
 		led = leads
 		if !leads {
@@ -254,11 +255,12 @@ func (f *feed) step(ctx context.Context) {
 // orderPending orders what is pending where its channel has its turn: what Slack would not take yet is not read from Invent either.
 func (f *feed) orderPending(ctx context.Context) {
 	now := f.now()
+	f.turns.prune(now)
 	inTurn := func(i slackui.Intent) bool {
-		if now.Before(f.turns[i.Channel]) || !f.pace.AllowN(now, 1) {
+		if f.turns.next(now, i.Channel).After(now.Add(early)) || !f.pace.AllowN(now, 1) {
 			return false
 		}
-		f.turn(now, i.Channel)
+		f.turns.take(now, i.Channel)
 		f.ordered[i.Key] = now
 		f.order(ctx, i)
 		return true
@@ -266,25 +268,27 @@ func (f *feed) orderPending(ctx context.Context) {
 	f.pending, f.notices = slices.DeleteFunc(f.pending, inTurn), slices.DeleteFunc(f.notices, inTurn)
 }
 
-// orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others get one.
+// orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others are put off, each
+// to a time of its own, so that none is looked at at every beat; no turn is kept for them, so that what is pending goes first.
 func (f *feed) orderRedraws(ctx context.Context) {
 	now := f.now()
+	f.booked.prune(now)
 	due, err := f.cache.DueRedraws(ctx, f.team.ID, now, 100)
 	f.debug("redraws can't be found", err)
 	channels, err := f.cache.Channels(ctx, f.team.ID, due)
 	f.debug("it can't be told which channels a redraw concerns", err)
 	wait := map[string]time.Time{}
 	for _, chat := range due {
-		turn, given := f.given[chat]
-		if !given {
-			turn = f.turn(now, channels[chat]...)
+		turn := f.turns.next(now, channels[chat]...)
+		switch {
+		case turn.After(now.Add(early)):
+			wait[chat] = f.booked.take(turn, channels[chat]...)
+		case !f.pace.AllowN(now, 1):
+			wait[chat] = now
+		default:
+			f.turns.take(now, channels[chat]...)
+			f.redrawNow(ctx, chat)
 		}
-		if turn.After(now) || !f.pace.AllowN(now, 1) {
-			f.given[chat], wait[chat] = turn, later(turn, now)
-			continue
-		}
-		delete(f.given, chat)
-		f.redrawNow(ctx, chat)
 	}
 	if err := f.cache.RedrawAt(ctx, f.team.ID, wait); err != nil {
 		f.debug("redraws can't be put off", err)
@@ -298,24 +302,32 @@ func (f *feed) redrawNow(ctx context.Context, chat string) {
 	f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
 }
 
-// turn takes the next turn that all of the channels have, one for each time that a channel is named, and answers when it is.
-func (f *feed) turn(now time.Time, channels ...string) time.Time {
-	for channel, t := range f.turns {
-		if now.Sub(t) > turnEvery {
-			delete(f.turns, channel)
-		}
-	}
-	turn := now
+// turns says when each channel has its next turn.
+type turns map[string]time.Time
+
+// next answers when all of the channels have a turn, from the given moment on.
+func (t turns) next(from time.Time, channels ...string) time.Time {
 	for _, c := range channels {
-		turn = later(turn, f.turns[c])
+		from = later(from, t[c])
 	}
+	return from
+}
+
+// take takes that turn, one for each time that a channel is named, and answers when it is.
+func (t turns) take(from time.Time, channels ...string) time.Time {
+	turn := t.next(from, channels...)
 	for _, c := range channels {
-		if f.turns[c].Before(turn.Add(-turnEvery)) {
-			f.turns[c] = turn
+		if t[c].Before(turn.Add(-turnEvery)) {
+			t[c] = turn
 		}
-		f.turns[c] = f.turns[c].Add(turnEvery)
+		t[c] = t[c].Add(turnEvery)
 	}
 	return turn
+}
+
+// prune forgets turns that are long over.
+func (t turns) prune(now time.Time) {
+	maps.DeleteFunc(t, func(_ string, at time.Time) bool { return now.Sub(at) > turnEvery })
 }
 
 // order submits work that nobody but the bot asked for, once for each key.
@@ -459,12 +471,22 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 			continue
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
-			f.notices = append(f.notices, slackui.Intent{
+			f.notice(slackui.Intent{
 				Verb: slackui.Notice, Chat: c.ID, Seen: &u.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
 			})
 		}
 		f.holders[c.ID] = u.ID
 	}
+}
+
+// notice queues a notice, in the place of an older one of its conversation, of which it is too late to tell.
+func (f *feed) notice(n slackui.Intent) {
+	older := slices.IndexFunc(f.notices, func(i slackui.Intent) bool { return i.Chat == n.Chat })
+	if older < 0 {
+		f.notices = append(f.notices, n)
+		return
+	}
+	f.notices[older] = n
 }
 
 // stateDigest tells whether two states look different on a card.
@@ -512,6 +534,10 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		case !waits && h.Waiting:
 			h.Waiting = false
 			changed[c.ID] = h
+		case !waits:
+			if missed := f.missed(c, notices, now); missed.Episode > h.Episode {
+				changed[c.ID] = missed
+			}
 		}
 		if waits {
 			waiting = append(waiting, c)
@@ -544,6 +570,17 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		f.many(ctx, where, count, notices, now)
 	}
 	return nil
+}
+
+// missed answers the last episode of a conversation that had announced itself by a change before this listing began, also when it was
+// taken before any listing: the next one is another, to be announced.
+func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time.Time) (last cache.Handoff) {
+	for _, r := range f.routes.take(c) {
+		if n := notices[cache.NoticeName(c.ID, r.Channel)]; n.Episode > last.Episode && n.At.Before(begun) {
+			last = cache.Handoff{Episode: n.Episode, Since: n.At}
+		}
+	}
+	return last
 }
 
 // forgotten answers what needs not be known any more: conversations, and announcements by their names.

@@ -1,12 +1,15 @@
 package bot_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -570,6 +573,81 @@ func TestTurns(t *testing.T) {
 	})
 }
 
+// TestAnnouncedBesideStaleCards: a handoff is announced at its channel's next turn, however many cards are to be redrawn there, and each
+// of these is put off once, not at every beat.
+func TestAnnouncedBesideStaleCards(t *testing.T) {
+	t.Parallel()
+	const many = 15
+	w, n := newWorld(t, slacktest.Patience(30*time.Second)), newNode(t)
+	p, url := newTap(t, n.address)
+	store, err := cache.Open(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	for n := range many {
+		id := fmt.Sprintf("chat_s%d", n)
+		w.invent.AddChat(inventtest.Chat{ID: id, State: invent.Open, AIEnabled: true})
+		card := cache.Card{Channel: w.support.ID, TS: fmt.Sprintf("1.%d", n)}
+		if err := store.Remember(t.Context(), w.slack.TeamID(), id, "stale", cache.Via{}, card); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.announcing(func(c *bot.Config) { c.Cache = store })
+	redrawn := func() int { return len(w.slack.CallsTo("chat.update")) }
+	w.until("redraws have begun", func() bool { return redrawn() > 0 })
+	w.asks("chat_1")
+	w.support.ExpectMessage("chat_1", "Take")
+	if left := many - redrawn(); left < many/2 {
+		t.Errorf("%d redraws were left when it was announced, want more", left)
+	}
+	w.until("each has been tried", func() bool { return w.outcomes("redraw", "shown") == many })
+	asked := 0 // for a redraw, in Redis: once, once more when it is put off, and again for the few that something else came before
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, b := range p.batches {
+		if bytes.Contains(b.text, []byte("zadd")) && bytes.Contains(b.text, []byte(":redraws")) {
+			asked += bytes.Count(b.text, []byte("chat_s"))
+		}
+	}
+	if asked > 3*many {
+		t.Errorf("redraws were asked for %d times, want at most %d", asked, 3*many)
+	}
+}
+
+// TestNoticeOfTheLatest: whoever loses a conversation before their notice has its turn is not told, which costs nothing.
+func TestNoticeOfTheLatest(t *testing.T) {
+	t.Parallel()
+	const many = 3
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	for n := range many {
+		w.chat(fmt.Sprintf("chat_n%d", n))
+	}
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	clock.stop() // one notice has its turn whenever it passes
+	for _, p := range []*slacktest.Person{w.grace, w.joan} {
+		w.invent.Mute(true)
+		for n := range many {
+			w.has(fmt.Sprintf("chat_n%d", n), "mem_"+p.Name)
+		}
+		w.invent.Mute(false)
+		clock.pass(time.Minute)
+		p.ExpectDM("This conversation is yours")
+	}
+	for range many - 1 {
+		clock.pass(time.Minute)
+		w.joan.ExpectDM("This conversation is yours")
+	}
+	clock.pass(time.Minute)
+	emptied(t, store)
+	if n := w.outcomes("notice", "said") + w.outcomes("notice", "already"); n != 1+many {
+		t.Errorf("%d notices were sent or looked at, want %d", n, 1+many)
+	}
+	w.slack.IgnoreLeftovers() // Grace's card, redrawn
+}
+
 // TestToldOfTheirs: who was told that a conversation is theirs is not told again, and what is assigned while nobody leads is told.
 func TestToldOfTheirs(t *testing.T) {
 	t.Parallel()
@@ -647,6 +725,66 @@ func TestRedrawRunsOutOfTime(t *testing.T) {
 	}
 }
 
+// TestReachIsAskedAgain: where Slack fails to say who can read a channel, a customer's name is missing for no longer than that.
+func TestReachIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	unknown := func(w *world, store *cache.Cache) { // after ten minutes
+		w.t.Helper()
+		if err := store.SetReach(t.Context(), w.slack.TeamID(), w.support.ID, cache.ReachUnknown); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	failsOnce := slacktest.Fault{Method: "conversations.info", Status: 500, Times: 1}
+	t.Run("for_a_redraw", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.listed()
+		card := w.shared("chat_1", "Jane Doe")
+		unknown(w, store)
+		w.slack.Fault(failsOnce)
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
+		w.support.ExpectUpdate(card, "Resolved", "Jane Doe")
+		for _, c := range w.slack.CallsTo("chat.update") {
+			if !strings.Contains(c.Args["text"], "Jane Doe") {
+				t.Errorf("meanwhile it read %q", c.Args["text"])
+			}
+		}
+	})
+	t.Run("for_a_stale_card_that_was_clicked", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // nothing else tells that it is stale
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		card := w.shared("chat_1", "Jane Doe")
+		w.has("chat_1", "mem_grace")
+		unknown(w, store)
+		w.slack.Fault(failsOnce)
+		w.acknowledged(w.ada.Press(card, "Take"))
+		w.ada.ExpectPrivate(w.support, "Grace has had it")
+		w.support.ExpectUpdate(card, "@grace", "Jane Doe")
+	})
+	t.Run("for_a_new_card_which_waits_for_one_try", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		mend := w.slack.Fault(slacktest.Fault{Method: "conversations.info", Status: 500})
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		card := w.support.ExpectMessage("@ada", "a customer")
+		before, asked := slices.IndexFunc(w.slack.Calls(), func(c slacktest.Call) bool { return c.Method == "chat.postMessage" }), 0
+		for _, c := range w.slack.Calls()[:before] {
+			if c.Method == "conversations.info" {
+				asked++
+			}
+		}
+		if asked != 2 {
+			t.Errorf("Slack was asked %d times before, want twice", asked)
+		}
+		mend()
+		w.support.ExpectUpdate(card, "@ada", "Jane Doe")
+	})
+}
+
 // TestWaitedBefore: of what waits already when the bot looks for the first time, nobody claims to know since when.
 func TestWaitedBefore(t *testing.T) {
 	t.Parallel()
@@ -692,6 +830,67 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
 	}
 	w.slack.IgnoreLeftovers() // the older card, and Ada's
+}
+
+// TestReleasedAndTakenUnseen: the card of a release announces the waiting that it began, not the next, also when no listing has seen it.
+func TestReleasedAndTakenUnseen(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	w.ada.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	mend := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	card := w.support.ExpectMessage("Nobody", "Take")
+	w.acknowledged(w.grace.Press(card, "Take"))
+	w.support.ExpectUpdate(card, "@grace")
+	mend()
+	w.listedAgain(clock)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+	if again := w.support.ExpectMessage("Nobody", "for a human since"); again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.slack.IgnoreLeftovers() // the older card, and what Ada is told
+}
+
+// TestReleasedWhileListed: a listing that began before a release doesn't know of it, and the release's card announces it all the same.
+func TestReleasedWhileListed(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	var armed atomic.Bool
+	answered, arrives := make(chan struct{}), make(chan struct{})
+	slow := func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if strings.HasSuffix(r.URL.Path, "/inbox") && armed.CompareAndSwap(true, false) {
+				close(answered)
+				<-arrives
+			}
+			return resp, err
+		})
+	}
+	w.announcing(clock.drive, func(c *bot.Config) {
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
+			invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 30 * time.Second, Wrap: slow}))
+		c.Teams, c.Probe = team.Only, team
+	})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	hers := w.ada.ExpectDM("This conversation is yours")
+	w.ended("notice", "chat_1", "said")
+	armed.Store(true)
+	clock.pass(3 * time.Minute)
+	<-answered
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody", "Take")
+	w.ada.DM().ExpectUpdate(hers, "Nobody")
+	w.until("it is noted", func() bool { return strings.Contains(w.log.String(), `"verb":"release"`) })
+	close(arrives)
+	w.listedAgain(clock)
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+	w.ada.ExpectPrivate(w.support, "It waits for a human since", "It was announced last on") // once: left-over messages fail the test
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
