@@ -890,7 +890,7 @@ func TestReleasedWhileListed(t *testing.T) {
 	close(arrives)
 	w.listedAgain(clock)
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-	w.ada.ExpectPrivate(w.support, "It waits for a human since", "It was announced last on") // once: left-over messages fail the test
+	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was announced last on") // once: left-over messages fail the test
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
