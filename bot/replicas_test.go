@@ -331,9 +331,7 @@ func TestFaultFailover(t *testing.T) {
 	undo := w.invent.Fault(hangOn("PATCH"))
 	w.acknowledged(w.ada.Press(card, "Release"))
 	w.invent.Until(t.Context(), func() bool { return patched(w) > 1 })
-	if err := master.client.Do(t.Context(), "wait", 1, 5000).Err(); err != nil { // what is acknowledged has been copied
-		t.Fatal(err)
-	}
+	master.copied()
 	master.kill()
 	undo()
 	w.support.ExpectUpdate(card, "Nobody")
@@ -349,6 +347,20 @@ func TestFaultFailover(t *testing.T) {
 	})
 	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace", "chat_2 mem_ada")
 	w.slack.IgnoreLeftovers()
+}
+
+// copied waits until a replica has all that was written.
+func (n *node) copied() {
+	n.t.Helper()
+	conn := n.client.Conn() // WAIT is for what was written by the same connection, and all before it
+	defer func() { _ = conn.Close() }()
+	eventually(n.t, "what is acknowledged has been copied", func(ctx context.Context) bool {
+		if err := conn.Set(ctx, "copied", "", time.Minute).Err(); err != nil {
+			n.t.Fatal(err)
+		}
+		replicas, err := conn.Do(ctx, "wait", 1, 1000).Int()
+		return err == nil && replicas > 0
+	})
 }
 
 func hangOn(method string) inventtest.Fault {
