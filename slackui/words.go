@@ -582,7 +582,7 @@ func refusedSelf(command string, r Reason) string {
 	case Deactivated:
 		return "Your Slack account is deactivated. Ask a Slack admin to activate it again."
 	case Outsider, UnknownTeam:
-		return "You are from another organisation: only people of the workspace that installed this app can work on its conversations."
+		return "You are from another organisation: only people of the workspace that installed this app can work on its conversations. Ask one of them."
 	case Inactive:
 		return "Your member in Invent isn't active. Ask an Invent admin to activate it, then try again."
 	case EmailHidden:
@@ -590,7 +590,7 @@ func refusedSelf(command string, r Reason) string {
 	case NoMembersList:
 		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to look at its log."
 	case UnknownUser:
-		return "Slack doesn't know you here, so I can't tell who you are in Invent."
+		return "Slack doesn't know you here, so I can't tell who you are in Invent. Ask a Slack admin whether your account belongs to this workspace."
 	case NotAllowed:
 		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on your own. Ask whoever runs this app, or a colleague with such a role."
 	case NotOffered:
@@ -600,7 +600,7 @@ func refusedSelf(command string, r Reason) string {
 	case SameEmail:
 		return "You are linked because your Slack account and your member in Invent have the same e-mail. Such a link can't be dropped here; it ends when one of the two e-mails changes."
 	case NoLink:
-		return "You have no link that was made by an admin."
+		return "You have no link that was made by an admin, so there is nothing to drop. " + typed(command, "whoami") + " tells who you are."
 	case SelfLink:
 		return "You can't link yourself. Ask another admin to link you."
 	case OfferGone:
@@ -629,7 +629,7 @@ func refusedOther(command string, r Reason, about string) string {
 	case TwoMembers:
 		return "Two members in Invent have the e-mail of " + who + ", so I can't tell which one is meant. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
-		return "The e-mail of " + who + " isn't confirmed in Slack, so I can't tell who that is in Invent."
+		return "The e-mail of " + who + " isn't confirmed in Slack, so I can't tell who that is in Invent. They can confirm it in Slack's account settings; or name somebody else."
 	case Guest:
 		return who + " is a guest in this Slack workspace, and guests can't work on conversations. Name somebody else."
 	case Bot:
@@ -651,7 +651,7 @@ func refusedOther(command string, r Reason, about string) string {
 	case SameEmail:
 		return who + " is linked by the same e-mail in Slack and Invent already, and an equal e-mail always wins. There is nothing to link or to drop."
 	case NoLink:
-		return who + " has no link that was made by an admin."
+		return who + " has no link that was made by an admin, so there is nothing to drop. " + typed(command, "links") + " tells who is linked."
 	}
 	return who + " can't have it."
 }
