@@ -74,13 +74,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Resume:
 		return b.resume(ctx, t, w)
 	}
-	var known cache.Known
-	if j.Known != nil && i.Team == t.ID { // it was read for the team that the request names
-		known = *j.Known
-	} else {
-		known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel, User: i.User})
-		b.debug("what is known can't be read: asking Slack and Invent, and only the clicked card is redrawn", err)
-	}
+	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel, User: i.User})
+	b.debug("what is known can't be read: asking Slack and Invent, and only the clicked card is redrawn", err)
 	me, err := b.checked(ctx, t, i.User, j.At, known.Link)
 	if err != nil {
 		return "", err

@@ -102,8 +102,8 @@ func isBesides(text []byte) bool {
 	return false
 }
 
-// TestCallsOfAWarmAction holds what a click costs when everybody is known: 2 calls to Invent, 1 to Slack, and 1 round trip to
-// Redis, before the acknowledgement (6 are allowed until the card is delivered), and 1 after the card.
+// TestCallsOfAWarmAction holds what a click costs when everybody is known: 2 calls to Invent, 1 to Slack, and 2 round trips to
+// Redis until the card is delivered (6 are allowed), one of which the acknowledgement waits for, and 1 after the card.
 func TestCallsOfAWarmAction(t *testing.T) { // not beside others: a Redis that answers late costs more
 	n, w := newNode(t), newWorld(t)
 	p, url := newTap(t, n.address)
@@ -134,8 +134,8 @@ func TestCallsOfAWarmAction(t *testing.T) { // not beside others: a Redis that a
 		if got := len(w.slack.Calls()) - slacks; got != 1 {
 			t.Errorf("%s: %d calls to Slack, want 1", c.press, got)
 		}
-		if got := p.since(begun, delivered); len(got) != 1 {
-			t.Errorf("%s: %d round trips to Redis until the card was delivered, want 1:\n%s", c.press, len(got), strings.Join(got, "\n"))
+		if got := p.since(begun, delivered); len(got) != 2 {
+			t.Errorf("%s: %d round trips to Redis until the card was delivered, want 2:\n%s", c.press, len(got), strings.Join(got, "\n"))
 		}
 		if got := p.since(delivered, ended); len(got) != 1 {
 			t.Errorf("%s: %d round trips to Redis after it, want 1:\n%s", c.press, len(got), strings.Join(got, "\n"))

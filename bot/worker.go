@@ -194,11 +194,7 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (admissi
 	var taken *cache.Job
 	here := c.free()
 	if here {
-		var q cache.Question
-		if c == b.crew && w.Intent.Chat != "" && !w.Intent.Verb.Inner() {
-			q = cache.Question{Team: w.Intent.Team, Chat: w.Intent.Chat, Channel: w.Intent.Channel, User: w.Intent.User}
-		}
-		admission, taken, err = c.queue.SubmitHere(ctx, j, c.most, q)
+		admission, taken, err = c.queue.SubmitHere(ctx, j, c.most)
 	} else {
 		admission, err = c.queue.Submit(ctx, j, c.most)
 	}

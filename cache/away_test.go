@@ -30,7 +30,7 @@ var calls = map[string]struct {
 		return err
 	}},
 	"SubmitHere": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10, cache.Question{Team: "T1"})
+		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10)
 		return err
 	}},
 	"Next": {cache.Patience + 50*time.Millisecond, func(ctx context.Context, c *cache.Cache) error {

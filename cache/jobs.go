@@ -42,8 +42,6 @@ type Job struct {
 	TakenOver bool `json:"-"`
 	// Yields says that Later lets the others of its lane go before it.
 	Yields bool `json:"-"`
-	// Known is what SubmitHere was asked to read for it; nil: it wasn't, or it couldn't.
-	Known *Known `json:"-"`
 
 	entry string // its place in the stream
 }
@@ -95,17 +93,17 @@ return accepted(entry[1], entry[2][2])`)
 // was given up is not done late (see submitScript), unless only the answer was lost, twice: then the
 // caller may find the same job again through Next or Reap.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
-	a, _, err := c.submit(ctx, j, limit, "", Question{})
+	a, _, err := c.submit(ctx, j, limit, "")
 	return a, err
 }
 
 // SubmitHere is Submit for a caller who can run a job at once. It hands out one, as Next would, or nil: mostly the
-// very job, with what is Known of the question as of then, but one that has waited longer comes first.
-func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int, q Question) (Admission, *Job, error) {
-	return c.submit(ctx, j, limit, c.consumer, q)
+// very job, but one that has waited longer comes first.
+func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int) (Admission, *Job, error) {
+	return c.submit(ctx, j, limit, c.consumer)
 }
 
-func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q Question) (Admission, *Job, error) {
+func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (Admission, *Job, error) {
 	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -128,25 +126,7 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string, q
 		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli() + c.skew.Load() - 2, tell, workers, consumer,
 		fmt.Sprintf("%s %d ", c.consumer, c.submits.Add(1)),
 	}
-	var submitted *redis.Cmd
-	var r reading
-	// In a cluster it might be read before the job was handed out, by another node.
-	asks := q.Team != "" && !c.cluster
-	cmds, _ := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error { // each command has its own error
-		submitted = submitScript.EvalSha(ctx, p, keys, args...)
-		if asks {
-			r = q.read(ctx, p)
-		}
-		return nil
-	})
-	if redis.HasErrorPrefix(submitted.Err(), "NOSCRIPT") {
-		submitted = submitScript.Eval(ctx, c.rdb, keys, args...)
-	} else if asks && unread("", cmds, redis.Nil) == nil {
-		if k := r.known(); len(k.Cards) <= cardsKept { // else Known has to forget some
-			j.Known = &k
-		}
-	}
-	answer, err := submitted.Slice()
+	answer, err := submitScript.Run(ctx, c.rdb, keys, args...).Slice()
 	if err != nil {
 		return 0, nil, fmt.Errorf("submitting a job: %w", err)
 	}

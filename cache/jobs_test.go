@@ -54,7 +54,7 @@ func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
 func TestSubmitHere(t *testing.T) {
 	here := func(t *testing.T, c *cache.Cache, want cache.Admission, limit int, j cache.Job, handed ...cache.Job) []cache.Job {
 		t.Helper()
-		got, taken, err := c.SubmitHere(t.Context(), j, limit, cache.Question{})
+		got, taken, err := c.SubmitHere(t.Context(), j, limit)
 		if err != nil || got != want {
 			t.Fatalf("%v and %v, want %v", got, err, want)
 		}
@@ -75,40 +75,6 @@ func TestSubmitHere(t *testing.T) {
 			open(t, c, 1)
 			done(t, c, a...)
 			open(t, c, 0)
-		})
-	})
-	t.Run("tells what is known, with the very job", func(t *testing.T) {
-		each(t, func(t *testing.T, c *cache.Cache) {
-			asked := cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"}
-			told := func(id string, want *cache.Known) {
-				t.Helper()
-				_, j, err := c.SubmitHere(t.Context(), job(id, id), 10, asked)
-				if err != nil || j == nil {
-					t.Fatalf("%v and %v", j, err)
-				}
-				if d := cmp.Diff(want, j.Known); d != "" {
-					t.Errorf("%s: want -, got +:\n%s", id, d)
-				}
-				done(t, c, *j)
-			}
-			told("nothing", &cache.Known{})
-			fill(t, c)
-			k, err := c.Known(t.Context(), asked)
-			fine(t, err)
-			told("all", &k)
-			fine(t, c.Raw().ScriptFlush(t.Context()).Err())
-			told("without the script", nil)
-			for n := range cache.CardsKept + 1 {
-				fine(t, c.AddCard(t.Context(), "T1", "chat_1", "a state", card(n)))
-			}
-			told("more cards than are kept", nil)
-			fine(t, c.Raw().Set(t.Context(), cache.CardsKey("T1", "chat_1"), "no hash", time.Hour).Err())
-			told("what can't be read", nil)
-			accept(t, c, job("older", "A"))
-			_, j, err := c.SubmitHere(t.Context(), job("younger", "B"), 10, asked)
-			if err != nil || j == nil || j.ID != "older" || j.Known != nil {
-				t.Errorf("%+v and %v, want the older job, of which nothing was asked", j, err)
-			}
 		})
 	})
 	t.Run("hands out what has waited longer first", func(t *testing.T) {
@@ -153,7 +119,7 @@ func TestSubmitHere(t *testing.T) {
 					w.say.hold()
 					submitted := make(chan *cache.Job, 1)
 					go func() {
-						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10, cache.Question{})
+						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10)
 						submitted <- taken
 					}()
 					w.heard(t, "accepted")
@@ -667,7 +633,7 @@ func TestReap(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a", "A"))
 			a := next(t, c, "a")
-			_, here, err := c.SubmitHere(t.Context(), job("b", "B"), 10, cache.Question{})
+			_, here, err := c.SubmitHere(t.Context(), job("b", "B"), 10)
 			if err != nil || here == nil {
 				t.Fatalf("%v and %v", here, err)
 			}
@@ -687,7 +653,7 @@ func TestReap(t *testing.T) {
 	t.Run("finds soon what this process was handed and never heard of", func(t *testing.T) {
 		for name, ask := range map[string]func(*cache.Cache) error{
 			"by SubmitHere": func(far *cache.Cache) error {
-				_, _, err := far.SubmitHere(t.Context(), job("a", "A"), 10, cache.Question{})
+				_, _, err := far.SubmitHere(t.Context(), job("a", "A"), 10)
 				return err
 			},
 			"by Next": func(far *cache.Cache) error {
@@ -1025,7 +991,7 @@ func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
 			{"Remember", func() { fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1))) }},
 			{"Done", func() { done(t, c, held...) }},
 			{"SubmitHere", func() {
-				_, j, err := c.SubmitHere(t.Context(), job("b", "B"), 10, cache.Question{Team: "T1", Chat: "chat_1", Channel: "C1", User: "U1"})
+				_, j, err := c.SubmitHere(t.Context(), job("b", "B"), 10)
 				fine(t, err)
 				held = []cache.Job{*j}
 			}},

@@ -127,7 +127,7 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 }
 
 // Question names what one round trip is to tell of: a conversation, the channel where it is asked for, and the Slack user who asks;
-// "" for what isn't asked. Without a team nothing is.
+// "" for what isn't asked.
 type Question struct{ Team, Chat, Channel, User string }
 
 // Known finds the cards of a conversation, newest first, through whom it was assigned last, who can
@@ -135,43 +135,22 @@ type Question struct{ Team, Chat, Channel, User string }
 func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	var r reading
+	var cards *redis.MapStringStringCmd
+	var reach, handoff, link *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		r = q.read(ctx, p)
+		cards, reach = p.HGetAll(ctx, cardsKey(q.Team, q.Chat)), p.Get(ctx, reachKey(q.Team, q.Channel))
+		handoff, link = p.HGet(ctx, handoffsKey(q.Team), q.Chat), p.Get(ctx, linkKey(q.Team, q.User))
 		return nil
 	})
 	if err := unread("reading cards", cmds, err); err != nil {
 		return Known{}, err
 	}
-	k := r.known()
-	if len(k.Cards) > cardsKept {
-		old := k.Cards[cardsKept:]
-		k.Cards = k.Cards[:cardsKept]
-		return k, c.Forget(ctx, q.Team, q.Chat, old...)
-	}
-	return k, nil
-}
-
-// reading are the commands whose answers make a Known.
-type reading struct {
-	cards                *redis.MapStringStringCmd
-	reach, handoff, link *redis.StringCmd
-}
-
-func (q Question) read(ctx context.Context, p redis.Pipeliner) reading {
-	return reading{
-		p.HGetAll(ctx, cardsKey(q.Team, q.Chat)), p.Get(ctx, reachKey(q.Team, q.Channel)),
-		p.HGet(ctx, handoffsKey(q.Team), q.Chat), p.Get(ctx, linkKey(q.Team, q.User)),
-	}
-}
-
-// known makes sense of the answers: a miss, or what is broken, is what isn't known.
-func (r reading) known() Known {
-	fields := r.cards.Val()
-	k := Known{Reach: Reach(r.reach.Val())}
-	_ = json.Unmarshal([]byte(r.handoff.Val()), &k.Handoff)
+	// A miss, or what is broken, is what isn't known.
+	fields := cards.Val()
+	k := Known{Reach: Reach(reach.Val())}
+	_ = json.Unmarshal([]byte(handoff.Val()), &k.Handoff)
 	_ = json.Unmarshal([]byte(fields[viaField]), &k.Via)
-	if l := (Link{}); json.Unmarshal([]byte(r.link.Val()), &l) == nil {
+	if l := (Link{}); json.Unmarshal([]byte(link.Val()), &l) == nil {
 		k.Link = &l
 	}
 	for field, text := range fields {
@@ -182,7 +161,12 @@ func (r reading) known() Known {
 		}
 	}
 	slices.SortFunc(k.Cards, func(a, b Card) int { return strings.Compare(b.TS, a.TS) })
-	return k
+	if len(k.Cards) > cardsKept {
+		old := k.Cards[cardsKept:]
+		k.Cards = k.Cards[:cardsKept]
+		return k, c.Forget(ctx, q.Team, q.Chat, old...)
+	}
+	return k, nil
 }
 
 func (card Card) field() string { return card.Channel + " " + card.TS }
