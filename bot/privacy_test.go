@@ -38,8 +38,8 @@ func TestToldWhoMayRead(t *testing.T) {
 	t.Run("nothing to a guest whom an admin linked before; the note goes back", func(t *testing.T) {
 		t.Parallel()
 		w, store := newWorld(t), ownStore(t)
-		w.serve(func(c *bot.Config) { c.Cache = store })
 		w.invent.AddMember(invent.Member{ID: "mem_penguin", UserID: "usr_penguin", Name: "Penguin", Email: "penguin@other.example"})
+		w.serve(func(c *bot.Config) { c.Cache = store })
 		w.linkedByHand(store, w.linus, "mem_penguin")
 		w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.Guest = true })
 		card := w.shared("chat_1", "Nobody")
@@ -57,8 +57,8 @@ func TestToldWhoMayRead(t *testing.T) {
 	t.Run("an equal e-mail wins over an admin's link", func(t *testing.T) {
 		t.Parallel()
 		w, store := newWorld(t), ownStore(t)
-		w.serve(func(c *bot.Config) { c.Cache = store })
 		w.invent.AddMember(invent.Member{ID: "mem_penguin", UserID: "usr_penguin", Name: "Penguin", Email: "penguin@example.com"})
+		w.serve(func(c *bot.Config) { c.Cache = store })
 		penguin := w.slack.AddUser(slacktest.User{ID: "UPENGUIN", Name: "penguin", Email: "penguin@example.com"})
 		w.linkedByHand(store, w.joan, "mem_penguin") // long ago
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 penguin@example.com"))
