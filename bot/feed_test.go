@@ -904,6 +904,7 @@ func TestSweep(t *testing.T) {
 	card := w.support.ExpectMessage("@ada")
 	w.has("chat_1", "mem_grace")
 	w.until("this process leads", func() bool { return strings.Contains(w.log.String(), "the feed") })
+	w.until("it ended before the clock goes on", func() bool { return w.outcomes("take", "changed") == 1 })
 	clock.pass(61 * time.Minute)
 	w.support.ExpectUpdate(card, "@grace")
 	w.until("the stale card is counted", func() bool { return strings.Contains(get(t, address+"/metrics"), "inventbot_stale_cards_total 1") })

@@ -412,6 +412,7 @@ func TestLinkIsNoticed(t *testing.T) {
 			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 			w.ada.ExpectPrivate(w.support, "Nobody")
 			c.change(w)
+			w.until("it ended before the clock goes on", func() bool { return w.outcomes("show", "shown") == 1 })
 			clock.pass(61 * time.Minute)
 			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 			if c.says == "" {

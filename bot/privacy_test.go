@@ -79,6 +79,7 @@ func TestCardOfALeaverIsClosed(t *testing.T) {
 	w.support.ExpectMessage("@grace")
 	hers := w.grace.ExpectDM("Jane Doe")
 	w.ada.ExpectPrivate(w.support, "Grace has it")
+	emptied(t, store)
 	w.slack.SetUser("UGRACE", func(u *slacktest.User) { u.Guest = true })
 	clock.pass(3 * time.Hour)
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Customer, c.Unseen = "Mary New-Name", 77 })

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -91,15 +93,30 @@ func (b *browser) keys(selector, text string) {
 	}`, quote(selector))), chromedp.KeyEvent(text))
 }
 
+// clicks what the selector finds, once more when the page was drawn anew between finding and clicking.
+func (b *browser) clicks(selector string) {
+	b.t.Helper()
+	for {
+		err := chromedp.Do(b.ctx, chromedp.Click(selector))
+		if err == nil {
+			return
+		}
+		var answer *cdproto.Error
+		if !errors.As(err, &answer) || !strings.Contains(answer.Message, "node with given id") {
+			b.t.Fatalf("the browser: %v", err)
+		}
+	}
+}
+
 // presses the button with these words in the newest message that has one.
 func (b *browser) presses(words string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`(//article//button[normalize-space()=%s])[last()]`, quote(words))))
+	b.clicks(fmt.Sprintf(`(//article//button[normalize-space()=%s])[last()]`, quote(words)))
 }
 
 func (b *browser) is(who string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`//label[.//input[@data-testid="as-%s"]]`, who)))
+	b.clicks(fmt.Sprintf(`//label[.//input[@data-testid="as-%s"]]`, who))
 	b.holds(fmt.Sprintf(`location.search.includes("as=%s")`, who))
 }
 
@@ -151,7 +168,7 @@ func TestBrowser(t *testing.T) {
 	b.presses("Release")
 	b.sees(`[data-testid="confirm"]`, "Nobody will have it then")
 	b.picture("confirm")
-	b.do(chromedp.Click(`[data-testid="confirm-yes"]`))
+	b.clicks(`[data-testid="confirm-yes"]`)
 	b.sees("article:not([data-private])", "Nobody")
 	b.assignee("chat_jane", "")
 
@@ -188,7 +205,7 @@ func TestBrowser(t *testing.T) {
 	b.picture("names")
 	b.assignee("chat_bob", "")
 
-	b.do(chromedp.Click(`[data-testid="channel-random"]`))
+	b.clicks(`[data-testid="channel-random"]`)
 	b.types("/invent take chat_unnamed")
 	b.sees("article:not([data-private])", "doesn't update by itself")
 	b.picture("snapshot")
@@ -200,7 +217,7 @@ func TestBrowserHandoff(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
 	b.sees("article", "3 conversations wait for a human, as of")
-	b.do(chromedp.Click(`[data-testid="asks-chat_unnamed"]`))
+	b.clicks(`[data-testid="asks-chat_unnamed"]`)
 	b.sees("article h3", "Unnamed")
 	b.sees("article", "for a human since")
 	b.picture("handoff")
@@ -225,7 +242,7 @@ func TestBrowserFlows(t *testing.T) {
 	b.types("see " + address + "/?conversation=chat_layla")
 	b.sees(".unfurl h3", "ليلى 🌷 حداد")
 	b.picture("unfolded")
-	b.do(chromedp.Click(`//*[@class="unfurl"]//button[.="Assign…"]`))
+	b.clicks(`//*[@class="unfurl"]//button[.="Assign…"]`)
 	b.sees(`[data-testid="modal"]`, "The customer never sees it")
 	b.do(chromedp.Focus(`[data-testid="modal"] [data-action="who_pick"]`))
 	b.holds(`[...document.querySelectorAll('datalist option')].some((o) => o.value === 'Grace Example')`)
@@ -233,16 +250,16 @@ func TestBrowserFlows(t *testing.T) {
 	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "somebody else") // which isn't offered, so it can't be chosen
 	b.keys(`[data-testid="modal"] [data-action="note_text"]`, "")
 	b.sees(`[data-testid="modal"]`, "Nothing is called somebody else")
-	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.clicks(`//dialog//button[.="Assign"]`)
 	b.sees(`[data-testid="modal"]`, "Please fill in all that is not optional.")
 	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "Me")
 	b.keys(`[data-testid="modal"] [data-action="note_text"]`, "Call at 5")
-	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.clicks(`//dialog//button[.="Assign"]`)
 	b.sees(`[data-testid="modal"]`, "Nobody else would get this note")
 	b.picture("assign")
 	b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector('[data-testid="modal"] [data-action="who_pick"]').value = ''; undefined`))
 	b.keys(`[data-testid="modal"] [data-action="who_pick"]`, "Grace Example")
-	b.do(chromedp.Click(`//dialog//button[.="Assign"]`))
+	b.clicks(`//dialog//button[.="Assign"]`)
 	b.holds(`!document.querySelector('dialog[open]')`)
 	b.assignee("chat_layla", "mem_grace")
 	b.sees(".unfurl", "@Grace")
@@ -250,22 +267,22 @@ func TestBrowserFlows(t *testing.T) {
 	b.picture("undo")
 
 	b.is("grace")
-	b.do(chromedp.Click(`[data-testid="channel-invent"]`))
+	b.clicks(`[data-testid="channel-invent"]`)
 	b.sees("article", "@Ada assigned it to you")
 	b.sees("article", "Call at 5")
 	b.picture("note")
-	b.do(chromedp.Click(`[data-testid="channel-home"]`))
+	b.clicks(`[data-testid="channel-home"]`)
 	b.sees(`[data-testid="home"]`, "My conversations: 2")
 	b.picture("home")
-	b.do(chromedp.Click(`//*[@data-testid="home"]//button[.="Turn notices off"]`))
+	b.clicks(`//*[@data-testid="home"]//button[.="Turn notices off"]`)
 	b.sees(`[data-testid="home"]`, "Turn notices on")
-	b.do(chromedp.Click(`[data-testid="channel-support"]`))
-	b.do(chromedp.Click(`[data-testid="take-one"]`))
+	b.clicks(`[data-testid="channel-support"]`)
+	b.clicks(`[data-testid="take-one"]`)
 	b.sees(`[data-testid="modal"]`, "Waiting for a human")
-	b.do(chromedp.Click(`(//dialog//button[.="Take"])[1]`))
+	b.clicks(`(//dialog//button[.="Take"])[1]`)
 	b.sees(`[data-testid="modal"]`, "it is yours")
 	b.picture("take")
-	b.do(chromedp.Click(`//dialog//button[.="Close"]`))
+	b.clicks(`//dialog//button[.="Close"]`)
 	b.holds(`!document.querySelector('dialog[open]')`)
 
 	b.is("ada")
@@ -274,13 +291,13 @@ func TestBrowserFlows(t *testing.T) {
 	b.do(chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('article')].find((a) => a.innerText.includes('hello')).querySelector('.shortcut').click(); undefined`))
 	b.sees(`[data-testid="modal"]`, "Find a conversation")
 	b.keys(`[data-testid="modal"] [data-action="which_text"]`, "chat_rosa")
-	b.do(chromedp.Click(`//dialog//button[.="Show"]`))
+	b.clicks(`//dialog//button[.="Show"]`)
 	b.sees(private, "Rosa Muster")
 	b.picture("shortcut")
 	b.presses("Back to nobody")
 	b.assignee("chat_layla", "")
 	b.is("linus")
-	b.do(chromedp.Click(`[data-testid="channel-home"]`))
+	b.clicks(`[data-testid="channel-home"]`)
 	b.sees(`[data-testid="home"]`, "You aren't linked")
 	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
 }
@@ -401,11 +418,11 @@ func TestBrowserDrawsBlockKit(t *testing.T) {
 	b.holds(`document.querySelector('datalist option')?.value === 'Grace'`)
 	b.keys(`[data-testid="modal"] [data-action="who"]`, "Grace")
 	b.keys(`[data-testid="modal"] [data-action="note"]`, "short")
-	b.do(chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.clicks(`//dialog//button[.="Do it"]`)
 	b.sees(`[data-testid="modal"]`, "Say more.")
 	b.picture("modal")
 	b.keys(`[data-testid="modal"] [data-action="note"]`, ", and more")
-	b.do(chromedp.Click(`//dialog//button[.="Do it"]`))
+	b.clicks(`//dialog//button[.="Do it"]`)
 	b.holds(`!document.querySelector('dialog[open]')`)
 	<-submitted
 	if last := (<-submitted).Get("payload"); !strings.Contains(last, "mem_grace") || !strings.Contains(last, "short, and more") {
