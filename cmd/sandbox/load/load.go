@@ -24,7 +24,7 @@ import (
 )
 
 // Run is `sandbox load` with the arguments behind it. It answers the exit code: 0, 1 when something failed, a click was
-// lost or a figure misses its limit, 2 for wrong arguments.
+// not acknowledged or lost, or a figure misses its limit, 2 for wrong arguments.
 func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	if os.Getenv(bareMark) != "" {
 		if err := serveBare(ctx); err != nil {
@@ -92,7 +92,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 		var r result
 		if r, err = measure(ctx, o, whom); err == nil {
 			r.print(stdout, o)
-			good = r.lost == 0 || o.hanging
+			good = r.acked == r.sent && (r.lost == 0 || o.hanging)
 		}
 	}
 	if err != nil {
