@@ -564,6 +564,7 @@ func TestReap(t *testing.T) {
 			w.cut()
 			w.say.release()
 			soon(t, "Redis answers again", func() bool { return far.Ping(t.Context()) == nil })
+			age(t, c, 4*cache.Patience) // as long as Reap waits for an answer that may still come
 			for _, j := range append(reap(t, far, 2, "a", "b"), reap(t, far, 2, "d")...) {
 				if j.Tries != 1 || !j.TakenOver {
 					t.Errorf("%s: tried %d times, taken over %v", j.ID, j.Tries, j.TakenOver)
