@@ -108,7 +108,7 @@ func New(c Config) (*Bot, error) {
 	if b.workers == 0 {
 		b.workers = 128
 	}
-	b.metrics.registry.MustRegister(newQueueGauges(b), buildInfo(c.Version, c.Commit), upstreams)
+	b.metrics.registry.MustRegister(newGauges(b), buildInfo(c.Version, c.Commit), upstreams)
 	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
 	b.side.slots = make(chan struct{}, 64)

@@ -147,8 +147,13 @@ func (h *health) set(side *string, err error) bool {
 	return news
 }
 
-// ready answers 200 while the bot can serve: it need not be able to reach everybody for that, since it keeps what it accepts; without
-// both Redis and Invent it can neither keep anything nor do it. But under Socket Mode nothing reaches it without a connection. The body says how the three sides are.
+// ready says whether the bot can serve: it need not be able to reach everybody for that, since it keeps what it accepts; without both
+// Redis and Invent it can neither keep anything nor do it. But under Socket Mode nothing reaches it without a connection. mu is held.
+func (h *health) ready(redisUp, socketMode bool) bool {
+	return !h.draining && (redisUp || !h.inventAway) && (!socketMode || h.sockets > 0)
+}
+
+// ready answers 200 while the bot can serve. The body says how the three sides are.
 func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 	state := struct {
 		Ready  bool     `json:"ready"`
@@ -173,13 +178,13 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	state.Slack, state.Invent = b.health.slack, b.health.invent
-	state.Ready = !b.health.draining && (redisUp || !b.health.inventAway)
+	state.Ready = b.health.ready(redisUp, b.app != nil)
 	switch {
 	case b.app == nil:
 	case b.health.sockets > 0:
 		state.Socket = healthy
 	default:
-		state.Socket, state.Ready = "connecting", false
+		state.Socket = "connecting"
 		if b.health.socketFails != "" {
 			state.Socket = b.health.socketFails
 		}

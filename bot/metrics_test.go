@@ -47,7 +47,8 @@ func TestMetrics(t *testing.T) {
 	body := ""
 	eventually(t, "it is of an age", func(context.Context) bool {
 		body = get(t, address+"/metrics")
-		return regexp.MustCompile(`(?m)^inventbot_queue_oldest_seconds (0\.[1-9]|[1-9])`).MatchString(body)
+		return regexp.MustCompile(`(?m)^inventbot_queue_oldest_seconds (0\.[1-9]|[1-9])`).MatchString(body) &&
+			strings.Contains(body, "\ninventbot_slack_up ") && strings.Contains(body, "\ninventbot_invent_up ")
 	})
 	problems, err := promlint.New(strings.NewReader(body)).Lint()
 	if err != nil {
@@ -71,7 +72,10 @@ func TestMetrics(t *testing.T) {
 		`inventbot_queue_jobs 2`,
 		`inventbot_queue_retry_jobs 1`,
 		`inventbot_queue_limit_jobs 10000`,
+		`inventbot_ready 1`,
 		`inventbot_redis_up 1`,
+		`inventbot_slack_up 1`,
+		`inventbot_invent_up 1`,
 		`inventbot_upstream_seconds_count\{call="assign",status="200",upstream="invent"\} \d+`,
 		`inventbot_upstream_seconds_count\{call="chat.postMessage",status="200",upstream="slack"\} \d+`,
 		`inventbot_upstream_seconds_count\{call="chat.postMessage",status="429",upstream="slack"\} \d+`,
@@ -109,8 +113,27 @@ func TestNotReady(t *testing.T) {
 	eventually(t, "it isn't ready without Redis and Invent", func(ctx context.Context) bool {
 		return readyz(ctx, address) == http.StatusServiceUnavailable
 	})
+	for _, want := range []string{"inventbot_ready 0", "inventbot_redis_up 0", "inventbot_invent_up 0"} {
+		if !strings.Contains(get(t, address+"/metrics"), "\n"+want+"\n") {
+			t.Errorf("the metrics lack %q", want)
+		}
+	}
 	n.start()
 	eventually(t, "it is ready with Redis alone", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
+}
+
+// TestTokenRefused: Slack answers 200 to a token it doesn't take, so that the calls' statuses don't tell.
+func TestTokenRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.Fault(slacktest.Fault{Method: "auth.test", Error: "token_revoked"})
+	address, _ := w.serve()
+	eventually(t, "the metrics tell that the token is refused", func(context.Context) bool {
+		return strings.Contains(get(t, address+"/metrics"), "\ninventbot_slack_up 0\n")
+	})
+	if got := readyz(t.Context(), address); got != http.StatusOK {
+		t.Errorf("/readyz answers %d, want 200: what is asked for is kept", got)
+	}
 }
 
 // TestFarewell: once it is to stop it says for a while that nobody should be sent here, and does what comes all the same.
@@ -159,7 +182,8 @@ func TestAlertsAndDashboardNameWhatIsThere(t *testing.T) {
 	body := ""
 	eventually(t, "an action has ended", func(context.Context) bool {
 		body = get(t, address+"/metrics")
-		return strings.Contains(body, "inventbot_action_seconds_count") && strings.Contains(body, "inventbot_refusals_total")
+		return strings.Contains(body, "inventbot_action_seconds_count") && strings.Contains(body, "inventbot_refusals_total") &&
+			strings.Contains(body, "\ninventbot_slack_up ") && strings.Contains(body, "\ninventbot_invent_up ")
 	})
 	offered := map[string][]map[string]string{} // by name: the labels of each series
 	for _, m := range regexp.MustCompile(`(?m)^(inventbot_[a-z_]+)(?:\{(.*)\})? `).FindAllStringSubmatch(body, -1) {

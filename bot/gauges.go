@@ -8,19 +8,23 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// queueGauges ask Redis how the queue is whenever somebody asks for the metrics.
-type queueGauges struct {
-	b                                 *Bot
-	up, open, waiting, oldest, limits *prometheus.Desc
+// gauges say how the three sides and the queue are, which Redis is asked for, whenever somebody asks for the metrics.
+type gauges struct {
+	b                             *Bot
+	ready, redis, slack, invent   *prometheus.Desc
+	open, waiting, oldest, limits *prometheus.Desc
 }
 
-func newQueueGauges(b *Bot) *queueGauges {
+func newGauges(b *Bot) *gauges {
 	describe := func(name, help string) *prometheus.Desc {
 		return prometheus.NewDesc(prometheus.BuildFQName("inventbot", "", name), help, nil, nil)
 	}
-	return &queueGauges{
+	return &gauges{
 		b:       b,
-		up:      describe("redis_up", "Whether Redis answers (1) or not (0)."),
+		ready:   describe("ready", "Whether this process can serve (1) or not (0), as /readyz says."),
+		redis:   describe("redis_up", "Whether Redis answers (1) or not (0)."),
+		slack:   describe("slack_up", "Whether Slack took the token when it was last asked (1) or not (0)."),
+		invent:  describe("invent_up", "Whether Invent took the key when it was last asked (1) or not (0)."),
 		open:    describe("queue_jobs", "Jobs that are not done yet, those under way included."),
 		waiting: describe("queue_retry_jobs", "Jobs that wait for another try."),
 		oldest:  describe("queue_oldest_seconds", "Age of the oldest job that may run or is under way; 0 when there is none."),
@@ -29,25 +33,34 @@ func newQueueGauges(b *Bot) *queueGauges {
 }
 
 // Describe implements prometheus.Collector.
-func (g *queueGauges) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.up, g.open, g.waiting, g.oldest, g.limits} {
+func (g *gauges) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{g.ready, g.redis, g.slack, g.invent, g.open, g.waiting, g.oldest, g.limits} {
 		to <- d
 	}
 }
 
 // Collect implements prometheus.Collector.
-func (g *queueGauges) Collect(to chan<- prometheus.Metric) {
+func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64) { to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v) }
 	gauge(g.limits, float64(g.b.queue))
 	depth, err := g.b.cache.Depth(context.Background())
-	if err != nil {
-		gauge(g.up, 0)
-		return
+	if err == nil {
+		gauge(g.open, float64(depth.Open))
+		gauge(g.waiting, float64(depth.Waiting))
+		gauge(g.oldest, depth.Oldest.Seconds())
 	}
-	gauge(g.up, 1)
-	gauge(g.open, float64(depth.Open))
-	gauge(g.waiting, float64(depth.Waiting))
-	gauge(g.oldest, depth.Oldest.Seconds())
+	one := map[bool]float64{true: 1}
+	gauge(g.redis, one[err == nil])
+	h := &g.b.health
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	gauge(g.ready, one[h.ready(err == nil, g.b.app != nil)])
+	if h.slack != "" {
+		gauge(g.slack, one[h.slack == healthy])
+	}
+	if h.invent != "" {
+		gauge(g.invent, one[h.invent == healthy])
+	}
 }
 
 // buildInfo is 1, with what this program was built from in its labels.
