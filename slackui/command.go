@@ -183,8 +183,8 @@ func (t ChatURL) conversation(word string) (string, Problem) {
 
 var (
 	token       = regexp.MustCompile(`<[^<>]*>|[^\s\v\x{85}\p{Z}]+`) // what Slack put between < and > is one, spaces in its label included
-	userID      = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
-	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]+)(\|[^>]*)?>$`)
+	userID      = regexp.MustCompile(`^[UW][A-Z0-9]{1,63}$`) // Slack's have 11 characters, and a button has room for 2,000 in all
+	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]{1,63})(\|[^>]*)?>$`)
 	mailLink    = regexp.MustCompile(`^<mailto:([^|>]+)(\|[^>]*)?>$`)
 	mailAddress = regexp.MustCompile(`^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$`)
 )

@@ -232,6 +232,7 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"one word too many", "take chat_1 please", tooMany},
 		{"three words too many", "release chat_1 as fast as", tooMany},
 		{"three words too many after a person", "assign chat_1 to <@U123|ada> and <@U124|grace>", tooMany},
+		{"a person's id that no button has room for", "assign chat_1 <@U" + strings.Repeat("1", 3000) + ">", nobody},
 		{"a full name", "assign chat_1 to Ada Lovelace", nobody},
 		{"a conversation twice", "show chat_1 chat_2", tooMany},
 
