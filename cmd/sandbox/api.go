@@ -265,8 +265,8 @@ func (w *world) types(a struct {
 	switch {
 	case p == nil || c == nil:
 		return gone
-	case !strings.HasPrefix(line, "/") && c.IsDM():
-		return said("The bot reads no messages, so nothing was sent. Begin with /invent: try /invent help")
+	case c.IsDM(): // as its manifest wants it: the bot reads no messages
+		return said("Sending messages to this app has been turned off, commands too. Type it in a channel.")
 	case !strings.HasPrefix(line, "/"):
 		p.Says(c, line)
 		return answer{}

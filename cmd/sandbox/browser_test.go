@@ -270,6 +270,8 @@ func TestBrowserFlows(t *testing.T) {
 	b.clicks(`[data-testid="channel-invent"]`)
 	b.sees("article", "@Ada assigned it to you")
 	b.sees("article", "Call at 5")
+	b.sees("#closed", "turned off")
+	b.holds(`document.getElementById('compose').hidden`)
 	b.picture("note")
 	b.clicks(`[data-testid="channel-home"]`)
 	b.sees(`[data-testid="home"]`, "My conversations: 2")

@@ -171,6 +171,10 @@ func (r result) perTenThousand(cpu time.Duration) time.Duration {
 
 func (r result) print(w io.Writer, o options) {
 	_, _ = fmt.Fprintf(w, "%s/%s, %d cores; %g actions/s for %s, seed %d\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), o.rate, o.duration, o.seed)
+	lastCard := "none"
+	if len(r.delivered) > 0 {
+		lastCard = ms(r.drained) + " after the last click"
+	}
 	for _, line := range []struct {
 		name string
 		text string
@@ -179,7 +183,7 @@ func (r result) print(w io.Writer, o options) {
 		{"acknowledged", r.ack.String()},
 		{"card delivered", r.delivered.String()},
 		{"sender was late", r.late.String()},
-		{"last card", ms(r.drained) + " after the last click"},
+		{"last card", lastCard},
 		{"CPU", fmt.Sprintf("%.2f s for 10,000 actions, and %.2f s of Redis's", r.perTenThousand(r.cpu).Seconds(), r.perTenThousand(r.redisCPU).Seconds())},
 		{"taken by host", fmt.Sprintf("%.1f %% of the processors' time", 100*r.stolen)},
 		{"calls", fmt.Sprintf("%.2f to Invent and %.2f to Slack for an action", float64(r.inventCalls)/float64(max(r.sent, 1)), float64(r.slackCalls)/float64(max(r.sent, 1)))},

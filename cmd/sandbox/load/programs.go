@@ -108,6 +108,9 @@ func startBot(ctx context.Context, o options, s *sides, redis *program, whom sub
 		if err != nil {
 			return nil, fmt.Errorf("finding Bolt: %w", err)
 		}
+		if _, err := os.Stat(filepath.Join(modules, "@slack", "bolt")); err != nil {
+			return nil, fmt.Errorf("there is no Bolt in %s: run npm install @slack/bolt redis there", o.bolt)
+		}
 		p.cmd = exec.CommandContext(ctx, "node", source) //nolint:gosec // our own
 		more = []string{"NODE_PATH=" + modules, "NODE_ENV=production"}
 	case theBot:

@@ -24,6 +24,9 @@ func (t times) at(part float64) time.Duration {
 
 // String shows the percentiles people ask for.
 func (t times) String() string {
+	if len(t) == 0 {
+		return "none"
+	}
 	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", ms(t.at(.5)), ms(t.at(.9)), ms(t.at(.99)), ms(t.at(.999)), ms(t.at(1)))
 }
 

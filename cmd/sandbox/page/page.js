@@ -82,8 +82,9 @@ const called = (channel) => ({ invent: 'Invent (direct message)', home: 'Invent 
 const drawn = new Map(); // article and what it shows, by ts
 
 function showMessages() {
-  const home = me.channel === 'home';
-  $('compose').hidden = home;
+  const home = me.channel === 'home', closed = me.channel === 'invent';
+  $('compose').hidden = home || closed;
+  $('closed').hidden = !closed;
   $('home').hidden = !home;
   $('messages').hidden = home;
   if (home) { showHome(); return; }
@@ -136,7 +137,7 @@ function article(m) {
     el('div', { class: 'content' },
       el('div', { class: 'by' }, el('b', {}, name), m.bot ? el('span', { class: 'app' }, 'APP') : undefined,
         el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' }))),
-      m.blocks ? draw(m.blocks, context) : el('div', { class: 'section', dir: 'auto' }, mrkdwn(m.text, context)),
+      m.blocks ? draw(m.blocks, context) : el('div', { class: 'section' }, el('div', { class: 'body', dir: 'auto' }, mrkdwn(m.text, context))),
       (m.unfurls ?? []).map((u) => el('div', { class: 'unfurl', 'data-link': u.link }, draw(u.blocks, context))),
       m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on conversation', onclick: () => shortcut(m.ts) }, 'Work on conversation'),
       warnings[m.ts] ? el('p', { class: 'error', role: 'alert' }, '⚠ ' + warnings[m.ts]) : undefined));
