@@ -264,7 +264,7 @@ func TestRulesAreReadStrictly(t *testing.T) {
 		"no channel":           {"routes: [{kind: email}]", "channel is not"},
 		"a name for a channel": {"routes: [{channel: '#support'}]", "channel is not"},
 		"half a quiet time":    {"routes: [{channel: C012, quiet: {from: '22:00'}}]", "quiet needs"},
-		"an unknown zone":      {"routes: [{channel: C012, quiet: {from: '22:00', to: '07:00', zone: Moon}}]", "quiet needs"},
+		"an unknown zone":      {"routes: [{channel: C012, quiet: {from: '22:00', to: '07:00', zone: Moon}}]", "quiet needs a zone"},
 		"an empty condition":   {"routes: [{channel: C012, kind: ''}]", "line 1: a condition is a word"},
 		"a list of lists":      {"routes:\n- {channel: C012, kind: [[email]]}\n- {chanel: C012}", "line 2: a condition is a word"},
 		"no value at all":      {"routes:\n- channel: C012\n  kind:\n", "line 3: kind is without a value"},
@@ -279,6 +279,7 @@ func TestRulesAreReadStrictly(t *testing.T) {
 		"something behind it":  {"routes: [{channel: C012}]\n...\n[", "behind its end"},
 		"rules behind all":     {"routes: [{channel: C012}, {channel: C013}]", "never reached"},
 		"several, all told":    {"routes: [{channel: x}, {channel: y}]", "number 2"},
+		"wrong in two ways":    {"routes: [{asistant: A, channel: C012, quiet: {from: '22:00', to: '07:00'}}]", "quiet needs a zone"},
 	} {
 		_, err := bot.ReadRoutes(strings.NewReader(c.file))
 		if err == nil || !strings.Contains(err.Error(), c.says) {

@@ -80,14 +80,13 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return Routes{}, inWords(err)
-	}
-	if len(file.Routes) == 0 {
-		return Routes{}, errors.New("it names no routes")
-	}
 	var routes Routes
 	var problems []error
+	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
+		problems = append(problems, inWords(err)) // what could be read is looked at all the same
+	} else if len(file.Routes) == 0 {
+		problems = append(problems, errors.New("it names no routes"))
+	}
 	for n, f := range file.Routes {
 		rule := Rule{Name: f.Name, Assistant: f.Assistant, Kind: f.Kind, Language: f.Language, Channel: f.Channel}
 		if rule.Name == "" {
@@ -107,8 +106,11 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 			if q.Zone, errs[2] = time.LoadLocation(f.Quiet.Zone); f.Quiet.Zone == "" {
 				errs[2] = errors.New("missing")
 			}
-			if errors.Join(errs[:]...) != nil || q.From == q.To {
-				wrong("quiet needs from and to as two times such as 22:00, and a zone such as Europe/Berlin")
+			if errs[0] != nil || errs[1] != nil || q.From == q.To {
+				wrong("quiet needs from and to as two times such as 22:00")
+			}
+			if errs[2] != nil {
+				wrong("quiet needs a zone such as Europe/Berlin")
 			}
 			rule.Quiet = q
 		}
@@ -226,13 +228,16 @@ func oneOf(list []string, s string) bool {
 	return s != "" && slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, s) })
 }
 
-// why words which facts the rule looked at.
-func (r Rule) why() string {
-	if r.everything() {
+// why words which facts the rule that takes a conversation looked at.
+func (r Routes) why(rule Rule) string {
+	switch {
+	case rule.everything() && (r.Every || len(r.Rules) == 1):
 		return "it takes every conversation"
+	case rule.everything():
+		return "it takes what no route before it takes"
 	}
 	var facts []string
-	for name, values := range map[string][]string{"assistant": r.Assistant, "kind": r.Kind, "language": r.Language} {
+	for name, values := range map[string][]string{"assistant": rule.Assistant, "kind": rule.Kind, "language": rule.Language} {
 		if len(values) > 0 {
 			facts = append(facts, name+" is "+strings.Join(values, " or "))
 		}

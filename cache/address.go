@@ -36,7 +36,7 @@ func Open(rawURL string) (*Cache, error) {
 }
 
 // errURL doesn't say more: the parsers' own errors may quote the URL, and the URL holds the password.
-var errURL = errors.New("not a redis://, redis+sentinel:// or redis+cluster:// URL, nor one of these with rediss")
+var errURL = errors.New("not of the form redis://host:6379[/0], redis+sentinel://host:26379/master or redis+cluster://host:6379 (rediss for TLS)")
 
 func parse(rawURL string) (*redis.UniversalOptions, error) {
 	u, err := url.Parse(rawURL)
@@ -75,7 +75,7 @@ func parse(rawURL string) (*redis.UniversalOptions, error) {
 	}
 	u.RawQuery = query.Encode()
 	one, err := redis.ParseURL(u.String())
-	if err != nil || o.IsClusterMode && one.DB != 0 {
+	if err != nil || u.Hostname() == "" || o.IsClusterMode && one.DB != 0 {
 		return nil, errURL
 	}
 	for _, addr := range more {

@@ -353,7 +353,7 @@ func TestOpen(t *testing.T) {
 		}
 		closing(t, c)
 	}
-	for _, url := range []string{"", "localhost:6379", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost",
+	for _, url := range []string{"", "localhost:6379", "redis://", "redis:///0", "redis+cluster://:secret@:7000", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost",
 		"redis+sentinel://:secret@localhost", "redis+sentinel://:secret@localhost/main/x", "redis+cluster://:secret@localhost/1", "redis+cluster://localhost?addr=:secret@x",
 		"redis+other://:secret@localhost", "redis+://:secret@localhost", "redis+cluster://localhost?secret=1"} {
 		if c, err := cache.Open(url); err == nil {

@@ -230,7 +230,7 @@ func (d *doctor) scopes(granted string) {
 		return
 	}
 	has := list(granted)
-	mend := "bring the app's manifest up to date (" + d.manifest() + "), then install the app again"
+	mend := d.reinstall()
 	for _, s := range scopes(d.settings.SlackCommand) {
 		switch {
 		case slices.Contains(has, s.name):
@@ -241,6 +241,11 @@ func (d *doctor) scopes(granted string) {
 			d.add(part, "scope "+s.name, off, "missing, and needed for: "+s.feature, mend)
 		}
 	}
+}
+
+// reinstall is how the app gets the scopes that it lacks.
+func (d *doctor) reinstall() string {
+	return "bring the app's manifest up to date (" + d.manifest() + "), then install the app again"
 }
 
 // manifest is the command that prints this bot's manifest.
@@ -274,11 +279,16 @@ func (d *doctor) channels(ctx context.Context) {
 		asked = append(asked, rule.Channel)
 		checked := "handoffs in " + rule.Channel
 		channel, err := d.slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: rule.Channel})
+		said, _ := slackWord(err)
 		switch {
+		case strings.HasSuffix(said, "missing_scope"):
+			d.slackFails(checked, off, err, d.reinstall())
 		case err != nil:
 			d.slackFails(checked, off, err, "see that the id is right (channel's name, About), and type /invite @Invent there")
-		case !channel.IsMember || channel.IsArchived:
-			d.add("slack", checked, off, "the bot is no member, or the channel is archived: handoffs can't be announced there", "type /invite @Invent there")
+		case channel.IsArchived:
+			d.add("slack", checked, off, "the channel is archived: handoffs can't be announced there", "unarchive it, or take it out of the settings or the routes")
+		case !channel.IsMember:
+			d.add("slack", checked, off, "the bot is no member: handoffs can't be announced there", "type /invite @Invent there")
 		default:
 			d.add("slack", checked, good, "the bot is a member, and announces handoffs there", "")
 		}

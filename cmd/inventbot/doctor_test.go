@@ -183,6 +183,14 @@ func TestDoctor(t *testing.T) {
 		"a channel for handoffs that isn't there": {
 			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CNOWHERE" }, 1, off, []string{"slack handoffs in CNOWHERE", "channel_not_found"},
 		},
+		"a channel for handoffs that is archived": {func(_ *testing.T, w *world) {
+			w.settings["HANDOFF_CHANNEL"] = w.slack.AddChannel(slacktest.Channel{ID: "COLD", Name: "old", Archived: true, BotIsMember: true}).ID
+		}, 1, off, []string{"slack handoffs in COLD", "unarchive"}},
+		"a channel for handoffs of which the scopes don't tell": {func(_ *testing.T, w *world) {
+			w.slack.AllowComplaint("missing_scope")
+			w.slack.SetScopes("commands", "chat:write", "users:read", "users:read.email")
+			w.settings["HANDOFF_CHANNEL"] = "CSUPPORT"
+		}, 1, off, []string{"slack handoffs in CSUPPORT", "missing_scope", "install the app again"}},
 		"no public address": {func(*testing.T, *world) {}, 1, unchecked, []string{"slack PUBLIC_URL", "not set"}},
 		"nobody at the public address": {
 			func(_ *testing.T, w *world) { w.settings["PUBLIC_URL"] = "http://127.0.0.1:1" }, 2, bad, []string{"slack PUBLIC_URL", "nothing answers"},

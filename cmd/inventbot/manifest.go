@@ -60,6 +60,9 @@ func printManifest(args []string, stdout io.Writer) int {
 	case !m.Socket && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""):
 		_, _ = fmt.Fprintln(stdout, "--url: Slack calls https:// addresses only, such as https://bot.example.com")
 		return 2
+	case m.LinkHost == "":
+		_, _ = fmt.Fprintln(stdout, "INVENT_CHAT_URL: is not an https:// address, and the manifest needs its host")
+		return 2
 	case !m.Socket:
 		m.URL = strings.TrimRight(u.String(), "/")
 	}

@@ -43,6 +43,17 @@ func TestManifestFollowsTheDashboard(t *testing.T) {
 	}
 }
 
+// TestManifestWithoutADashboard: an address that is wrong is not a host of nothing.
+func TestManifestWithoutADashboard(t *testing.T) {
+	for _, wrong := range []string{"inbox/{chat_id}", "https://x y/{chat_id}"} {
+		t.Setenv("INVENT_CHAT_URL", wrong)
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"manifest", "--socket"}, &out); code != 2 || !strings.HasPrefix(out.String(), "INVENT_CHAT_URL: ") {
+			t.Errorf("%s: exit code %d and %q, want 2 and the setting's name", wrong, code, &out)
+		}
+	}
+}
+
 func TestManifest(t *testing.T) {
 	t.Parallel()
 	t.Run("another command at another address", func(t *testing.T) {

@@ -104,6 +104,17 @@ func (s *settings) check(wrong func(name, what string)) {
 	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		wrong("ADDR", "holds no port number from 0 (any that is free) to 65535")
 	}
+	for _, key := range []struct{ name, value string }{
+		{"SLACK_BOT_TOKEN", s.SlackBotToken}, {"SLACK_APP_TOKEN", s.SlackAppToken},
+		{"SLACK_SIGNING_SECRET", s.SlackSigningSecret}, {"INVENT_API_KEY", s.InventAPIKey},
+	} {
+		if strings.ContainsAny(key.value, "\"'") { // Docker's and Kubernetes' --env-file keep what other shells take off
+			wrong(key.name, "has quotes in it: write it without")
+		}
+	}
+	if strings.HasPrefix(s.SlackBotToken, "xapp-") || strings.HasPrefix(s.SlackBotToken, "xoxp-") {
+		wrong("SLACK_BOT_TOKEN", "is not a bot's token: those begin with xoxb-")
+	}
 	s.secrets, s.admins = list(s.SlackSigningSecret), list(s.Admins)
 	socket := strings.HasPrefix(s.SlackAppToken, "xapp-")
 	if s.SlackAppToken != "" && !socket {
