@@ -17,11 +17,11 @@ import (
 // that comes later doesn't want a newer list.
 func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
 	if !t.has("inbox") {
-		return nil, nil, nil, refuse(slackui.NotOffered)
+		return nil, nil, nil, refuse(slackui.NoInbox)
 	}
 	chats, err := b.conversations(ctx, t, asked.Add(-listAlone))
 	if invent.NotFound(err) {
-		err = refuse(slackui.NotOffered)
+		err = refuse(slackui.NoInbox)
 	}
 	if err != nil {
 		return nil, nil, nil, err
@@ -162,6 +162,8 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 		if reason = no.reason; !reason.Mends() {
 			return string(reason), nil // a guest, a bot, an outsider: there is no next step
 		}
+	} else if !t.has("inbox") {
+		reason = slackui.NoInbox
 	}
 	first, err := b.cache.Greet(ctx, t.ID, i.User)
 	if err != nil || !first {

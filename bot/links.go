@@ -47,7 +47,7 @@ func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (st
 
 func (b *Bot) meOf(link cache.Link) slackui.Me {
 	return slackui.Me{
-		Member: link.Member, Name: link.Name, Role: link.Role, LinkedBy: link.By, LinkedAt: link.At, MayOthers: b.mayOthers(link),
+		Member: link.Member, Name: link.Name, Role: link.Role, LinkedBy: link.By, LinkedAt: link.At, MayOthers: b.mayOthers(link), Others: b.assignOthers,
 	}
 }
 

@@ -53,7 +53,11 @@ func (c Card) Message() Message {
 	customer := c.customer()
 	facts := c.facts()
 
-	text := []string{fmt.Sprintf(wordCardTitle, escape(plain(customer, headerLimit), 5*headerLimit)) + "."} // all that the header shows
+	title := wordCardNameless
+	if !c.Anonymous {
+		title = fmt.Sprintf(wordCardTitle, escape(plain(customer, headerLimit), 5*headerLimit)) // all that the header shows
+	}
+	text := []string{title + "."}
 	fields := make([]*slack.TextBlockObject, 0, len(facts))
 	for _, f := range facts {
 		text = append(text, f.name+": "+f.words+".")

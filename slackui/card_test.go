@@ -351,7 +351,7 @@ func TestRefusalsSpeakOfChangesOnlyWhereOneWasAsked(t *testing.T) {
 // TestEveryRefusalHelps: each has words of its own, and never the fallback.
 func TestEveryRefusalHelps(t *testing.T) {
 	t.Parallel()
-	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered}
+	ofOneself := []slackui.Reason{slackui.UnknownTeam, slackui.NotAllowed, slackui.NotAdmin, slackui.SelfLink, slackui.OfferGone, slackui.NotOffered, slackui.NoInbox}
 	ofOthers := []slackui.Reason{slackui.NoSuchMember, slackui.MemberTaken, slackui.MemberMailed}
 	for _, about := range []string{"", "U0GRACE", "grace@example.com"} {
 		fallback := slackui.Refused("/invent", slackui.Assign, "of_tomorrow", about, false).Text

@@ -128,7 +128,7 @@ var (
 		slackui.NotLinked, slackui.TwoMembers, slackui.Unconfirmed, slackui.Guest, slackui.Bot, slackui.Deactivated, slackui.Outsider,
 		slackui.Inactive, slackui.EmailHidden, slackui.NoMembersList, slackui.UnknownUser, slackui.UnknownTeam, slackui.NoSuchMember,
 		slackui.NotAllowed, slackui.NotAdmin, slackui.MemberTaken, slackui.MemberMailed, slackui.SameEmail, slackui.NoLink, slackui.SelfLink, slackui.OfferGone,
-		slackui.NotOffered, "of_tomorrow",
+		slackui.NotOffered, slackui.NoInbox, "of_tomorrow",
 	}
 	failures = []slackui.Failure{
 		slackui.NoAnswer, slackui.Limited, slackui.Unsettled, slackui.Stopped, slackui.NotFound, slackui.KeyRefused, slackui.RefusedByAPI,
@@ -252,9 +252,9 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
 		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d"),
-		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT"}),
+		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT", Others: []string{"ADMIN", "MANAGER"}}),
 		"myself_by_hand":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}),
-		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder}),
+		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, MayOthers: true}),
 		"offer":                 slackui.Offer("U0ADA", n.member, n.holder, "q1"),
 		"offered":               slackui.Offered("U0GRACE", n.holder),
 		"agreed":                slackui.Agreed("/invent", n.holder),
@@ -289,6 +289,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"mine_none":             slackui.Items(slackui.Mine, nil, 3, ""),
 		"mine_first":            slackui.Items(slackui.Mine, n.items(), 0, ""),
 		"route_none":            slackui.RouteTold(slackui.Told{}),
+		"route_unlisted":        slackui.RouteTold(slackui.Told{Unlisted: true, Waiting: true, Waits: noon}),
 		"route_none_waits":      slackui.RouteTold(slackui.Told{Waiting: true, Waits: noon}),
 		"route_left_out":        slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut, t.Waits = true, time.Time{} }, slackui.Fate{})),
 		"route_left_out_since":  slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut = true }, slackui.Fate{Posted: noon})),

@@ -17,8 +17,9 @@ import (
 const (
 	wordCardTitle    = "Conversation with %s"
 	wordCardID       = "Conversation `%s`"
-	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it, because the app isn't in this channel. Invite it for cards that stay up to date."
-	wordCustomer     = "a customer"
+	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it: Slack doesn't let the app post here by itself. If it isn't in this channel, invite it for cards that stay up to date."
+	wordCustomer     = "A customer"
+	wordCardNameless = "A customer's conversation"
 	wordWaitingSince = " Waiting since %s."
 	wordUnnamed      = "Unnamed"
 	wordChannel      = "Channel"
@@ -529,6 +530,7 @@ const (
 	NotAllowed    Reason = "not_allowed"      // ASSIGN_OTHERS names other roles
 	NotAdmin      Reason = "not_admin"        // of the workspace, nor in ADMINS
 	NotOffered    Reason = "not_offered"      // Invent's API lacks a route
+	NoInbox       Reason = "no_inbox"         // Invent's API doesn't list conversations
 	MemberTaken   Reason = "member_taken"     // an admin linked somebody else to that member
 	MemberMailed  Reason = "member_has_email" // somebody else has that member's e-mail
 	SameEmail     Reason = "same_email"       // an equal e-mail links already, and always wins
@@ -588,13 +590,17 @@ func refusedSelf(command string, r Reason) string {
 	case EmailHidden:
 		return "Slack doesn't show me your e-mail, so I can't tell who you are in Invent. Ask a Slack admin to reinstall the app with the scope `users:read.email`."
 	case NoMembersList:
-		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to look at its log."
+		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to run its doctor: it says what is wrong."
 	case UnknownUser:
 		return "Slack doesn't know you here, so I can't tell who you are in Invent. Ask a Slack admin whether your account belongs to this workspace."
 	case NotAllowed:
-		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on your own. Ask whoever runs this app, or a colleague with such a role."
+		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on your own. Ask a colleague whose role does: " +
+			typed(command, "whoami") + " tells which roles do."
 	case NotOffered:
 		return "Your Invent's API doesn't offer what this needs, so it is switched off here. Do it in the dashboard."
+	case NoInbox:
+		return "Your Invent's API doesn't list conversations, so I can't show which wait, or whose they are. Type " + typed(command, "take") +
+			" in any channel, and behind it a conversation's id or its link from the dashboard."
 	case NotAdmin:
 		return "Only Slack admins and owners, and the people whom this app's setting `ADMINS` names, can do that. Ask one of them."
 	case SameEmail:
@@ -605,7 +611,7 @@ func refusedSelf(command string, r Reason) string {
 		return "You can't link yourself. Ask another admin to link you."
 	case OfferGone:
 		return "This question no longer counts: it has expired, was answered, withdrawn or replaced by a newer one, or the person who asked is no longer an admin. " +
-			"Ask an admin to link you again."
+			typed(command, "whoami") + " tells whether you are linked. If you aren't, and there is no newer question, ask an admin to link you again."
 	}
 	return "You may not do that."
 }
@@ -643,7 +649,7 @@ func refusedOther(command string, r Reason, about string) string {
 	case EmailHidden:
 		return "Slack doesn't show me the e-mail of " + who + ". Type their e-mail instead of the name, or ask a Slack admin to reinstall the app with the scope `users:read.email`."
 	case NoMembersList:
-		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to look at its log."
+		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to run its doctor: it says what is wrong."
 	case MemberTaken:
 		return "That member is " + who + " already. Two people can't be one member: unlink " + who + " first, or name another member."
 	case MemberMailed:
@@ -663,7 +669,8 @@ type Me struct {
 	Role      string // as Invent calls it
 	LinkedBy  string // Slack user of the admin; "" when linked by equal e-mail
 	LinkedAt  time.Time
-	MayOthers bool // assign to others, and release or change theirs
+	MayOthers bool     // assign to others, and release or change theirs
+	Others    []string // the roles that may, as Invent calls them; empty: all
 }
 
 // memberName is a member's name in at most n characters; Invent may know none.
@@ -690,7 +697,11 @@ func (m Me) words() string {
 	if m.MayOthers {
 		return words + "\nYou may take, assign and release conversations, also for others."
 	}
-	return words + "\nYou may take conversations and work on your own. Assigning to others, and changing theirs, is left to other roles."
+	roles := make([]string, len(m.Others))
+	for n, r := range m.Others {
+		roles[n] = roleName(r)
+	}
+	return words + "\nYou may take conversations and work on your own. Assigning to others, and changing theirs, is left to these roles: " + strings.Join(roles, ", ") + "."
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
@@ -721,7 +732,7 @@ func Offered(person, name string) Message {
 
 // Agreed takes the question's place once the person has said yes.
 func Agreed(command, name string) Message {
-	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. Type %s to see what you may do, %s to end it.",
+	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
 		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
@@ -746,7 +757,7 @@ func Unlinked(person string) Message {
 
 // UnlinkedBy tells a person that an admin dropped their link.
 func UnlinkedBy(command, admin string) Message {
-	return *say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s to see what you are now.", mention(admin), typed(command, "whoami")))
+	return *say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
 }
 
 // Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
@@ -759,7 +770,7 @@ func Withdrawn(person string) Message {
 
 // Closed stands in the place of a card in the direct messages of somebody who may not read conversations any more.
 func Closed(command string) Message {
-	return *say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami` says why.")
+	return *say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
 }
 
 // Resumed tells a person that what they asked for before is carried out now.
@@ -811,7 +822,7 @@ func (l LinkLine) words(command string) string {
 	case LinkTried:
 		return fmt.Sprintf("%s: tried %s without a member. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
-		return name + ": nobody in Slack. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
+		return name + ": nobody is linked. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
 	case LinkedByHand:
 		return fmt.Sprintf("%s: %s, linked by %s %s. Drop it: %s", name, mention(l.User), mention(l.By), date(l.At), drop)
 	}
@@ -853,7 +864,7 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 			words[n] += fmt.Sprintf(", in <#%s>", d.Channel)
 		}
 	}
-	return list("Conversation `"+escape(chat, 200)+"`, newest first", "Nothing was done with this conversation from Slack in the last 90 days.", words, page, History, value{Chat: chat})
+	return list("Conversation `"+escape(chat, 200)+"`, newest first", "Nothing was done with conversation `"+escape(chat, 200)+"` from Slack in the last 90 days.", words, page, History, value{Chat: chat})
 }
 
 func orNobody(name string) string {
@@ -982,12 +993,13 @@ func (m *Message) add(item Item, list Verb, page, n int) {
 
 // Told is what /invent route says of a conversation's announcement.
 type Told struct {
-	Rule    string    // the name of the rule that takes it; "" for none
-	Why     string    // which facts of the conversation the rule looked at, in words
-	LeftOut bool      // it came from Slack itself, and such ones are announced nowhere
-	Waiting bool      // it waits now
-	Waits   time.Time // since when; zero when nobody knows
-	Fates   []Fate    // one for each channel of the rule
+	Rule     string    // the name of the rule that takes it; "" for none
+	Why      string    // which facts of the conversation the rule looked at, in words
+	LeftOut  bool      // it came from Slack itself, and such ones are announced nowhere
+	Unlisted bool      // Invent's API doesn't list conversations, so nothing is announced
+	Waiting  bool      // it waits now
+	Waits    time.Time // since when; zero when nobody knows
+	Fates    []Fate    // one for each channel of the rule
 }
 
 // routeChannels is how many channels of one rule are told of at most: as many as a message surely has room for.
@@ -1015,8 +1027,10 @@ func RouteTold(t Told) Message {
 	switch {
 	case t.LeftOut:
 		b.WriteString("This conversation came from Slack, and such ones are announced nowhere: that could loop. Whoever runs this app can change it with `HANDOFF_SLACK`.")
+	case t.Unlisted:
+		b.WriteString("Your Invent's API doesn't list conversations, so I don't hear of those that wait, and none is announced.")
 	case t.Rule == "":
-		b.WriteString("No route takes this conversation, so its waiting is announced nowhere.")
+		b.WriteString("No route takes this conversation, so its waiting is announced nowhere. Whoever runs this app can name a channel with `HANDOFF_CHANNEL` or `HANDOFF_ROUTES`.")
 	default:
 		fmt.Fprintf(&b, "The route “%s” takes this conversation to %s: %s.", escape(t.Rule, nameLimit), strings.Join(channels, ", "), escape(t.Why, 500))
 	}
@@ -1047,7 +1061,7 @@ func (f Fate) words() string {
 	case f.Bundled:
 		return "was announced as one of many, without a card of its own."
 	case !f.Posted.IsZero():
-		return "was announced last on " + date(f.Posted) + "."
+		return "was last announced " + date(f.Posted) + "."
 	case f.Not != "":
 		return "wasn't announced: " + escape(notPosted(f.Not), 200) + "."
 	}
@@ -1106,38 +1120,39 @@ func Failed(f Failure, i Intent, ref string) Message {
 	if f == Crashed && !i.Verb.alters() {
 		f = BotFailed
 	}
+	and, unchanged := ", so nothing was changed.", " Nothing was changed."
+	if !i.Verb.alters() { // nobody feared that
+		and, unchanged = ".", ""
+	}
 	switch f {
 	case NoAnswer:
-		words = "Invent didn't answer for two minutes, so nothing was changed."
+		words = "Invent didn't answer for two minutes" + and
 		row = i.again()
 	case Unsettled:
 		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Look before you try again."
 		row = i.look()
 	case SlackSilent:
-		words = "Slack didn't answer in time, or asked me to wait for too long, so nothing was changed."
+		words = "Slack didn't answer in time, or asked me to wait for too long" + and
 		row = i.again()
 	case Unplaced:
-		words = "It was changed in Invent, but Slack takes no card of it here. Invite me to this channel for cards."
+		words = "It was changed in Invent, but Slack takes no card of it here. If I'm not in this channel, invite me for cards."
 		row = i.look()
 	case Stopped:
 		words = "This app was restarted before your request was done. Look before you try again."
 		row = i.look()
 	case NotFound:
-		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`, so nothing was changed. Check the id, or paste the conversation's link from the dashboard."
+		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`" + and + " Check the id, or paste the conversation's link from the dashboard."
 	case KeyRefused:
-		words = "Invent refuses this app's API key, so nothing was changed. Ask whoever runs this app to set a valid key."
+		words = "Invent refuses this app's API key" + and + " Ask whoever runs this app to set a valid key."
 	case SlackRefused:
-		words = "Slack refuses this app's token, so I can't tell who you are. Nothing was changed. Ask whoever runs this app to reinstall it."
+		words = "Slack refuses this app's token, so I can't tell who you are." + unchanged + " Ask whoever runs this app to reinstall it."
 	case SlackForbids:
-		words = "Slack refused something that this needs, so nothing was changed. Ask whoever runs this app to run its doctor: it says what is missing."
+		words = "Slack refused something that this needs" + and + " Ask whoever runs this app to run its doctor: it says what is missing."
 	case Limited:
-		words = "Invent takes no more calls from this app for a while, so nothing was changed. Try it later, or in the dashboard."
+		words = "Invent takes no more calls from this app for a while" + and + " Try it later, or in the dashboard."
 		row = i.again()
 	case RefusedByAPI:
-		words = "Invent refused this. Try it in the dashboard."
-		if i.Verb.Changes() {
-			words = "Invent refused this change, so nothing was changed. Try it in the dashboard."
-		}
+		words = "Invent refused this" + and + " Try it in the dashboard."
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
 	case Crashed:
@@ -1146,10 +1161,10 @@ func Failed(f Failure, i Intent, ref string) Message {
 	case ModalTooLate:
 		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
 	case NewerVersion:
-		words = "This was begun by a newer version of the app that isn't running any more. Nothing was changed."
+		words = "This was begun by a newer version of the app that isn't running any more." + unchanged
 		row = i.again()
 	default:
-		words = "Something in this app went wrong, and nothing was changed. Ask whoever runs it to look into its log."
+		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
 		row = i.again()
 	}
 	return *say(words+" (ref "+ref+")", row...)
