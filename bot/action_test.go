@@ -154,7 +154,7 @@ func TestTake(t *testing.T) {
 		w.serve()
 		w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		card := w.support.ExpectMessage("a customer")
+		card := w.support.ExpectMessage("customer")
 		if strings.Contains(string(card.Blocks)+card.Text, "Jane") {
 			t.Error("the customer's name is shown to strangers")
 		}

@@ -407,7 +407,7 @@ func nowhereToShow(t *testing.T) {
 	w.serve()
 	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
 	w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
-	w.ada.ExpectDM("It was changed in Invent", "Invite me")
+	w.ada.ExpectDM("It was changed in Invent", "invite me")
 	w.wrote("chat_1 mem_ada")
 }
 
@@ -1346,10 +1346,10 @@ func TestTakenOver(t *testing.T) {
 		"once, after many tries of another cause": {deaths: 1, tries: 10},
 		"four times": {deaths: 4},
 		"five times": {deaths: 5, says: "may have been made", aside: true},
-		"five times, and it wanted to change nothing":     {deaths: 5, verb: slackui.Show, says: "nothing was changed", aside: true},
+		"five times, and it wanted to change nothing":     {deaths: 5, verb: slackui.Show, says: "went wrong", aside: true},
 		"six times: even the words were too much":         {deaths: 6, aside: true},
 		"once, and too late":                              {deaths: 1, later: 3 * time.Minute, says: "restarted before your request was done"},
-		"once, too late, and it wanted to change nothing": {deaths: 1, later: 3 * time.Minute, verb: slackui.Show, says: "nothing was changed"},
+		"once, too late, and it wanted to change nothing": {deaths: 1, later: 3 * time.Minute, verb: slackui.Show, says: "answer for two minutes"},
 		"twice, and too late":                             {deaths: 2, later: 3 * time.Minute, says: "may have been made", aside: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -165,7 +165,7 @@ func TestNothingIsOfferedThatInventLacks(t *testing.T) {
 	address, _ := w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	w.until("the contract is read", func() bool { return strings.Contains(w.log.String(), "doesn't offer a route") })
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	w.ada.ExpectPrivate(w.support, "doesn't offer what this needs")
+	w.ada.ExpectPrivate(w.support, "doesn't list conversations")
 	w.acknowledged(w.ada.Types(w.support, "/invent help"))
 	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that wait for a human (also: `take` alone) _(off:")
 	if body := get(t, address+"/readyz"); !strings.Contains(body, "GET /orgs/{org_id}/inbox") {
@@ -771,7 +771,7 @@ func TestReachIsAskedAgain(t *testing.T) {
 		w.serve()
 		mend := w.slack.Fault(slacktest.Fault{Method: "conversations.info", Status: 500})
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		card := w.support.ExpectMessage("@ada", "a customer")
+		card := w.support.ExpectMessage("@ada", "customer")
 		before, asked := slices.IndexFunc(w.slack.Calls(), func(c slacktest.Call) bool { return c.Method == "chat.postMessage" }), 0
 		for _, c := range w.slack.Calls()[:before] {
 			if c.Method == "conversations.info" {
@@ -823,7 +823,7 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 	card := w.support.ExpectMessage("Nobody", "Take")
 	w.listedAgain(clock) // left-over messages fail the test
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was announced last on")
+	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was last announced")
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
 	w.support.ExpectUpdate(card, "AI on")
 	w.asks("chat_1")
@@ -891,7 +891,7 @@ func TestReleasedWhileListed(t *testing.T) {
 	close(arrives)
 	w.listedAgain(clock)
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was announced last on") // once: left-over messages fail the test
+	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was last announced") // once: left-over messages fail the test
 }
 
 // TestSweep: nobody said that anything changed, and yet the card becomes true within the hour.
@@ -1114,7 +1114,7 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.ended("announce", "chat_1", "changed")
 		boss.ExpectDM("#random")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was announced last on", "In #random it wasn't announced: the app isn't in the channel")
+		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was last announced", "In #random it wasn't announced: the app isn't in the channel")
 	})
 }
 

@@ -107,7 +107,7 @@ func TestChannelSharedLater(t *testing.T) {
 	other := w.slack.AddChannel(slacktest.Channel{ID: "COTHER", Name: "other", BotIsMember: true})
 	w.acknowledged(w.ada.Types(other, "/invent release chat_1"))
 	other.ExpectMessage("Nobody", "Jane Doe")
-	w.support.ExpectUpdate(card, "Nobody", "a customer")
+	w.support.ExpectUpdate(card, "Nobody", "customer")
 	w.hidden(card, "Jane")
 }
 
@@ -128,7 +128,7 @@ func TestNameStaysOutOfTheQuestionedCard(t *testing.T) {
 	undo()
 	w.support.ExpectUpdate(card, "@grace")
 	w.acknowledged(w.ada.Press(late, "Take over"))
-	w.support.ExpectUpdate(card, "@ada", "a customer")
+	w.support.ExpectUpdate(card, "@ada", "customer")
 	w.hidden(card, "Jane")
 	w.slack.IgnoreLeftovers()
 }

@@ -79,12 +79,12 @@ func TestLinksUnfold(t *testing.T) {
 		eve.Says(w.support, link+"chat_1")
 		w.linus.Says(w.support, link+"chat_1")
 		m := w.ada.Says(w.support, link+"chat_1")
-		m = w.support.ExpectUnfurl(m, link+"chat_1", "a customer")
+		m = w.support.ExpectUnfurl(m, link+"chat_1", "customer")
 		if strings.Contains(string(m.Unfurls[link+"chat_1"]), "Jane") {
 			t.Error("the customer's name is shown to strangers")
 		}
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		w.support.ExpectMessage("a customer")
+		w.support.ExpectMessage("customer")
 		w.support.ExpectUnfurl(m, link+"chat_1", "@ada")
 		if n := len(w.slack.CallsTo("chat.unfurl")); n != 2 {
 			t.Errorf("chat.unfurl was called %d times, want twice", n)

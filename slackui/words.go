@@ -1152,7 +1152,11 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Invent takes no more calls from this app for a while" + and + " Try it later, or in the dashboard."
 		row = i.again()
 	case RefusedByAPI:
-		words = "Invent refused this" + and + " Try it in the dashboard."
+		what := "this"
+		if i.Verb.alters() {
+			what = "this change"
+		}
+		words = "Invent refused " + what + and + " Try it in the dashboard."
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
 	case Crashed:
