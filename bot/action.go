@@ -74,6 +74,9 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Resume:
 		return b.resume(ctx, t, w)
 	}
+	if !t.has("members") { // nobody can be told to be a member
+		return "", refuse(slackui.NotOffered)
+	}
 	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel, User: i.User})
 	b.debug("what is known can't be read: asking Slack and Invent, and only the clicked card is redrawn", err)
 	me, err := b.checked(ctx, t, i.User, j.At, known.Link)
@@ -88,6 +91,9 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.History:
 		return b.history(ctx, t, w)
 	case slackui.Which:
+		if !t.has("chat") {
+			return "", refuse(slackui.NotOffered)
+		}
 		return b.ask(ctx, t, i, me)
 	case slackui.Hush, slackui.Tellme:
 		return b.setNotices(ctx, t, i)
@@ -126,8 +132,10 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.summary(ctx, s)
 	case slackui.Resolve, slackui.Reopen, slackui.ToAI, slackui.PauseAI:
 		return b.set(ctx, s, me)
+	case slackui.Take, slackui.Assign, slackui.Release, slackui.Undo:
+		return b.change(ctx, s, me)
 	}
-	return b.change(ctx, s, me)
+	return "", errNewer
 }
 
 // late says why the time of an action is up.
@@ -141,7 +149,10 @@ func (s *scene) late() error {
 // superseded answers for a conversation that Invent doesn't know (any more): it may go on under another id.
 func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string, error) {
 	i := s.work.Intent
-	id, err := s.team.Invent.Newer(ctx, i.Chat)
+	id, err := "", error(nil)
+	if s.team.has("newer") {
+		id, err = s.team.Invent.Newer(ctx, i.Chat)
+	}
 	if err != nil && invent.Temporary(err) {
 		return "", err
 	}
@@ -164,6 +175,7 @@ type scene struct {
 	mine    bool                   // the target is the person who asks
 	since   bool                   // what was done by an earlier try was changed again since
 	held    *slackui.Holder        // who has it, once found out
+	had     *slackui.Holder        // who had it before the change
 	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for
 }
 
@@ -224,8 +236,16 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		return "", err
 	}
 	s.chat.State = state
+	if !so(target, state.AssignedUser) { // the assignee is optional in an answer, or somebody was faster than it
+		if chat, err := s.team.Invent.Chat(inTime, i.Chat); err == nil {
+			s.chat = chat
+		}
+		s.since = !so(target, s.chat.State.AssignedUser)
+	}
 	s.team.inbox.changed(s.chat, b.now())
-	b.note(ctx, s)
+	if !s.since {
+		b.note(ctx, s)
+	}
 	err = b.showChange(ctx, s)
 	if err != nil {
 		b.remember(context.WithoutCancel(ctx), s, nil) // the next try and the feed must know through whom it was
@@ -309,7 +329,9 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 			}
 		}
 	default:
-		b.keepNote(ctx, &i)
+		if !b.keepNote(ctx, &i) {
+			defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the reason
+		}
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
 		if i.Chat != "" && f != slackui.NotFound {
 			words = slackui.About(invent.Chat{ID: i.Chat}, words)

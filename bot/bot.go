@@ -79,6 +79,7 @@ type Bot struct {
 	hooks        *responses
 	metrics      *metrics
 	side         side
+	unverified   atomic.Int64 // bytes of bodies that are being read, see share
 	settled      settled
 	lanes        lanes
 	answered     answered

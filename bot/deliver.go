@@ -54,7 +54,7 @@ func (r *responses) allowed(raw string) bool {
 		return true
 	}
 	host := strings.ToLower(strings.TrimSuffix(u.Host, ":443"))
-	return u.Scheme == "https" && (host == "slack.com" || strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
+	return u.Scheme == "https" && (host == "slack.com" || host == "slack-gov.com" || strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
 }
 
 // send posts to a response_url. The error never holds the address: who knows it can post.
@@ -272,11 +272,13 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	home, opened, done, err := b.cache.Changed(ctx, s.team.ID, change)
 	w.ended = done
 	if err != nil {
-		b.log.Warn("a change can't be kept: its card won't be redrawn until it is clicked, and the history lacks it", "error", err, "ref", ref(s.job.ID))
+		b.log.Warn("a change can't be kept yet: until it is, its card isn't redrawn, and the history lacks it", "error", err, "ref", ref(s.job.ID))
+		b.oweChange(s.team.ID, change)
 	}
 	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
 		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
 	}
+	s.had = b.holder(ctx, s.team, w.Before, s.people) // now: the redraws below may take all of the try's time
 	back := b.back(ctx, s)
 	words := func(back *slackui.Back) slackui.Message {
 		h := s.holder(ctx, b)
@@ -320,7 +322,7 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) 
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
 	case slackui.Queue, slackui.Mine:
-		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At, done.Text)
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At.Add(-listAlone), done.Text)
 	case slackui.Pick:
 		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
 	}
@@ -357,6 +359,20 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 		}
 	}
 	return b.post(ctx, s)
+}
+
+// oweChange keeps what a change left behind once Redis takes it. By then somebody may have changed the conversation again: only the card,
+// to be redrawn, and the history are owed.
+func (b *Bot) oweChange(team string, change cache.Change) {
+	if b.settled.owing(b.cache) >= settledMost {
+		return
+	}
+	change.Done, change.State, change.Via = nil, "", cache.Via{}
+	redraw := map[string]time.Time{change.Chat: b.now()}
+	b.settled.owe(b.cache, func(ctx context.Context) error {
+		_, _, _, err := b.cache.Changed(ctx, team, change)
+		return errors.Join(err, b.cache.RedrawAt(ctx, team, redraw))
+	})
 }
 
 // at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.
@@ -514,7 +530,7 @@ func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link)
 func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (stale bool) {
 	var gone []cache.Card
 	var postponed time.Duration
-	for _, c := range s.known.Cards {
+	for n, c := range s.known.Cards {
 		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
 			continue
 		}
@@ -544,6 +560,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			gone = append(gone, c)
 		case err == nil:
 			c.Shows = shows
+			s.known.Cards[n] = c // what this action keeps of it later must not say that it shows what it showed before
 			b.remember(ctx, s, &c)
 			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
@@ -673,7 +690,9 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	s.team.inbox.changed(s.chat, b.now())
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
-	b.keepNote(ctx, &i)
+	if !b.keepNote(ctx, &i) {
+		defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the question
+	}
 	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
 	b.showListAgain(ctx, s, words) // a list has no place for the question: it comes as a message
 	if i.List != slackui.Home {

@@ -2,7 +2,9 @@ package bot
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"inventbot/cache"
@@ -42,4 +44,19 @@ var Steps = []string{
 // OnStep lets a test do something at each step of each action of a bot that isn't serving yet.
 func (b *Bot) OnStep(do func(step string, j cache.Job)) {
 	b.steps = func(s step, j cache.Job) { do(string(s), j) }
+}
+
+// What bodies may take together, see share.
+const (
+	Freely = freely
+	Crowd  = crowd
+)
+
+// ErrCrowded is errCrowded.
+var ErrCrowded = errCrowded
+
+// Share reads r within what all may take together.
+func Share(r io.Reader, all *atomic.Int64) (shared io.Reader, giveBack func()) {
+	s := &share{Reader: r, all: all}
+	return s, s.giveBack
 }

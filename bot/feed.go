@@ -261,8 +261,10 @@ func (f *feed) orderPending(ctx context.Context) {
 			return false
 		}
 		f.turns.take(now, i.Channel)
+		if !f.order(ctx, i) {
+			return false
+		}
 		f.ordered[i.Key] = now
-		f.order(ctx, i)
 		return true
 	}
 	f.pending, f.notices = slices.DeleteFunc(f.pending, inTurn), slices.DeleteFunc(f.notices, inTurn)
@@ -287,7 +289,9 @@ func (f *feed) orderRedraws(ctx context.Context) {
 			wait[chat] = now
 		default:
 			f.turns.take(now, channels[chat]...)
-			f.redrawNow(ctx, chat)
+			if !f.redrawNow(ctx, chat) {
+				wait[chat] = now.Add(turnEvery) // the queue is full
+			}
 		}
 	}
 	if err := f.cache.RedrawAt(ctx, f.team.ID, wait); err != nil {
@@ -298,8 +302,8 @@ func (f *feed) orderRedraws(ctx context.Context) {
 	}
 }
 
-func (f *feed) redrawNow(ctx context.Context, chat string) {
-	f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
+func (f *feed) redrawNow(ctx context.Context, chat string) bool {
+	return f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
 }
 
 // turns says when each channel has its next turn.
@@ -330,10 +334,14 @@ func (t turns) prune(now time.Time) {
 	maps.DeleteFunc(t, func(_ string, at time.Time) bool { return now.Sub(at) > turnEvery })
 }
 
-// order submits work that nobody but the bot asked for, once for each key.
-func (f *feed) order(ctx context.Context, i slackui.Intent) {
+// order submits work that nobody but the bot asked for, once for each key. False: the queue is full.
+func (f *feed) order(ctx context.Context, i slackui.Intent) bool {
 	i.V, i.Team, i.Enterprise, i.Sent = slackui.Version, f.team.ID, f.team.Enterprise, f.now()
-	f.accept(ctx, i)
+	taken := f.accept(ctx, i)
+	if !taken {
+		f.log.Debug("the queue is full: what the feed orders waits", "verb", string(i.Verb))
+	}
+	return taken
 }
 
 // listen keeps a socket open until ctx ends, and lets every event trigger a listing.
@@ -375,7 +383,7 @@ func (f *feed) wake() {
 // reconcile lists the inbox, announces what waits and was not announced, and asks for a redraw of what has changed.
 func (f *feed) reconcile(ctx context.Context) {
 	begun := f.now()
-	if !f.team.has("inbox") {
+	if !f.team.has("inbox") || !f.team.has("chat") { // a card is drawn from the conversation as it is then
 		f.next = begun.Add(listAlone)
 		f.say("Invent's API lists no inbox, as far as is known: handoffs are not announced, and cards are redrawn by clicks only")
 		return
@@ -746,6 +754,14 @@ func (f *feed) sweep(ctx context.Context) {
 // announceOne posts the card of a handoff, if it waits still. What became of it is noted in any case.
 func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	i := w.Intent
+	if p := w.Posted; p != nil {
+		p.Card.Channel, p.Card.TS = p.Channel, p.TS
+		if err := b.cache.AddCard(ctx, t.ID, i.Chat, "", p.Card); err != nil { // what it shows is compared at the next listing
+			return "", errors.Join(errStore, err)
+		}
+		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, t.ID, map[string]time.Time{i.Chat: b.now()}))
+		return b.noteAnnounced(ctx, t, i.Chat, i.Channel, p.Notice)
+	}
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
 		return "", errors.Join(errStore, err)
@@ -773,6 +789,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 		if n.TS == "" {
 			notice.TS = drawn.TS
 		}
+		w.Posted = &posted{*drawn, drawn.Channel, drawn.TS, notice}
 		b.add(ctx, s, drawn)
 	case err == nil || temporary(err) || slackDead(err):
 		return "", err

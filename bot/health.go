@@ -110,7 +110,7 @@ func (b *Bot) tellAdmins(ctx context.Context, t *Team, trouble string, words sla
 		told++
 	}
 	if told == 0 && err != nil {
-		return errors.Join(err, b.cache.TellAgain(ctx, t.ID, trouble))
+		return errors.Join(err, b.cache.TellAgain(context.WithoutCancel(ctx), t.ID, trouble)) // the time may be up: that may be why
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 	if !t.has("inbox") {
 		return nil, nil, nil, refuse(slackui.NoInbox)
 	}
-	chats, err := b.conversations(ctx, t, asked.Add(-listAlone))
+	chats, err := b.conversations(ctx, t, asked)
 	if invent.NotFound(err) {
 		err = refuse(slackui.NoInbox)
 	}
@@ -107,7 +107,7 @@ func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, kept cache
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {
 	tab := slackui.HomeTab{Command: b.commandName, Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
 	var err error
-	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked)
+	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked.Add(-listAlone)) // it is drawn after each action of its person
 	if no := (*refusal)(nil); errors.As(err, &no) {
 		tab.Listed = false
 	} else if err != nil {

@@ -55,8 +55,17 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 		}
 		return cache.Link{}, err
 	}
-	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, user, fresh))
-	return fresh, nil
+	return fresh, b.keepLink(ctx, t, user, fresh)
+}
+
+// keepLink keeps who somebody was found to be, and refuses whom an admin has unlinked meanwhile.
+func (b *Bot) keepLink(ctx context.Context, t *Team, user string, l cache.Link) error {
+	err := b.cache.SetLink(ctx, t.ID, user, l)
+	if errors.Is(err, cache.ErrUnlinked) {
+		return refuse(slackui.NotLinked)
+	}
+	b.debug("a link can't be kept", err)
+	return nil
 }
 
 // debug logs what went wrong with Redis where the work goes on without it.
@@ -147,10 +156,13 @@ func (b *Bot) byEmail(ctx context.Context, t *Team, a account, asked time.Time) 
 // question: somebody who was just added must not be refused for what was so before.
 func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits func(invent.Member) bool) (invent.Member, error) {
 	var reason slackui.Reason
-	for _, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
+	for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
+		if _, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1) {
+			break // people without a member must not use up Invent's calls: then a "no" is believed for a minute
+		}
 		list, err := t.roster(ctx, oldest, b.now)
 		if err != nil {
-			if invent.NotFound(err) {
+			if e, said := errors.AsType[*invent.Error](err); said && e.Status != 0 && !invent.Temporary(err) && !invent.Refused(err) {
 				return invent.Member{}, refuse(slackui.NoMembersList)
 			}
 			return invent.Member{}, err

@@ -40,7 +40,9 @@ func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (st
 		return "", err
 	}
 	w.member = link.Member
-	b.debug("a link can't be kept", b.cache.SetLink(ctx, t.ID, w.Intent.User, link))
+	if err := b.keepLink(ctx, t, w.Intent.User, link); err != nil {
+		return "", err
+	}
 	b.resumeHeld(ctx, t, w.Intent.User)
 	return said, b.say(ctx, w.Intent, slackui.Myself(b.meOf(link)))
 }
@@ -182,8 +184,10 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 		if m, err = b.linkable(ctx, t, i.User, slackui.To{Member: o.Member}, at); err != nil {
 			return "", err
 		}
-		other, err := b.cache.SetHandLink(ctx, t.ID, i.User, cache.HandLink{Member: m.ID, By: o.By, At: b.now()})
+		other, err := b.cache.SetHandLink(ctx, t.ID, i.User, cache.HandLink{Member: m.ID, By: o.By, At: b.now()}, o.ID)
 		switch {
+		case errors.Is(err, cache.ErrNoOffer): // withdrawn in the same moment
+			return "", refuse(slackui.OfferGone)
 		case err != nil:
 			return "", errors.Join(errStore, err)
 		case other != "": // they said yes in the same moment
@@ -192,15 +196,16 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
 		w.member, words = m.ID, slackui.Agreed(b.typed(i), m.Name)
 	}
-	if _, err := b.cache.DropOffer(ctx, t.ID, i.User); err != nil {
-		return "", errors.Join(errStore, err)
-	}
 	b.replace(ctx, i, words)
 	if err := b.dm(ctx, t, o.By, slackui.Answered(i.User, o.Name, yes)); err != nil {
 		b.log.Warn("an admin could not be told", "error", err, "ref", ref(i.Key))
 	}
 	if yes {
 		b.resumeHeld(ctx, t, i.User)
+	}
+	// Last: whoever goes on with what a dead process began must find the question still.
+	if err := b.cache.DropOffer(ctx, t.ID, i.User, o.ID); err != nil {
+		return "", errors.Join(errStore, err)
 	}
 	return string(i.Verb), nil
 }
@@ -215,11 +220,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 	}
 	link, _, err := b.cache.Link(ctx, t.ID, user)
 	b.debug("a link can't be read", err)
-	dropped, err := b.cache.DropHandLink(ctx, t.ID, user)
-	if err != nil {
-		return "", errors.Join(errStore, err)
-	}
-	withdrawn, err := b.cache.DropOffer(ctx, t.ID, user)
+	dropped, withdrawn, err := b.cache.DropHandLink(ctx, t.ID, user)
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
@@ -241,6 +242,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 	if err := b.cache.DropLink(ctx, t.ID, user, link); err != nil {
 		return "", errors.Join(errStore, err)
 	}
+	b.redrawHome(ctx, t, slackui.Intent{Key: i.Key, Team: i.Team, Enterprise: i.Enterprise, User: user, Sent: i.Sent})
 	if i.Person != "" {
 		if err := b.dm(ctx, t, user, slackui.UnlinkedBy(b.commandName, i.User)); err != nil {
 			b.log.Warn("somebody could not be told that they are linked no more", "error", err, "ref", ref(i.Key))

@@ -248,7 +248,11 @@ func TestHeldForAnHour(t *testing.T) {
 // linkedByHand links a person as an admin would, without asking.
 func (w *world) linkedByHand(store *cache.Cache, p *slacktest.Person, member string) {
 	w.t.Helper()
-	if other, err := store.SetHandLink(w.t.Context(), w.slack.TeamID(), p.ID, cache.HandLink{Member: member, By: "UBOSS", At: time.Now()}); other != "" || err != nil {
+	question := cache.Offer{ID: "q", Member: member, By: "UBOSS"}
+	if err := store.SetOffer(w.t.Context(), w.slack.TeamID(), p.ID, question); err != nil {
+		w.t.Fatal(err)
+	}
+	if other, err := store.SetHandLink(w.t.Context(), w.slack.TeamID(), p.ID, cache.HandLink{Member: member, By: "UBOSS", At: time.Now()}, question.ID); other != "" || err != nil {
 		w.t.Fatal(other, err)
 	}
 }

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 	defer cancel()
 	w := work{Intent: i}
 	err := b.openModal(ctx, &w)
-	outcome := opened
+	outcome, said := opened, ok
 	switch {
 	case err == nil:
 	case errors.Is(err, errUnknown):
@@ -48,10 +49,12 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 			f = slackui.ModalTooLate
 		}
 		outcome = string(f)
-		b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Failed(f, i, ref(i.Key))) })
+		if !b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Failed(f, i, ref(i.Key))) }) {
+			said = answer{status: http.StatusServiceUnavailable} // Slack shows then that the click failed
+		}
 	}
 	b.record(w, cache.Job{At: begun}, outcome, err)
-	return ok
+	return said
 }
 
 func (b *Bot) openModal(ctx context.Context, w *work) error {
@@ -72,7 +75,7 @@ func (b *Bot) openModal(ctx context.Context, w *work) error {
 	var modal slack.ModalViewRequest
 	switch i.Verb {
 	case slackui.Choose:
-		modal = b.askWhom(ctx, t, i, me)
+		modal = b.askWhom(ctx, t, i, me, err == nil)
 	case slackui.Paste:
 		modal = slackui.AskWhich(i)
 	case slackui.Pick:
@@ -81,13 +84,18 @@ func (b *Bot) openModal(ctx context.Context, w *work) error {
 	view, err := t.Slack.OpenViewContext(ctx, i.Key, modal)
 	if err == nil && i.Verb == slackui.Pick {
 		i.Verb, i.View, i.Key = slackui.Fill, view.ID, i.Key+".fill"
-		b.accept(context.WithoutCancel(ctx), i)
+		if !b.accept(context.WithoutCancel(ctx), i) {
+			_, err = t.Slack.UpdateViewContext(ctx, slackui.PickBusy(), "", "", view.ID)
+		}
 	}
 	return wrapSlack("opening a modal", err)
 }
 
-// askWhom draws the modal that assigns, from memory.
-func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) slack.ModalViewRequest {
+// askWhom draws the modal that assigns, from memory. To whom it isn't known yet whether they may read conversations, it tells nothing.
+func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, known bool) slack.ModalViewRequest {
+	if !known {
+		return slackui.AskWhom(b.commandName, i, invent.Chat{ID: i.Chat}, "", "", nil)
+	}
 	members, _ := t.members.kept()
 	holder := ""
 	for _, m := range members {

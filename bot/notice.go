@@ -32,10 +32,11 @@ func (s *scene) concerns() (took, gave bool) {
 	return took, s.chat.State.AssignedUser != nil && !s.mine
 }
 
-// keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it.
-func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
+// keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it. False means that
+// there is one and it can't be kept: its sender is to have it back.
+func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) bool {
 	if i.Note == "" {
-		return
+		return true
 	}
 	t, err := b.teams(ctx, i.Team, i.Enterprise)
 	if err == nil {
@@ -44,6 +45,7 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) {
 	if err != nil {
 		b.log.Warn("a note can't be kept", "error", err, "ref", ref(i.Key))
 	}
+	return err == nil
 }
 
 // notify tells in direct messages whom the change concerns: who has the conversation now, with the note, and who had it. The one who
@@ -61,7 +63,7 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	default:
 		b.give(ctx, s, h, slackui.YoursAgain(h.User, i.User))
 	}
-	if had := b.holder(ctx, s.team, s.work.Before, s.people); had != nil && had.User != i.User && !i.Verb.Sets() && (h == nil || h.ID != had.ID) {
+	if had := s.had; had != nil && had.User != i.User && !i.Verb.Sets() && (h == nil || h.ID != had.ID) {
 		_ = b.tellOrLater(ctx, s, had.User, slackui.Relieved(had.User, i.User), "", nil)
 	}
 	b.passed(told, s.job)

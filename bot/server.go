@@ -11,6 +11,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -45,16 +46,14 @@ func (a answer) payload() any {
 // handler makes the answer to the body of a request that is known to come from Slack, over HTTP or Socket Mode.
 type handler func(ctx context.Context, body []byte, sent time.Time) answer
 
-// Handler serves every route of the bot. Under Socket Mode those for Slack's requests aren't there: 404.
+// Handler serves every route of the bot. Without a signing secret, as under Socket Mode, those for Slack's requests refuse everything.
 func (b *Bot) Handler() http.Handler {
 	r := mux.NewRouter()
-	if b.app == nil {
-		form, jsonBody := "application/x-www-form-urlencoded", "application/json"
-		r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
-		r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)
-		r.Handle("/slack/options", b.slack("options", form, b.options)).Methods(http.MethodPost)
-		r.Handle("/slack/events", b.slack("events", jsonBody, b.event)).Methods(http.MethodPost)
-	}
+	form, jsonBody := "application/x-www-form-urlencoded", "application/json"
+	r.Handle("/slack/commands", b.slack("commands", form, b.command)).Methods(http.MethodPost)
+	r.Handle("/slack/interactions", b.slack("interactions", form, b.interaction)).Methods(http.MethodPost)
+	r.Handle("/slack/options", b.slack("options", form, b.options)).Methods(http.MethodPost)
+	r.Handle("/slack/events", b.slack("events", jsonBody, b.event)).Methods(http.MethodPost)
 	r.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }).Methods(http.MethodGet)
 	r.HandleFunc("/readyz", b.ready).Methods(http.MethodGet)
 	r.Handle("/metrics", b.metrics.handler()).Methods(http.MethodGet)
@@ -79,7 +78,12 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	}
 	var text bytes.Buffer
 	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // what is claimed is believed for a usual request only
-	_, err = text.ReadFrom(http.MaxBytesReader(w, r.Body, bodyLimit))
+	share := &share{Reader: http.MaxBytesReader(w, r.Body, bodyLimit), all: &b.unverified}
+	defer share.giveBack()
+	_, err = text.ReadFrom(share)
+	if errors.Is(err, errCrowded) {
+		return answer{status: http.StatusServiceUnavailable, text: err.Error()}
+	}
 	body := text.Bytes()
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return answer{status: http.StatusRequestEntityTooLarge, text: "the body is larger than 1 MiB"}
@@ -99,6 +103,35 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	// Slack may hang up; what it was told is accepted must be stored all the same.
 	return handle(context.WithoutCancel(r.Context()), body, sent)
 }
+
+const (
+	freely = 16 << 10 // of each body: most of Slack's are smaller
+	crowd  = 16 << 20 // of all bodies beyond that, as long as nobody knows who sent them
+)
+
+var errCrowded = errors.New("too many large bodies at a time")
+
+// share reads a body within what all of them may take together.
+type share struct {
+	io.Reader
+	all        *atomic.Int64
+	read, held int64
+}
+
+// Read implements io.Reader.
+func (s *share) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	s.read += int64(n)
+	if more := s.read - freely - s.held; more > 0 {
+		s.held += more
+		if s.all.Add(more) > crowd {
+			return 0, errCrowded
+		}
+	}
+	return n, err //nolint:wrapcheck // a reader hands on what it was given
+}
+
+func (s *share) giveBack() { s.all.Add(-s.held) }
 
 func write(w http.ResponseWriter, a answer) {
 	if a.text != "" {
@@ -220,6 +253,8 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Verb == slackui.Notice && i.Person != "":
 		j.Lane = home + "//" + i.Person + "/notices" // Slack takes one a second, and nobody's click should wait for that
+	case i.Chat == "" && i.Verb.Inner():
+		j.Lane = home + "//" + i.User + "/" + string(i.Verb) + i.Channel // it is tried for long, and nothing that somebody asks for should wait for that
 	case i.Chat == "":
 		j.Lane = home + "//" + i.User
 	}
@@ -229,6 +264,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	w := work{Intent: i}
 	j.Body = w.encode()
 	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
+	b.settled.again(j.ID)
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
 		if !i.Verb.Inner() {
@@ -239,7 +275,12 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		if !errors.Is(err, cache.ErrAway) {
 			b.settled.doubt(j)
 		}
-		admission, err = b.submit(ctx, b.spareCrew, j, w)
+		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission == cache.Accepted {
+			b.settled.add(j) // a repeat that Redis takes, once it is back, is one
+		}
+	}
+	if err != nil || admission == cache.Full {
+		b.settled.refuse(j.ID)
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))

@@ -97,14 +97,14 @@ func TestSocketMode(t *testing.T) {
 			t.Errorf("a question for options was answered with %s", ack.Body)
 		}
 	})
-	t.Run("the routes of Slack's requests are closed", func(t *testing.T) {
+	t.Run("without a signing secret the routes of Slack's requests refuse everything", func(t *testing.T) {
 		t.Parallel()
 		w := newSocketWorld(t)
 		address, _ := w.connect()
 		body := commandBody("take chat_1")
 		for _, route := range slackRoutes {
-			if got := post(t, address+route, form, body, signed(w.slack.Secret(), body, time.Now())); got != http.StatusNotFound {
-				t.Errorf("%s answered %d, want 404", route, got)
+			if got := post(t, address+route, form, body, signed(w.slack.Secret(), body, time.Now())); got != http.StatusUnauthorized {
+				t.Errorf("%s answered %d, want 401", route, got)
 			}
 		}
 		w.wrote()

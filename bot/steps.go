@@ -35,7 +35,7 @@ func (b *Bot) passed(s step, j cache.Job) {
 // setAside keeps a job that failed at each try for a reason of ours where it can be looked at, without what it could be answered by,
 // and without names, e-mails and notes.
 func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work, why error) {
-	w.Intent.ResponseURL, w.Intent.Note, w.Before = "", "", nil
+	w.Intent.ResponseURL, w.Intent.Note, w.Before, w.Deed = "", "", nil, nil
 	if w.Intent.To != nil && w.Intent.To.Email != "" {
 		w.Intent.To = &slackui.To{}
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"inventbot/invent"
+	"inventbot/slackui"
 )
 
 // Teams answers what is needed to act for the workspace where the app is installed, by the ids that Slack's
@@ -34,6 +35,7 @@ type Team struct {
 	checked atomic.Bool // ID and Enterprise are set, and stay
 	asking  singleflight.Group
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
+	anew    *rate.Limiter // listings of the members for those whom a list of the last minute lacks
 	users   listing[directory]
 	members listing[[]invent.Member]
 	inbox   inbox
@@ -90,6 +92,9 @@ func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
+// answerMost is room for a page of 1,000 users, each of which may stand for one in many workspaces of an organisation.
+const answerMost = 16 << 20
+
 // limited bounds the bodies of answers: slack-go reads them whole.
 type limited struct{ http.RoundTripper }
 
@@ -102,13 +107,13 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, 4<<20), resp.Body}
+	}{io.LimitReader(resp.Body, answerMost), resp.Body}
 	return resp, nil
 }
 
 // NewTeam makes the team that the two keys belong to.
 func NewTeam(api *slack.Client, client *invent.Client) *Team {
-	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20)}
+	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20), anew: rate.NewLimiter(rate.Every(2*time.Second), 10)}
 }
 
 // Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers; with a ctx that is done, nobody is.
@@ -124,6 +129,8 @@ func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error)
 	return nil, ErrUnknownTeam
 }
 
+const listIn = 30 * time.Second // a list of 20 pages; who waits for it has less
+
 // listing is a list that is fetched whole and kept in memory.
 type listing[T any] struct {
 	mu     sync.Mutex
@@ -136,6 +143,9 @@ type listing[T any] struct {
 // fetch, or two when some of them asked after it began. Who has no more time leaves; the fetch, with its own deadline, goes on for
 // the others, and for the next try.
 func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() time.Time, fetch func(context.Context) (T, error)) (T, error) {
+	if n := now(); oldest.After(n) {
+		oldest = n // by another process's clock, or our own before it was put back: no list could ever be that new
+	}
 	for {
 		l.mu.Lock()
 		list, at := l.list, l.at
@@ -144,7 +154,7 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 			return list, nil
 		}
 		fetched := l.flight.DoChan("", func() (any, error) {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listIn)
 			defer cancel()
 			begun := now()
 			list, err := fetch(ctx)
@@ -262,6 +272,9 @@ func (t *Team) everybody(ctx context.Context, oldest time.Time, now func() time.
 
 // roster lists the members of the organisation.
 func (t *Team) roster(ctx context.Context, oldest time.Time, now func() time.Time) ([]invent.Member, error) {
+	if !t.has("members") {
+		return nil, refuse(slackui.NoMembersList)
+	}
 	return t.members.since(ctx, oldest, now, func(ctx context.Context) ([]invent.Member, error) {
 		list, err := t.Invent.Members(ctx)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,6 +49,7 @@ type work struct {
 	Wrote  progress             `json:"wrote,omitempty"`
 	Before *invent.AssignedUser `json:"before,omitempty"` // who had it before the write; nil: nobody
 	Deed   *cache.Deed          `json:"deed,omitempty"`   // what was done, once Invent has confirmed it
+	Posted *posted              `json:"posted,omitempty"` // what was announced, and is to be noted still
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
@@ -55,6 +57,13 @@ type work struct {
 	kept   bool   // the job is one of Bot.cache
 	last   bool   // nothing is to be written any more: it is only to be found out what became of it
 	ended  bool   // the job was ended together with the last thing that it had to do
+}
+
+// posted is an announcement that Slack has taken.
+type posted struct {
+	Card        cache.Card `json:"card"`
+	Channel, TS string
+	Notice      cache.Notice `json:"notice"`
 }
 
 func (w *work) encode() json.RawMessage {
@@ -391,6 +400,10 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both: what fail says comes after them
 	defer cancelTries()
 	outcome, err := b.try(ctx, w, j)
+	if errors.Is(err, errNewer) {
+		b.leaveToNewer(ctx, q, j, w)
+		return
+	}
 	if err != nil {
 		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
 			return
@@ -574,19 +587,23 @@ func (b *Bot) tellStopped() {
 	}
 }
 
-var errStopped = errors.New("the bot was stopped")
+var (
+	errStopped = errors.New("the bot was stopped")
+	errNewer   = errors.New("a verb that only newer processes know")
+)
 
 // record writes the one line that each action leaves in the log: ids, no content.
 func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	i, took := w.Intent, b.now().Sub(j.At)
 	b.metrics.acted(string(i.Verb), outcome, took)
 	chat := i.Chat
-	if !w.exists && (i.Command != "" || i.Form != "") {
-		chat = "" // what somebody typed where an id belongs may be anything
+	pasted := i.Verb == slackui.Unfold || i.Verb == slackui.Show && i.Clicked == nil
+	if !w.exists && (i.Command != "" || i.Form != "" || pasted) && !slackui.LooksLikeID(chat) {
+		chat = "" // what somebody typed or pasted where an id belongs may be anything
 	}
 	level, attrs := slog.LevelInfo, []any{
 		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", chat, "member", w.member,
-		"outcome", outcome, "duration_ms", took.Milliseconds(), "ref", ref(i.Key),
+		"outcome", outcome, "duration", took.Round(time.Millisecond).String(), "ref", ref(i.Key),
 	}
 	no := (*refusal)(nil)
 	switch {
@@ -603,9 +620,9 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 // least, or the newest 50,000.
 type settled struct {
 	mu         sync.Mutex
-	young, old map[string]struct{}
+	young, old map[string]bool // whether it was refused: what is sent again is no repeat then
 	turned     time.Time
-	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back
+	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back, and what it changed
 	doubtful   []cache.Job                                    // with id and lane alone: perhaps stored in Redis, which is to forget them
 }
 
@@ -619,9 +636,9 @@ func (s *settled) add(j cache.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.young == nil || len(s.young) >= settledMost || time.Since(s.turned) > settledFor {
-		s.old, s.young, s.turned = s.young, map[string]struct{}{}, time.Now()
+		s.old, s.young, s.turned = s.young, map[string]bool{}, time.Now()
 	}
-	s.young[j.ID] = struct{}{}
+	s.young[j.ID] = false
 }
 
 // doubt is for a job whose Submit failed and that is dealt with in this process alone, or refused: Redis may have stored it, and only
@@ -632,6 +649,26 @@ func (s *settled) doubt(j cache.Job) {
 	defer s.mu.Unlock()
 	if len(s.doubtful) < settledMost {
 		s.doubtful = append(s.doubtful, cache.Job{ID: j.ID, Lane: j.Lane})
+	}
+}
+
+// refuse is for a job whose Submit failed and that nobody does.
+func (s *settled) refuse(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, doubted := s.young[id]; doubted {
+		s.young[id] = true
+	}
+}
+
+// again forgets a job that was refused: its request was sent once more, or its order given once more, and is to be carried out.
+func (s *settled) again(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.young[id] || s.old[id] {
+		delete(s.young, id)
+		delete(s.old, id)
+		s.doubtful = slices.DeleteFunc(s.doubtful, func(j cache.Job) bool { return j.ID == id })
 	}
 }
 
@@ -661,6 +698,13 @@ func (s *settled) owe(q *cache.Cache, pay ...func(context.Context) error) {
 	s.owed[q] = append(s.owed[q], pay...)
 }
 
+// owing is how much is owed to a queue.
+func (s *settled) owing(q *cache.Cache) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.owed[q])
+}
+
 func (s *settled) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -679,9 +723,13 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	delete(s.owed, q)
 	s.mu.Unlock()
 	for n, pay := range owed {
-		if pay(ctx) != nil {
+		err := pay(ctx)
+		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
 			s.owe(q, owed[n:]...)
 			return
+		}
+		if err != nil {
+			s.owe(q, pay) // what is refused, as by a full Redis, holds up nothing else
 		}
 	}
 	if !q.InProcess() {

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,8 +84,13 @@ func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok
 	return l, json.Unmarshal(text, &l) == nil && l.Member != "", nil
 }
 
-// linkScript keeps a link, unless somebody else has one to the same member.
+// ErrNoOffer says that a question doesn't wait any more: it was withdrawn, or there is a newer one.
+var ErrNoOffer = errors.New("the question doesn't wait any more")
+
+// linkScript keeps a link, unless the question (ARGV[4]) was withdrawn, or somebody else has a link to the same member.
 var linkScript = redis.NewScript(`
+local offer = redis.call('GET', KEYS[2])
+if not offer or cjson.decode(offer).id ~= ARGV[4] then return false end
 local all = redis.call('HGETALL', KEYS[1])
 for n = 1, #all, 2 do
   if all[n] ~= ARGV[1] and cjson.decode(all[n + 1]).member == ARGV[3] then return all[n] end
@@ -92,31 +98,40 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return ''`)
 
-// SetHandLink keeps a link made by an admin until it is dropped. Two can't be to one member: then nothing is kept, and holder is the
-// Slack user who has the other one.
-func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) (holder string, err error) {
+// SetHandLink keeps a link made by an admin until it is dropped. offer is the id of the question to which the user said yes; if that
+// doesn't wait any more, the error is ErrNoOffer. Two links can't be to one member: then nothing is kept, and holder is the Slack user
+// who has the other one.
+func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, offer string) (holder string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	text, err := json.Marshal(l)
 	if err != nil {
 		return "", fmt.Errorf("encoding a link: %w", err)
 	}
-	holder, err = linkScript.Run(ctx, c.rdb, []string{linksKey(team)}, user, text, l.Member).Text()
+	holder, err = linkScript.Run(ctx, c.rdb, []string{linksKey(team), offerKey(team, user)}, user, text, l.Member, offer).Text()
+	if errors.Is(err, redis.Nil) {
+		return "", ErrNoOffer
+	}
 	if err != nil {
 		return "", fmt.Errorf("keeping a link: %w", err)
 	}
 	return holder, nil
 }
 
-// DropHandLink drops a link made by an admin, and says whether there was one.
-func (c *Cache) DropHandLink(ctx context.Context, team, user string) (bool, error) {
+// DropHandLink drops a link made by an admin and, in the same step, the question that waits for the user's answer. It says which of
+// the two there were.
+func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, asked bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	n, err := c.rdb.HDel(ctx, linksKey(team), user).Result()
+	var links, offers *redis.IntCmd
+	_, err = c.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		links, offers = p.HDel(ctx, linksKey(team), user), p.Del(ctx, offerKey(team, user))
+		return nil
+	})
 	if err != nil {
-		return false, fmt.Errorf("dropping a link: %w", err)
+		return false, false, fmt.Errorf("dropping a link: %w", err)
 	}
-	return n > 0, nil
+	return links.Val() > 0, offers.Val() > 0, nil
 }
 
 // SetOffer keeps a question for 7 days; an older one to the same person is void then.
@@ -130,15 +145,18 @@ func (c *Cache) Offer(ctx context.Context, team, user string) (o Offer, ok bool,
 	return o, ok, err
 }
 
-// DropOffer forgets a question, and says whether there was one.
-func (c *Cache) DropOffer(ctx context.Context, team, user string) (bool, error) {
+var dropOfferScript = redis.NewScript(`
+local offer = redis.call('GET', KEYS[1])
+return offer and cjson.decode(offer).id == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
+
+// DropOffer forgets a question, unless there is a newer one by now.
+func (c *Cache) DropOffer(ctx context.Context, team, user, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	n, err := c.rdb.Del(ctx, offerKey(team, user)).Result()
-	if err != nil {
-		return false, fmt.Errorf("dropping a question: %w", err)
+	if err := dropOfferScript.Run(ctx, c.rdb, []string{offerKey(team, user)}, id).Err(); err != nil {
+		return fmt.Errorf("dropping a question: %w", err)
 	}
-	return n > 0, nil
+	return nil
 }
 
 // holdScript keeps a refused request, if there is room beside those of the last hour.
@@ -266,12 +284,19 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	first, err := c.rdb.SetNX(ctx, toldKey(team, trouble), "1", toldLife).Result()
+	// Sent twice because an answer was lost, it is answered the same: else nobody would ever be told.
+	n, err := tellOnceScript.Run(ctx, c.rdb, []string{toldKey(team, trouble)}, rand.Text(), int(toldLife.Seconds())).Int()
 	if err != nil {
 		return false, fmt.Errorf("writing to Redis: %w", err)
 	}
-	return first, nil
+	return n == 1, nil
 }
+
+var tellOnceScript = redis.NewScript(`
+local told = redis.call('GET', KEYS[1])
+if told then return told == ARGV[1] and 1 or 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1`)
 
 // TellAgain says that a trouble is over: the next one is told again.
 func (c *Cache) TellAgain(ctx context.Context, team, trouble string) error {

@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -35,7 +36,8 @@ func TestHandLink(t *testing.T) {
 			is("T1", "U1", cache.HandLink{}, false)
 			linked := func(user string, l cache.HandLink, taken string) {
 				t.Helper()
-				if holder, err := c.SetHandLink(t.Context(), "T1", user, l); holder != taken || err != nil {
+				fine(t, c.SetOffer(t.Context(), "T1", user, offer))
+				if holder, err := c.SetHandLink(t.Context(), "T1", user, l, offer.ID); holder != taken || err != nil {
 					t.Errorf("%q and %v, want %q", holder, err, taken)
 				}
 			}
@@ -55,12 +57,44 @@ func TestHandLink(t *testing.T) {
 			linked("U1", third, "")
 			is("T1", "U1", third, true)
 			for _, want := range []bool{true, false} {
-				if was, err := c.DropHandLink(t.Context(), "T1", "U1"); was != want || err != nil {
-					t.Errorf("dropping: %v and %v, want %v", was, err, want)
+				if linked, asked, err := c.DropHandLink(t.Context(), "T1", "U1"); linked != want || asked != want || err != nil {
+					t.Errorf("dropping: %v, %v and %v, want %v for both", linked, asked, err, want)
 				}
+			}
+			for _, id := range []string{offer.ID, ""} { // withdrawn above
+				if _, err := c.SetHandLink(t.Context(), "T1", "U1", third, id); !errors.Is(err, cache.ErrNoOffer) {
+					t.Errorf("a yes to a question that was withdrawn: %v", err)
+				}
+			}
+			fine(t, c.SetOffer(t.Context(), "T1", "U1", cache.Offer{ID: "q2"}))
+			if _, err := c.SetHandLink(t.Context(), "T1", "U1", third, offer.ID); !errors.Is(err, cache.ErrNoOffer) {
+				t.Errorf("a yes to an older question: %v", err)
 			}
 			is("T1", "U1", cache.HandLink{}, false)
 			is("T1", "U2", second, true)
+		})
+	})
+	t.Run("that was dropped while it was looked up isn't believed", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			byHand := cache.Link{Member: hand.Member, By: hand.By, Checked: noon}
+			known := func(want bool) {
+				t.Helper()
+				if err := c.SetLink(t.Context(), "T1", "U1", byHand); want == errors.Is(err, cache.ErrUnlinked) {
+					t.Error(err)
+				}
+				if _, ok, err := c.Link(t.Context(), "T1", "U1"); ok != want || err != nil {
+					t.Errorf("%v and %v, want %v", ok, err, want)
+				}
+			}
+			known(false)
+			fine(t, c.SetOffer(t.Context(), "T1", "U1", offer))
+			_, err := c.SetHandLink(t.Context(), "T1", "U1", hand, offer.ID)
+			fine(t, err)
+			known(true)
+			fine(t, c.DropLink(t.Context(), "T1", "U1", byHand))
+			_, err = c.SetHandLink(t.Context(), "T1", "U1", cache.HandLink{Member: "mem_2", By: "U9", At: noon}, offer.ID)
+			fine(t, err)
+			known(false) // it is to another member by now
 		})
 	})
 	t.Run("that is broken is a miss", func(t *testing.T) {
@@ -94,11 +128,9 @@ func TestOffer(t *testing.T) {
 		is(offer, true)
 		fine(t, c.SetOffer(t.Context(), "T1", "U1", newer))
 		is(newer, true)
-		for _, want := range []bool{true, false} {
-			if was, err := c.DropOffer(t.Context(), "T1", "U1"); was != want || err != nil {
-				t.Errorf("dropping: %v and %v, want %v", was, err, want)
-			}
-		}
+		fine(t, c.DropOffer(t.Context(), "T1", "U1", offer.ID)) // an older one
+		is(newer, true)
+		fine(t, c.DropOffer(t.Context(), "T1", "U1", newer.ID))
 		is(cache.Offer{}, false)
 	})
 }

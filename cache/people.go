@@ -89,13 +89,44 @@ func (c *Cache) Link(ctx context.Context, team, user string) (l Link, ok bool, e
 	return l, ok, err
 }
 
-// SetLink keeps a user's member for a day, and the way back for an hour.
+// ErrUnlinked says that an admin's link was dropped, or changed, while it was looked up.
+var ErrUnlinked = errors.New("the link was dropped")
+
+// SetLink keeps a user's member for a day, and the way back for an hour. A member that an admin linked is kept only while that link is
+// there: else the error is ErrUnlinked.
 func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
-	values := map[string]any{linkKey(team, user): l}
-	if err := c.set(ctx, values, linkLife); err != nil {
+	if l.By == "" {
+		if err := c.set(ctx, map[string]any{linkKey(team, user): l}, linkLife); err != nil {
+			return err
+		}
+	} else if err := c.setByHand(ctx, team, user, l); err != nil {
 		return err
 	}
 	return c.SetPerson(ctx, team, Person{User: user}, l.Member, l.UserID)
+}
+
+// byHandScript keeps a member that an admin linked, unless that link was dropped or changed while it was looked up.
+var byHandScript = redis.NewScript(`
+local hand = redis.call('HGET', KEYS[1], ARGV[1])
+if not hand or cjson.decode(hand).member ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
+return 1`)
+
+func (c *Cache) setByHand(ctx context.Context, team, user string, l Link) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	text, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("encoding: %w", err)
+	}
+	kept, err := byHandScript.Run(ctx, c.rdb, []string{linksKey(team), linkKey(team, user)}, user, l.Member, text, int(linkLife.Seconds())).Bool()
+	switch {
+	case err != nil:
+		return fmt.Errorf("writing to Redis: %w", err)
+	case !kept:
+		return ErrUnlinked
+	}
+	return nil
 }
 
 // DropLink forgets what was known of a user, so that it is looked up again.

@@ -141,7 +141,7 @@ func TestPredicates(t *testing.T) {
 		"403":                   {fault: fault{Status: 403}, status: 403, refused: true},
 		"404":                   {fault: fault{Status: 404}, status: 404, notFound: true},
 		"410":                   {fault: fault{Status: 410}, status: 410, notFound: true},
-		"408":                   {fault: fault{Status: 408}, status: 408, temp: true},
+		"408":                   {fault: fault{Status: 408}, status: 408},
 		"429":                   {fault: fault{Status: 429}, status: 429, limited: true, temp: true},
 		"500 after the write":   {fault: fault{Status: 500, AfterWrite: true}, status: 500, temp: true, may: true},
 		"502 in HTML":           {fault: fault{Status: 502, HTML: true}, status: 502, temp: true, may: true},

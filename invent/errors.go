@@ -69,13 +69,13 @@ func RateLimited(err error) (time.Duration, bool) {
 	return e.RetryAfter, true
 }
 
-// Temporary reports whether the same call may succeed later: too many calls, 408, 5xx, no answer (timeouts and cancelled contexts
+// Temporary reports whether the same call may succeed later: too many calls, 5xx, no answer (timeouts and cancelled contexts
 // too), and a success whose body was cut or is no JSON, as proxies send it. JSON of the wrong shape, a body that is too large, a
 // redirect and the other 4xx would come again: those are not temporary.
 func Temporary(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && !e.final && (e.Status == 0 || e.Status/100 == 2 || e.Status >= 500 ||
-		e.Status == http.StatusRequestTimeout || e.Status == http.StatusTooManyRequests)
+		e.Status == http.StatusTooManyRequests)
 }
 
 // MayHaveHappened reports, for a call that writes, whether Invent may have carried it out in spite of the error: everything after the

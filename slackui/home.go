@@ -177,6 +177,9 @@ func PickRefused(command string, r Reason) slack.ModalViewRequest {
 // PickLater is that modal while Invent doesn't answer.
 func PickLater() slack.ModalViewRequest { return pickView([]slack.Block{section(wordPickLater)}) }
 
+// PickBusy is that modal when too much is waiting for it to be filled.
+func PickBusy() slack.ModalViewRequest { return pickView([]slack.Block{section(wordBusy)}) }
+
 func pickView(blocks []slack.Block) slack.ModalViewRequest {
 	return slack.ModalViewRequest{
 		Type: slack.VTModal, Title: words(wordPickTitle), Close: words(wordClose), Blocks: slack.Blocks{BlockSet: blocks},

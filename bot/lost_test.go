@@ -1,0 +1,302 @@
+package bot_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+	"inventbot/slackui"
+)
+
+// busy fills a queue of one job with one that is tried in vain until undo is called.
+func (w *world) busy() (undo func()) {
+	w.t.Helper()
+	w.chat("chat_2")
+	undo = w.invent.Fault(inventtest.Fault{Path: "/chats/chat_2", Status: 503})
+	w.acknowledged(w.grace.Types(w.support, "/invent show chat_2"))
+	w.until("it is tried", func() bool { return len(w.about("chat_2")) > 0 })
+	return undo
+}
+
+// TestFullQueueLosesNoRedraw: a card that can't be redrawn while the queue is full is redrawn afterwards.
+func TestFullQueueLosesNoRedraw(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
+	w.listed()
+	card := w.takes()
+	emptied(t, store)
+	undo := w.busy()
+	w.has("chat_1", "mem_grace")
+	w.until("the redraw is ordered in vain", func() bool { return strings.Contains(w.log.String(), "what the feed orders waits") })
+	undo()
+	w.grace.ExpectPrivate(w.support, "Nobody")
+	w.support.ExpectUpdate(card, "@grace")
+	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
+}
+
+// TestPickWhileFull: a window that can't be filled because the queue is full says so.
+func TestPickWhileFull(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are *Ada*")
+	emptied(t, store)
+	undo := w.busy()
+	w.acknowledged(w.ada.Shortcut("take_one"))
+	w.ada.ExpectModal("oo much is waiting")
+	undo()
+	w.grace.ExpectPrivate(w.support, "Nobody")
+}
+
+// TestGreetingHoldsUpNobody: what somebody asks for doesn't wait for the greeting that Slack doesn't take yet.
+func TestGreetingHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1200, Times: 1})
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("My conversations")
+	w.until("the greeting is put off", func() bool { return len(w.slack.CallsTo("chat.postMessage")) == 1 })
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are *Ada*")
+}
+
+// TestNoteWithoutRedis: a note that can't be kept while its sender is asked something goes back to them.
+func TestNoteWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "Nobody")
+	w.assigns(card, "Grace", "Call her", func() {
+		w.has("chat_1", "mem_joan")
+		n.kill()
+	})
+	w.ada.ExpectPrivate(w.support, "Joan has had it", "Assign anyway")
+	w.ada.ExpectPrivate(w.support, "note", "Call her")
+	w.slack.IgnoreLeftovers() // the card may be redrawn, or not
+}
+
+// TestAdminsToldLater: admins hear of a trouble of which Slack took no word at first.
+func TestAdminsToldLater(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	boss := w.boss()
+	w.slack.AddUser(slacktest.User{ID: "UCHIEF", Name: "chief", RealName: "Chief", Email: "chief@example.com", Admin: true})
+	w.invent.Fault(inventtest.Fault{Status: 401})
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Hang: true})
+	serve := func() { w.serve(func(c *bot.Config) { c.Cache = store }) }
+	serve()
+	w.until("it was tried in vain", func() bool { return strings.Contains(w.log.String(), "admins could not be told") })
+	undo()
+	serve() // another process: the first looks again after half a minute
+	boss.ExpectDM("Invent refuses this app's API key")
+	w.slack.Person("UCHIEF").ExpectDM("Invent refuses this app's API key")
+}
+
+// TestTellOnceAnswerLost: whoever asks whether a trouble is to be told hears yes once, though the first answer is lost on its way.
+func TestTellOnceAnswerLost(t *testing.T) {
+	t.Parallel()
+	store, arm := newNode(t).spoiling("\r\n", func(net.Conn, []byte) bool { return false })
+	if _, err := store.TellOnce(t.Context(), "T1", "another"); err != nil {
+		t.Fatal(err)
+	}
+	arm()
+	first, err := store.TellOnce(t.Context(), "T1", "key")
+	again, err2 := store.TellOnce(t.Context(), "T1", "key")
+	if first == again {
+		t.Errorf("told: %v (%v) and %v (%v), want one of them", first, err, again, err2)
+	}
+}
+
+// TestCardOfARestart: a card that was posted while Redis was restarting is redrawn like any other once Redis is back.
+func TestCardOfARestart(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	var once sync.Once
+	killed := make(chan struct{})
+	w.steps = func(step string, _ cache.Job) {
+		if step == "the card is drawn" {
+			once.Do(func() { n.kill(); close(killed) })
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	<-killed
+	card := w.support.ExpectMessage("@ada")
+	w.until("it can't be kept", func() bool { return strings.Contains(w.log.String(), "a change can't be kept yet") })
+	n.start()
+	emptied(t, store)
+	w.has("chat_1", "mem_grace")
+	w.support.ExpectUpdate(card, "@grace")
+	w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
+	w.ada.ExpectPrivate(w.support, "@ada", "from nobody to Ada")
+	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
+}
+
+// TestAnnouncedOnce: a handoff that was announced while Redis was restarting isn't announced again.
+func TestAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.announcing(func(c *bot.Config) { c.Cache = store })
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: time.Second, Times: 1})
+	defer undo()
+	w.asks("chat_1")
+	w.until("it is about to be posted", func() bool { return len(w.slack.CallsTo("chat.postMessage")) == 1 })
+	n.kill()
+	w.support.ExpectMessage("for a human since")
+	w.until("it can't be noted", func() bool { return strings.Contains(w.log.String(), "could not be given back in Redis yet") })
+	n.start()
+	emptied(t, store)
+	if all := w.slack.CallsTo("chat.postMessage"); len(all) != 1 {
+		t.Errorf("it was announced %d times", len(all))
+	}
+	w.slack.IgnoreLeftovers() // its card may be redrawn
+}
+
+// TestNotedCardStaysTrue: a card in direct messages with a note below it is redrawn too when the conversation is as it was before.
+func TestNotedCardStaysTrue(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t)
+	w.serve(clock.drive)
+	card := w.shared("chat_1", "Nobody")
+	for range 2 {
+		w.assigns(card.Now(), "Grace", "Call her", func() {})
+		w.support.ExpectUpdate(card, "@grace")
+		clock.pass(3 * time.Second)
+		w.grace.ExpectDM("a note from @ada")
+		w.acknowledged(w.joan.Press(card.Now(), "Release"))
+		w.support.ExpectUpdate(card, "Nobody")
+		w.until("her card shows it", func() bool {
+			for _, m := range w.slack.Messages(w.grace.DM().ID, "UGRACE") {
+				if m.ThreadTS == "" {
+					return strings.Contains(m.Shows(), "Nobody")
+				}
+			}
+			return false
+		})
+		clock.pass(3 * time.Second)
+	}
+	w.slack.IgnoreLeftovers() // the private words about each change
+}
+
+// TestToldThoughSlackIsSlow: from whom a conversation was taken is told, though the redraws before it took all of the try's time.
+func TestToldThoughSlackIsSlow(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	card := w.support.ExpectMessage("@linus")
+	for _, id := range []string{"CONE", "CTWO", "CTHREE"} {
+		ch := w.slack.AddChannel(slacktest.Channel{ID: id, Name: "in" + id[1:], BotIsMember: true})
+		w.acknowledged(w.joan.Types(ch, "/invent show chat_1"))
+		w.acknowledged(w.joan.Press(w.joan.ExpectPrivate(ch, "@linus"), "Share here"))
+		ch.ExpectMessage("@linus")
+	}
+	emptied(t, store)
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.update", Delay: 3500 * time.Millisecond})
+	w.acknowledged(w.ada.Press(card, "Take over"))
+	w.support.ExpectUpdate(card, "@ada")
+	emptied(t, store)
+	undo()
+	w.linus.ExpectDM("You don't have this conversation any more")
+	w.slack.IgnoreLeftovers() // the redraws
+}
+
+// TestClockBack: a request that came by a clock that is ahead of ours (it was put right meanwhile, or another process took it in) costs
+// no more calls than any other.
+func TestClockBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	var once sync.Once
+	w.steps = func(step string, j cache.Job) {
+		if step == "taken from the queue" && strings.HasSuffix(j.Lane, "ULINUS") {
+			once.Do(func() { clock.pass(-5 * time.Second) })
+		}
+	}
+	w.serve(clock.drive)
+	w.listed()
+	before := w.count("/members")
+	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	if n := w.count("/members") - before; n > 4 {
+		t.Errorf("Invent was asked for its members %d times for one request", n)
+	}
+}
+
+// TestUnknownVerb: a verb that this version doesn't know is left to a newer process, and never taken for an assignment.
+func TestUnknownVerb(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	for n, to := range []*slackui.To{nil, {User: "UGRACE"}} {
+		chat := w.chat(fmt.Sprint("chat_new", n))
+		body, err := json.Marshal(map[string]any{"intent": slackui.Intent{
+			V: slackui.Version, Key: chat, Verb: "park", Chat: chat, Team: w.slack.TeamID(), User: "UADA", Channel: w.support.ID, Sent: time.Now(), To: to,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Submit(t.Context(), cache.Job{ID: chat, Lane: w.slack.TeamID() + "/" + chat, At: time.Now(), Body: body}, 10); err != nil {
+			t.Fatal(err)
+		}
+		w.until("it is looked at again and again", func() bool { return len(w.about(chat)) > 1 })
+	}
+	if d, err := store.Depth(t.Context()); err != nil || d.Open != 2 {
+		t.Errorf("%d jobs are open, %v, want both", d.Open, err)
+	}
+	w.wrote()
+	w.slack.IgnoreLeftovers() // at its end the process says that it was stopped: its queue ends with it
+}
+
+// TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back.
+func TestReplayAfterRedisIsBack(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are")
+	n.kill()
+	for range 3 { // from now on Redis is left alone for moments
+		w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+		w.ada.ExpectPrivate(w.support, "You are")
+	}
+	body := commandBody("take chat_1")
+	headers := signed(w.slack.Secret(), body, time.Now())
+	if got := post(t, address+"/slack/commands", form, body, headers); got != 200 {
+		t.Fatal(got)
+	}
+	w.support.ExpectMessage("@ada")
+	n.start()
+	w.until("Redis is back", func() bool { return store.Ping(t.Context()) == nil })
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody")
+	if got := post(t, address+"/slack/commands", form, body, headers); got != 200 {
+		t.Fatal(got)
+	}
+	emptied(t, store)
+	w.wrote("chat_1 mem_ada", "chat_1 -")
+	w.slack.IgnoreLeftovers() // the first card may be redrawn, or not
+}

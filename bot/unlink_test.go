@@ -1,0 +1,190 @@
+package bot_test
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// penguin is a world in which Linus can be a member by an admin's link only. Joan is an admin.
+func penguin(t *testing.T, clock *clock) (*world, *cache.Cache) {
+	t.Helper()
+	w, store := newWorld(t, slacktest.Now(clock.now)), ownStore(t)
+	w.serve(clock.drive, func(c *bot.Config) { c.Admins, c.Cache = []string{"UJOAN"}, store })
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.acknowledged(w.joan.Types(w.support, "/invent whoami"))
+	w.joan.ExpectPrivate(w.support, "You are")
+	return w, store
+}
+
+// TestYesDuringWithdrawal: a yes that is under way while the question is withdrawn makes no link.
+func TestYesDuringWithdrawal(t *testing.T) {
+	t.Parallel()
+	w, store := penguin(t, newClock())
+	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))
+	w.joan.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+	before := len(w.slack.CallsTo("users.lookupByEmail"))
+	undo := w.slack.Fault(slacktest.Fault{Method: "users.lookupByEmail", Delay: 2 * time.Second, Times: 1})
+	defer undo()
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.until("his yes is looked at", func() bool { return len(w.slack.CallsTo("users.lookupByEmail")) > before })
+	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
+	w.joan.ExpectPrivate(w.support, "The question whether @linus", "withdrawn", "They were not linked")
+	w.linus.ExpectPrivate(w.linus.DM(), "no longer counts")
+	emptied(t, store)
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.wrote()
+}
+
+// TestAgreedAndDied: a process that dies between the link and the words about it leaves a yes that counts.
+func TestAgreedAndDied(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	serve := func() { w.serve(func(c *bot.Config) { c.Admins, c.Cache = []string{"UJOAN"}, n.open() }) }
+	serve()
+	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))
+	w.joan.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Hang: true, Times: 1}) // here it dies
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.until("he is linked", func() bool {
+		_, linked, err := store.HandLink(t.Context(), w.slack.TeamID(), w.linus.ID)
+		return linked && err == nil
+	})
+	serve()
+	n.age()
+	w.linus.DM().ExpectUpdate(question, "You are linked to *Penguin*")
+	w.slack.IgnoreLeftovers() // the one that hung may tell it too
+}
+
+// TestUnlinkDuringLookUp: whoever is unlinked while he is being looked up doesn't act any more, neither then nor later.
+func TestUnlinkDuringLookUp(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w, store := penguin(t, clock)
+	w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.EmailUnconfirmed = true })
+	w.linkedByHand(store, w.linus, "mem_penguin")
+	clock.pass(50 * time.Minute) // Joan is still known, the list of members is not
+	before := len(w.slack.CallsTo("users.info"))
+	w.invent.Fault(inventtest.Fault{Path: "/members", Delay: 1800 * time.Millisecond, Times: 1})
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.until("he is looked up", func() bool { return len(w.slack.CallsTo("users.info")) > before })
+	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
+	w.joan.ExpectPrivate(w.support, "is gone")
+	w.linus.ExpectDM("dropped your link")
+	w.linus.ExpectPrivate(w.support, "Nothing was changed")
+	clock.pass(25 * time.Minute)
+	w.acknowledged(w.linus.Types(w.support, "/invent show chat_1"))
+	w.linus.ExpectPrivate(w.support, "isn't confirmed")
+	w.wrote()
+}
+
+// TestHomeAfterUnlink: whoever is unlinked reads no customers on the Home tab any more.
+func TestHomeAfterUnlink(t *testing.T) {
+	t.Parallel()
+	w, store := penguin(t, newClock())
+	w.listed()
+	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.has("chat_1", "mem_penguin")
+	w.acknowledged(w.linus.OpensHome())
+	w.linus.ExpectHome("Jane Doe")
+	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
+	w.joan.ExpectPrivate(w.support, "is gone")
+	w.linus.ExpectHome("aren't linked")
+	w.slack.IgnoreLeftovers() // what Linus hears of it
+}
+
+// TestColdModal: as long as it isn't known who somebody is, the modal tells nothing of the conversation.
+func TestColdModal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
+	w.has("chat_1", "mem_grace")
+	w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 429, RetryAfter: 30})
+	w.serve()
+	w.listed()
+	card := w.shared("chat_1")
+	for _, u := range []slacktest.User{
+		{ID: "UOUT", Name: "out", TeamID: "TOTHER", Email: "out@other.example"}, {ID: "UGUEST", Name: "guest", Guest: true, Email: "guest@other.example"},
+	} {
+		p := w.slack.AddUser(u)
+		w.acknowledged(p.Clicks(card.Button("Assign…")))
+		if v := string(p.ExpectModal("Assign a conversation").Blocks); strings.Contains(v, "Jane") || strings.Contains(v, "Grace") {
+			t.Errorf("%s reads %s", u.Name, v)
+		}
+	}
+}
+
+// TestStrangersCostFewListings: people without a member can't use up Invent's calls.
+func TestStrangersCostFewListings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	before := w.count("/members")
+	for range 40 {
+		w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
+		w.linus.ExpectPrivate(w.support, "aren't linked")
+	}
+	if n := w.count("/members") - before; n < 2 || n > 20 {
+		t.Errorf("40 questions of somebody who isn't linked: %d listings of the members", n)
+	}
+}
+
+// TestPastedIsNotLogged: what stands in a pasted link may be anything, until Invent knows it.
+func TestPastedIsNotLogged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	m := w.linus.Says(w.support, "see https://useinvent.com/o/inbox/Maria.Lopez%40customer.example")
+	w.acknowledged(w.ada.MessageShortcut("work_on", m))
+	w.ada.ExpectPrivate(w.support, "knows no conversation")
+	w.until("both have ended", func() bool {
+		return w.outcomes("show", "not_found") == 1 && strings.Contains(w.log.String(), `"verb":"unfold"`)
+	})
+	if strings.Contains(w.log.String(), "Maria") {
+		t.Error("the log holds what was pasted")
+	}
+}
+
+// TestCrowdOfBodies: what nobody has signed yet takes no more memory than it may, and what is usual passes all the same.
+func TestCrowdOfBodies(t *testing.T) {
+	t.Parallel()
+	var all atomic.Int64
+	read := func(n int64) (giveBack func(), err error) {
+		r, giveBack := bot.Share(strings.NewReader(strings.Repeat("x", int(n))), &all)
+		_, err = io.Copy(io.Discard, r)
+		return giveBack, err
+	}
+	first, err := read(bot.Freely + bot.Crowd)
+	if err != nil {
+		t.Fatalf("one that takes all that there is: %v", err)
+	}
+	usual, err := read(bot.Freely)
+	if err != nil {
+		t.Errorf("a usual one: %v", err)
+	}
+	usual()
+	refused, err := read(bot.Freely + 1)
+	if !errors.Is(err, bot.ErrCrowded) {
+		t.Errorf("one more large one: %v", err)
+	}
+	refused()
+	first()
+	if n := all.Load(); n != 0 {
+		t.Errorf("%d bytes are held by nobody", n)
+	}
+}
