@@ -181,6 +181,9 @@ func (h *Holder) name() string {
 	if name := escape(h.Name, nameLimit); name != "" {
 		return name
 	}
+	if h.User != "" {
+		return mention(h.User)
+	}
 	return wordSomebody
 }
 

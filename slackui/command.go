@@ -183,7 +183,7 @@ func (t ChatURL) conversation(word string) (string, Problem) {
 
 var (
 	token       = regexp.MustCompile(`<[^<>]*>|[^\s\v\x{85}\p{Z}]+`) // what Slack put between < and > is one, spaces in its label included
-	userID      = regexp.MustCompile(`^[UW][A-Z0-9]{1,63}$`) // Slack's have 11 characters, and a button has room for 2,000 in all
+	userID      = regexp.MustCompile(`^[UW][A-Z0-9]{1,63}$`)         // Slack's have 11 characters, and a button has room for 2,000 in all
 	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]{1,63})(\|[^>]*)?>$`)
 	mailLink    = regexp.MustCompile(`^<mailto:([^|>]+)(\|[^>]*)?>$`)
 	mailAddress = regexp.MustCompile(`^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$`)
@@ -221,11 +221,17 @@ func verbOf(word string) (Verb, bool) {
 	return "", false
 }
 
-// nearest answers the command that a mistyped word is closest to, or "" when none is close.
+// nearest answers the command that begins with what was typed, or else the one that a mistyped word is closest to, or "" when none
+// is close.
 func nearest(word string) string {
+	word = strings.ToLower(word)
 	best, least := "", 3
 	try := func(w string) {
-		if d := distance(strings.ToLower(word), w); d < least {
+		d := distance(word, w)
+		if word != "" && strings.HasPrefix(w, word) {
+			d = 0
+		}
+		if d < least {
 			best, least = w, d
 		}
 	}

@@ -324,7 +324,7 @@ func TestHelp(t *testing.T) {
 	t.Run("offers the command that a mistyped one is nearest to", func(t *testing.T) {
 		t.Parallel()
 		for word, want := range map[string]string{
-			"tkae": "take", "tak": "take", "TAKEE": "take", "relese": "release", "asign": "assign", "unasign": "unassign", "shwo": "show", "stauts": "status",
+			"tkae": "take", "tak": "take", "rel": "release", "who": "whoami", "HIST": "history", "TAKEE": "take", "relese": "release", "asign": "assign", "unasign": "unassign", "shwo": "show", "stauts": "status",
 			"dance": "", "x": "", "🦊🦊🦊🦊": "", "": "", "releaserelease": "", strings.Repeat("take", 1000): "",
 		} {
 			if got := slackui.Nearest(word); got != want {

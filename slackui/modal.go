@@ -270,6 +270,9 @@ type field struct {
 // submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
 func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID}
+	if i.Key == "" && p.View.ID != "" { // Slack sends one, but doesn't promise it here; a view that was accepted is closed
+		i.Key = p.View.ID + "." + p.View.Hash
+	}
 	i.Team, i.Enterprise = p.team()
 	if i.Team == "" || i.User == "" || i.Key == "" {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)

@@ -84,6 +84,7 @@ type payload struct {
 	} `json:"actions"`
 	View struct {
 		ID              string `json:"id"`
+		Hash            string `json:"hash"` // another one after each change
 		Type            string `json:"type"`
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`

@@ -23,7 +23,15 @@ func tame(s string) string {
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
+	if s = strings.Join(strings.Fields(s), " "); !strings.ContainsFunc(s, visible) {
+		return ""
+	}
+	return s
+}
+
+// visible says whether a character leaves a mark by itself. (Those named here are letters to Unicode, and blank.)
+func visible(r rune) bool {
+	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Z, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // plain clips other people's words to at most n characters, for plain_text.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"runtime/metrics"
 	"syscall"
 	"time"
 
@@ -28,6 +29,9 @@ import (
 const (
 	farewell = 2 * time.Second
 	drain    = 20 * time.Second
+
+	restEvery = 5 * time.Second // memory is given back, after such a time in which less than this was allocated
+	restBelow = 16 << 20
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
@@ -78,7 +82,7 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 		}
 		return 2
 	}
-	spendMemory()
+	defer spendMemory()()
 	log := s.logger(stdout)
 	if err := serve(ctx, s, log); err != nil {
 		log.Error("stopped", "error", err)
@@ -89,13 +93,36 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 
 // spendMemory lets the small heap of the bot grow to five times what lives before it is collected, as long as all of
 // it stays below 80 MiB: with Go's own 100 % a good part of the processor's time under load goes into collecting a few
-// megabytes, and one acknowledgement in a hundred waits for it. GOGC and GOMEMLIMIT override it.
-func spendMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
+// megabytes, and one acknowledgement in a hundred waits for it. At rest nobody waits, and what isn't needed is given back until the answered
+// function is called. GOGC and GOMEMLIMIT override it.
+func spendMemory() (end func()) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(80 << 20)
+	}
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	debug.SetGCPercent(400)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(restEvery)
+		defer ticker.Stop()
+		allocated := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		for before := uint64(0); ; before = allocated[0].Value.Uint64() {
+			select {
+			case <-stop:
+				return
+			case <-ticker.C:
+			}
+			if metrics.Read(allocated); allocated[0].Value.Uint64()-before < restBelow {
+				debug.FreeOSMemory()
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-ended
 	}
 }
 
@@ -110,7 +137,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	var socket *slack.Client
 	if s.SlackAppToken != "" {
 		socket = api
-		log.Info("Socket Mode: the bot connects to Slack, and /slack/ is closed")
+		log.Info("Socket Mode: the bot connects to Slack")
 	}
 	of := built()
 	b, err := bot.New(bot.Config{
