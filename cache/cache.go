@@ -45,8 +45,7 @@ type Cache struct {
 	cluster   bool                 // the commands of one pipeline may be carried out in any order
 	consumer  string               // this process in the consumer group
 	mini      *miniredis.Miniredis // nil for a real Redis
-	now       func() time.Time
-	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
+	skew      atomic.Int64         // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
 	submits   atomic.Int64 // so far: what is sent twice is told from what was asked twice
 	mu        sync.Mutex

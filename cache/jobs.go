@@ -173,9 +173,6 @@ func (c *Cache) hold(entry string) bool {
 	if _, held := c.inHand[entry]; held {
 		return false
 	}
-	if c.inHand == nil {
-		c.inHand = map[string]struct{}{}
-	}
 	c.inHand[entry] = struct{}{}
 	return true
 }
@@ -492,17 +489,6 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 		}
 	}
 	return overdue, nil
-}
-
-// Open counts the jobs that are not done yet.
-func (c *Cache) Open(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
-	n, err := c.rdb.HLen(ctx, bodiesKey).Result()
-	if err != nil {
-		return 0, fmt.Errorf("counting jobs: %w", err)
-	}
-	return int(n), nil
 }
 
 // Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
