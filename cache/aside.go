@@ -26,10 +26,7 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 		p.Expire(ctx, asideKey, asideLife)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("setting a job aside: %w", err)
-	}
-	return nil
+	return wrap("setting a job aside", err)
 }
 
 // Aside answers the jobs that were set aside, oldest first.

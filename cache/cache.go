@@ -104,20 +104,14 @@ func (c *Cache) Close() error {
 		<-c.stopped
 		c.mini.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("closing Redis: %w", err)
-	}
-	return nil
+	return wrap("closing Redis", err)
 }
 
 // Ping says within 250 ms whether Redis answers.
 func (c *Cache) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("asking Redis: %w", err)
-	}
-	return nil
+	return wrap("asking Redis", c.rdb.Ping(ctx).Err())
 }
 
 // Warm loads the scripts and learns Redis's clock, so that the first click and the feed's
@@ -210,4 +204,12 @@ func (b *breaker) report(err error) {
 func answered(err error) bool {
 	var e redis.Error
 	return errors.As(err, &e)
+}
+
+// wrap says what was being done when it failed; nil for no error.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }

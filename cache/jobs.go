@@ -396,10 +396,7 @@ func (c *Cache) Withdraw(ctx context.Context, j Job) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), tellKey}
-	if err := withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err(); err != nil {
-		return fmt.Errorf("withdrawing a job: %w", err)
-	}
-	return nil
+	return wrap("withdrawing a job", withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err())
 }
 
 // keepScript replaces what is known of a job that this process still holds.
@@ -416,10 +413,7 @@ func (c *Cache) Keep(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	if err := keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err(); err != nil {
-		return fmt.Errorf("keeping a job: %w", err)
-	}
-	return nil
+	return wrap("keeping a job", keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err())
 }
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
@@ -521,8 +515,5 @@ return 1`)
 func (c *Cache) Leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err(); err != nil {
-		return fmt.Errorf("leaving the consumer group: %w", err)
-	}
-	return nil
+	return wrap("leaving the consumer group", leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err())
 }

@@ -102,10 +102,7 @@ func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink) 
 		return "", fmt.Errorf("encoding a link: %w", err)
 	}
 	holder, err = linkScript.Run(ctx, c.rdb, []string{linksKey(team)}, user, text, l.Member).Text()
-	if err != nil {
-		return "", fmt.Errorf("keeping a link: %w", err)
-	}
-	return holder, nil
+	return holder, wrap("keeping a link", err)
 }
 
 // DropHandLink drops a link made by an admin, and says whether there was one.
@@ -113,10 +110,7 @@ func (c *Cache) DropHandLink(ctx context.Context, team, user string) (bool, erro
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.HDel(ctx, linksKey(team), user).Result()
-	if err != nil {
-		return false, fmt.Errorf("dropping a link: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, wrap("dropping a link", err)
 }
 
 // SetOffer keeps a question for 7 days; an older one to the same person is void then.
@@ -135,10 +129,7 @@ func (c *Cache) DropOffer(ctx context.Context, team, user string) (bool, error) 
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.Del(ctx, offerKey(team, user)).Result()
-	if err != nil {
-		return false, fmt.Errorf("dropping a question: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, wrap("dropping a question", err)
 }
 
 // holdScript keeps a refused request, if there is room beside those of the last hour.
@@ -196,10 +187,7 @@ func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawM
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
-	if err != nil {
-		return false, fmt.Errorf("dropping a refused request: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, wrap("dropping a refused request", err)
 }
 
 // Tried answers who tried without a member in the last 30 days, and when last.
@@ -267,10 +255,7 @@ func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	first, err := c.rdb.SetNX(ctx, toldKey(team, trouble), "1", toldLife).Result()
-	if err != nil {
-		return false, fmt.Errorf("writing to Redis: %w", err)
-	}
-	return first, nil
+	return first, wrap("writing to Redis", err)
 }
 
 // TellAgain says that a trouble is over: the next one is told again.

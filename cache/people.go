@@ -186,10 +186,7 @@ func (c *Cache) Reach(ctx context.Context, team, channel string) (Reach, error) 
 func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err(); err != nil {
-		return fmt.Errorf("writing to Redis: %w", err)
-	}
-	return nil
+	return wrap("writing to Redis", c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err())
 }
 
 // Change is what a change of a conversation leaves behind.
@@ -249,10 +246,7 @@ func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via,
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		return remember(ctx, p, team, chat, state, via, cards)
 	})
-	if err != nil {
-		return fmt.Errorf("remembering cards: %w", err)
-	}
-	return nil
+	return wrap("remembering cards", err)
 }
 
 func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, via Via, cards []Card) error {
@@ -299,10 +293,7 @@ func (c *Cache) AddCard(ctx context.Context, team, chat, state string, card Card
 		p.HSetNX(ctx, cardsKey(team, chat), stateField, state)
 		return keepCards(ctx, p, team, chat, nil, []Card{card})
 	})
-	if err != nil {
-		return fmt.Errorf("remembering a card: %w", err)
-	}
-	return nil
+	return wrap("remembering a card", err)
 }
 
 // Forget drops cards that can't be redrawn any more.
@@ -316,19 +307,13 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 	for i, card := range cards {
 		fields[i] = card.field()
 	}
-	if err := c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err(); err != nil {
-		return fmt.Errorf("forgetting cards: %w", err)
-	}
-	return nil
+	return wrap("forgetting cards", c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err())
 }
 
 func (c *Cache) del(ctx context.Context, keys ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Del(ctx, keys...).Err(); err != nil {
-		return fmt.Errorf("deleting from Redis: %w", err)
-	}
-	return nil
+	return wrap("deleting from Redis", c.rdb.Del(ctx, keys...).Err())
 }
 
 func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
@@ -358,8 +343,5 @@ func (c *Cache) set(ctx context.Context, values map[string]any, life time.Durati
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("writing to Redis: %w", err)
-	}
-	return nil
+	return wrap("writing to Redis", err)
 }
