@@ -37,5 +37,11 @@ func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what was set aside: %w", err)
 	}
-	return decode(list), nil
+	var jobs []Job
+	for _, m := range list {
+		if j, ok := decode(m.Values["job"]); ok {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -154,10 +153,11 @@ func (c *Cache) handed(j Job, answer []any) *Job {
 	}
 	entry, _ := answer[0].(string)
 	if len(answer) > 1 {
-		for _, other := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": answer[1]}}}) {
-			return &other
+		other, ok := c.take(entry, answer[1])
+		if !ok {
+			return nil
 		}
-		return nil
+		return &other
 	}
 	if !c.hold(entry) {
 		return nil
@@ -184,9 +184,21 @@ func (c *Cache) letGo(j Job) {
 	delete(c.inHand, j.entry)
 }
 
-// take takes what this process was handed in hand. What it has already was found by somebody else meanwhile.
-func (c *Cache) take(messages []redis.XMessage) []Job {
-	return decode(slices.DeleteFunc(messages, func(m redis.XMessage) bool { return !c.hold(m.ID) }))
+// take takes in hand the job that this process was handed. What it has already was found by somebody else meanwhile.
+func (c *Cache) take(entry string, text any) (j Job, ok bool) {
+	if !c.hold(entry) {
+		return j, false
+	}
+	j, ok = decode(text)
+	j.entry = entry
+	return j, ok
+}
+
+// decode reads a job as it lies in Redis. What can't be read was not written by Submit; it is left to the newer process that wrote it.
+func decode(text any) (j Job, ok bool) {
+	t, _ := text.(string)
+	ok = json.Unmarshal([]byte(t), &j) == nil && j.ID != ""
+	return j, ok
 }
 
 // encode is json.Marshal, but for the body, which is JSON already and taken over as it is.
@@ -229,7 +241,11 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 	}
 	var jobs []Job
 	for _, s := range streams {
-		jobs = append(jobs, c.take(s.Messages)...)
+		for _, m := range s.Messages {
+			if j, ok := c.take(m.ID, m.Values["job"]); ok {
+				jobs = append(jobs, j)
+			}
+		}
 	}
 	return jobs, nil
 }
@@ -292,7 +308,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		}
 		entry, _ := h[0].(string)
 		times, _ := h[2].(int64)
-		for _, j := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": h[1]}}}) {
+		if j, ok := c.take(entry, h[1]); ok {
 			deaths := int(times) - 1 // of other processes to which it was handed out
 			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, deaths > 0
 			jobs = append(jobs, j)
@@ -310,26 +326,11 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		return nil
 	})
 	for i := range jobs {
-		for _, newest := range decode([]redis.XMessage{{Values: map[string]any{"job": kept[i].Val()}}}) {
+		if newest, ok := decode(kept[i].Val()); ok {
 			jobs[i].Body = newest.Body
 		}
 	}
 	return jobs, nil
-}
-
-func decode(messages []redis.XMessage) []Job {
-	jobs := make([]Job, 0, len(messages))
-	for _, m := range messages {
-		j := Job{}
-		text, _ := m.Values["job"].(string)
-		// What can't be decoded was not written by Submit; it is left to the newer process that wrote it.
-		if json.Unmarshal([]byte(text), &j) != nil || j.ID == "" {
-			continue
-		}
-		j.entry = m.ID
-		jobs = append(jobs, j)
-	}
-	return jobs
 }
 
 // leaveLane takes a job out of its lane, and lets the next one run if it was the first. What has no body (any more) is no job.
@@ -477,8 +478,7 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 		return nil, fmt.Errorf("looking for due jobs: %w", err)
 	}
 	for _, body := range bodies {
-		var j Job
-		if json.Unmarshal([]byte(body), &j) == nil {
+		if j, ok := decode(body); ok {
 			overdue = append(overdue, j)
 		}
 	}
@@ -496,8 +496,7 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	}
 	var jobs []Job
 	for _, body := range bodies {
-		var j Job
-		if json.Unmarshal([]byte(body), &j) == nil && !j.Quiet {
+		if j, ok := decode(body); ok && !j.Quiet {
 			jobs = append(jobs, j)
 		}
 	}
