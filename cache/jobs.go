@@ -350,9 +350,12 @@ local function leave(ready, bodies, lane, id)
   end
 end`
 
+// stillHeld ends a script whose job (ARGV[3], its place in the stream) this process (ARGV[2]) doesn't hold any more.
+const stillHeld = `
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end`
+
 // doneScript ends a job that this process still holds and lets the next one of its lane run.
-var doneScript = redis.NewScript(leaveLane + `
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var doneScript = redis.NewScript(leaveLane + stillHeld + `
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HDEL', KEYS[2], ARGV[4])
@@ -401,8 +404,7 @@ func (c *Cache) Withdraw(ctx context.Context, j Job) error {
 }
 
 // keepScript replaces what is known of a job that this process still holds.
-var keepScript = redis.NewScript(`
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var keepScript = redis.NewScript(stillHeld + `
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 return 1`)
 
@@ -419,8 +421,7 @@ func (c *Cache) Keep(ctx context.Context, j Job) error {
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
 // of its lane: those behind it go on waiting, and no worker is held. One that yields leaves the lane until then.
-var laterScript = redis.NewScript(leaveLane + `
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var laterScript = redis.NewScript(leaveLane + stillHeld + `
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
