@@ -343,7 +343,7 @@ func (f *feed) listen(ctx context.Context) {
 		connected, quit := context.WithCancel(ctx)
 		quiet := time.AfterFunc(silence, quit)
 		begun := time.Now()
-		err := f.team.Invent.Listen(connected, func(invent.Event) {
+		err := f.team.Invent.Listen(connected, func() {
 			quiet.Reset(silence)
 			f.socket.Store(true)
 			f.wake()

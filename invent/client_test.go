@@ -247,7 +247,7 @@ func TestTheKeyGoesNowhereElse(t *testing.T) {
 		i.Fault(inventtest.Fault{Status: 307, Location: other.URL})
 		_, err := c.Chat(t.Context(), "chat_a")
 		_, err2 := c.Assign(t.Context(), "chat_a", nil)
-		err3 := c.Listen(t.Context(), func(invent.Event) {})
+		err3 := c.Listen(t.Context(), func() {})
 		if err == nil || err2 == nil || err3 == nil || calls.Load() != 0 {
 			t.Errorf("%v, %v, %v; want errors, and no request to the other host (%d)", err, err2, err3, calls.Load())
 		}

@@ -67,9 +67,6 @@ func FuzzAnswers(f *testing.F) {
 		_, err = c.Memories(t.Context(), "chat_1")
 		known(err)
 		known(c.Ping(t.Context()))
-		if e := invent.ReadEvent(in); e.Chat.ID == "" != (e.Chat.State.State == "") || e.Chat.ID == "" && e.Type != "" {
-			t.Errorf("%q: half an event: %+v", in, e)
-		}
 	})
 }
 
