@@ -69,14 +69,14 @@ func TestReads(t *testing.T) {
 	i, c := start(t)
 	ctx := t.Context()
 	i.SetChat("chat_a", func(c *inventtest.Chat) {
-		c.Memories = []invent.Memory{{ID: "m", Summary: "wants a refund", MessageCount: 10}}
+		c.Memories = []invent.Memory{{Summary: "wants a refund", KeyPoints: []string{"10 EUR"}}}
 	})
 	chat, err := c.Chat(ctx, "chat_a")
 	if err != nil || chat.ID != "chat_a" || chat.State.State != invent.Open || chat.State.AdminUnseenCount != 3 || *chat.State.CSATScore != 4 ||
-		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" || chat.CreatedAt.IsZero() {
+		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" {
 		t.Errorf("Chat = %+v, %v", chat, err)
 	}
-	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].MessageCount != 10 {
+	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].KeyPoints[0] != "10 EUR" {
 		t.Errorf("Memories = %+v, %v", m, err)
 	}
 	if err := c.Ping(ctx); err != nil {
