@@ -228,13 +228,6 @@ func (c *Client) Inbox(ctx context.Context, page int) (chats []Chat, next bool, 
 	return chats, more(h, page, len(rows)), nil
 }
 
-// Contract returns the OpenAPI document that this API publishes about itself, unread. The key is not sent: it is public.
-func (c *Client) Contract(ctx context.Context) ([]byte, error) {
-	var doc []byte
-	_, err := c.call(ctx, routeContract, "", nil, nil, &doc)
-	return doc, err
-}
-
 // Ping makes the cheapest call that needs the key: nil says that Invent answers and accepts it.
 func (c *Client) Ping(ctx context.Context) error {
 	r := routeMembers

@@ -265,8 +265,8 @@ func TestKey(t *testing.T) {
 	if err := invent.New(invent.Options{URL: i.URL() + "/", Key: "inv_other\n", Org: "org_1"}).Ping(t.Context()); err != nil {
 		t.Errorf("new key with a line break: %v", err)
 	}
-	if doc, err := c.Contract(t.Context()); err != nil || len(doc) == 0 {
-		t.Errorf("contract: %d bytes, %v; it needs no key", len(doc), err)
+	if k, err := c.Check(t.Context()); err != nil || !k.Read {
+		t.Errorf("contract: %+v, %v; it needs no key", k, err)
 	}
 }
 
