@@ -259,10 +259,7 @@ func wrong(r Route) error {
 // call is the one way to Invent: id goes into the path, in (nil: no body) as JSON, and the body of a 2xx into out, which is a *[]byte
 // for the body as it is. It returns the answer's headers. Every error is an *Error.
 func (c *Client) call(ctx context.Context, r Route, id string, query url.Values, in, out any) (http.Header, error) {
-	path, err := r.fill(id)
-	if err == nil {
-		err = c.baseErr
-	}
+	address, err := c.address(r, id)
 	var body io.Reader
 	if err == nil && in != nil {
 		var b []byte
@@ -278,9 +275,9 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		return nil, err
 	}
 	if query != nil {
-		path += "?" + query.Encode()
+		address += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, address, body)
 	if err != nil {
 		return nil, &Error{Op: r.Op, Err: errBase, unsent: true, final: true}
 	}
@@ -326,6 +323,15 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: ErrAnswer, final: true}
 	}
 	return resp.Header, nil
+}
+
+// address is where a call of the route goes to.
+func (c *Client) address(r Route, id string) (string, error) {
+	path, err := r.fill(id)
+	if err == nil {
+		err = c.baseErr
+	}
+	return c.base + path, err
 }
 
 // answered makes the error of an answer that is no success, and closes the gate after a 429.

@@ -15,14 +15,11 @@ import (
 // given up. Errors are those of the other calls; a connection that ended has status 0.
 func (c *Client) Listen(ctx context.Context, each func()) error {
 	r := routeListen
-	path, err := r.fill(c.org)
-	if err == nil {
-		err = c.baseErr
-	}
+	address, err := c.address(r, c.org)
 	if err != nil {
 		return &Error{Op: r.Op, Err: err, unsent: true, final: true}
 	}
-	conn, err := c.dial(ctx, c.base+path)
+	conn, err := c.dial(ctx, address)
 	if err != nil {
 		return err
 	}
