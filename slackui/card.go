@@ -61,7 +61,7 @@ func (c Card) Message() Message {
 	fields := make([]*slack.TextBlockObject, 0, len(facts))
 	for _, f := range facts {
 		text = append(text, f.name+": "+f.words+".")
-		fields = append(fields, slack.NewTextBlockObject(slack.MarkdownType, "*"+f.name+"*\n"+f.words, false, true))
+		fields = append(fields, mrkdwn("*"+f.name+"*\n"+f.words))
 	}
 	note := fmt.Sprintf(wordCardID, escape(c.Chat.ID, 200))
 	if c.Snapshot {
@@ -72,20 +72,17 @@ func (c Card) Message() Message {
 	var blocks []slack.Block
 	if c.For != "" {
 		text = append([]string{c.lead()}, text...)
-		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, c.lead(), false, true), nil, nil))
+		blocks = append(blocks, section(c.lead()))
 	}
 	blocks = append(blocks,
-		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(customer, headerLimit), false, false)),
+		header(plain(customer, headerLimit)),
 		slack.NewSectionBlock(nil, fields, nil),
 		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
 	)
 	if row := c.more(holderID(state)); len(row) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("more", row...))
 	}
-	blocks = append(blocks,
-		slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, note, false, true)),
-	)
-	return Message{Text: strings.Join(text, " "), Blocks: blocks}
+	return Message{Text: strings.Join(text, " "), Blocks: append(blocks, contextOf(note))}
 }
 
 // lead says to the one person who reads the card whether the conversation is theirs, and through whom. Who took it from them stands
@@ -241,7 +238,7 @@ func (c Card) more(seen string) []slack.BlockElement {
 }
 
 func openButton(url string) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(openAction, "", slack.NewTextBlockObject(slack.PlainTextType, wordOpen, false, false))
+	b := slack.NewButtonBlockElement(openAction, "", words(wordOpen))
 	b.URL = url
 	b.AccessibilityLabel = labelOpen
 	return b
@@ -255,8 +252,8 @@ func holderID(s invent.ChatState) string {
 	return s.AssignedUser.ID
 }
 
-func button(verb Verb, words, label string, v value) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(string(verb), v.String(), slack.NewTextBlockObject(slack.PlainTextType, words, false, false))
+func button(verb Verb, text, label string, v value) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(string(verb), v.String(), words(text))
 	b.AccessibilityLabel = label
 	return b
 }
@@ -267,18 +264,30 @@ func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 }
 
 func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
-	return slack.NewConfirmationBlockObject(
-		slack.NewTextBlockObject(slack.PlainTextType, title, false, false),
-		slack.NewTextBlockObject(slack.MarkdownType, text, false, true),
-		slack.NewTextBlockObject(slack.PlainTextType, yes, false, false),
-		slack.NewTextBlockObject(slack.PlainTextType, wordCancel, false, false))
+	return slack.NewConfirmationBlockObject(words(title), mrkdwn(text), words(yes), words(wordCancel))
 }
 
 // say makes a message of mrkdwn words of ours, with buttons below where there are any.
 func say(words string, buttons ...slack.BlockElement) *Message {
-	blocks := []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil)}
+	blocks := []slack.Block{section(words)}
 	if len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("answer", buttons...))
 	}
 	return &Message{Text: words, Blocks: blocks}
 }
+
+// words are ours, or somebody's that were clipped: Slack shows them as they are.
+func words(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
+}
+
+// mrkdwn is words in which Slack finds mentions, dates and links: what is somebody's is escaped.
+func mrkdwn(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, s, false, true)
+}
+
+func header(s string) *slack.HeaderBlock { return slack.NewHeaderBlock(words(s)) }
+
+func section(s string) *slack.SectionBlock { return slack.NewSectionBlock(mrkdwn(s), nil, nil) }
+
+func contextOf(s string) *slack.ContextBlock { return slack.NewContextBlock("", mrkdwn(s)) }

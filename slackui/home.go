@@ -58,12 +58,6 @@ func homeView(blocks []slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-func header(s string) *slack.HeaderBlock { return slack.NewHeaderBlock(words(s)) }
-
-func section(mrkdwn string) *slack.SectionBlock {
-	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, mrkdwn, false, true), nil, nil)
-}
-
 // list draws one page of one of the two lists. The buttons carry the pages of both.
 func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []slack.Block {
 	pages := max(1, (len(items)+homePage-1)/homePage)

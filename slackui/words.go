@@ -454,15 +454,13 @@ func NoteReturned(h *Holder, note string) Message {
 }
 
 // quoting makes a message of words of ours and somebody's own below.
-func quoting(words, theirs string) Message {
-	theirs = lines(theirs, textLimit)
-	if theirs == "" {
-		return *say(words)
+func quoting(ours, theirs string) Message {
+	m := *say(ours)
+	if theirs = lines(theirs, textLimit); theirs != "" {
+		m.Text += "\n" + escaper.Replace(theirs)
+		m.Blocks = append(m.Blocks, slack.NewSectionBlock(words(theirs), nil, nil))
 	}
-	return Message{Text: words + "\n" + escaper.Replace(theirs), Blocks: []slack.Block{
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, theirs, false, false), nil, nil),
-	}}
+	return m
 }
 
 // Set says privately that a conversation is as was asked for; so says that it was so before.
