@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -69,6 +70,11 @@ func (c Card) Message() Message {
 	}
 	text = append(text, note)
 
+	seen := ""
+	if u := state.AssignedUser; u != nil {
+		seen = u.ID
+	}
+	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	var blocks []slack.Block
 	if c.For != "" {
 		text = append([]string{c.lead()}, text...)
@@ -77,9 +83,9 @@ func (c Card) Message() Message {
 	blocks = append(blocks,
 		header(plain(customer, headerLimit)),
 		slack.NewSectionBlock(nil, fields, nil),
-		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
+		slack.NewActionBlock("conversation", c.buttons(v)...),
 	)
-	if row := c.more(holderID(state)); len(row) > 0 {
+	if row := c.more(v); len(row) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("more", row...))
 	}
 	return Message{Text: strings.Join(text, " "), Blocks: append(blocks, contextOf(note))}
@@ -142,10 +148,7 @@ func (c Card) customer() string {
 	if c.Anonymous {
 		return wordCustomer
 	}
-	if name := tame(c.Chat.Customer()); name != "" {
-		return name
-	}
-	return wordUnnamed
+	return cmp.Or(tame(c.Chat.Customer()), wordUnnamed)
 }
 
 func (c Card) assignee() string {
@@ -174,15 +177,9 @@ func (h *Holder) words() string {
 }
 
 // name is the holder's name in mrkdwn, for sentences that only one person reads.
-func (h *Holder) name() string {
-	if name := escape(h.Name, nameLimit); name != "" {
-		return name
-	}
-	return wordSomebody
-}
+func (h *Holder) name() string { return cmp.Or(escape(h.Name, nameLimit), wordSomebody) }
 
-func (c Card) buttons(seen string) []slack.BlockElement {
-	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
+func (c Card) buttons(v value) []slack.BlockElement {
 	var row []slack.BlockElement
 	switch {
 	case c.NoAssign:
@@ -211,8 +208,7 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 type More struct{ State, AI, Summary bool }
 
 // more draws what Invent's API offers beside assigning, each by the state it leads to.
-func (c Card) more(seen string) []slack.BlockElement {
-	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
+func (c Card) more(v value) []slack.BlockElement {
 	state := c.Chat.State
 	var row []slack.BlockElement
 	sure := func(b *slack.ButtonBlockElement, title, yes string) *slack.ButtonBlockElement {
@@ -242,14 +238,6 @@ func openButton(url string) *slack.ButtonBlockElement {
 	b.URL = url
 	b.AccessibilityLabel = labelOpen
 	return b
-}
-
-// holderID answers the assignee as a button carries it: "" for nobody.
-func holderID(s invent.ChatState) string {
-	if s.AssignedUser == nil {
-		return ""
-	}
-	return s.AssignedUser.ID
 }
 
 func button(verb Verb, text, label string, v value) *slack.ButtonBlockElement {

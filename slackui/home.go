@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -180,10 +181,7 @@ func pickView(blocks []slack.Block) slack.ModalViewRequest {
 // words says in one line which conversation an item is.
 func (item Item) words(kind Verb) string {
 	state := item.Chat.State
-	words := escape(item.Chat.Customer(), nameLimit)
-	if words == "" {
-		words = wordUnnamed
-	}
+	words := cmp.Or(escape(item.Chat.Customer(), nameLimit), wordUnnamed)
 	if channel := channelName(state.IntegrationID); channel != "" {
 		words = channel + ": " + words // a name that is written from right to left would turn the line
 	}
@@ -213,10 +211,7 @@ func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
 // channel none to show a card in.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	v.Chat, v.Seen = item.Chat.ID, &item.Holder
-	customer := plain(item.Chat.Customer(), 30)
-	if customer == "" {
-		customer = wordUnnamed
-	}
+	customer := cmp.Or(plain(item.Chat.Customer(), 30), wordUnnamed)
 	var row []slack.BlockElement
 	add := func(b *slack.ButtonBlockElement) { // among many of one name a screen reader needs to know whose it is
 		b.AccessibilityLabel = b.Text.Text + ": " + customer

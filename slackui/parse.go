@@ -30,11 +30,8 @@ func (t ChatURL) ParseCommand(body []byte, sent time.Time, off ...Verb) (*Intent
 	}
 	i := &Intent{
 		V: Version, Key: form.Get("trigger_id"), Sent: sent,
-		Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id"),
+		Team: cmp.Or(form.Get("team_id"), form.Get("enterprise_id")), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id"),
 		Channel: form.Get("channel_id"), Command: form.Get("command"), ResponseURL: form.Get("response_url"),
-	}
-	if i.Team == "" {
-		i.Team = i.Enterprise
 	}
 	if i.Command == "" || i.Team == "" || i.User == "" || i.Channel == "" || i.Key == "" {
 		return nil, nil, fmt.Errorf("%w: a field of the command is missing", ErrMalformed)
@@ -136,12 +133,9 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent,
 		User: p.User.ID, ResponseURL: p.ResponseURL,
-		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
+		Channel: cmp.Or(p.Channel.ID, p.Container.ChannelID), Thread: p.thread(), Private: p.Container.IsEphemeral,
 	}
 	i.Team, i.Enterprise = p.team()
-	if i.Channel == "" {
-		i.Channel = p.Container.ChannelID
-	}
 	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
@@ -151,7 +145,6 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	if p.Container.MessageTS != "" {
 		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
-	i.Thread = p.thread()
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
 		i.Sent = t

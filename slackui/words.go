@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -672,12 +673,7 @@ type Me struct {
 }
 
 // memberName is a member's name in at most n characters; Invent may know none.
-func memberName(name string, n int) string {
-	if name = escape(name, n); name != "" {
-		return name
-	}
-	return wordUnnamed
-}
+func memberName(name string, n int) string { return cmp.Or(escape(name, n), wordUnnamed) }
 
 // Myself says which member a person is, by which rule, and what they may do.
 func Myself(m Me) Message { return *say(m.words()) }
@@ -707,12 +703,7 @@ func Nobody(command string, r Reason) Message { return *say(refusedSelf(command,
 
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
 
-func roleName(role string) string {
-	if name, ok := roleNames[role]; ok {
-		return name
-	}
-	return role
-}
+func roleName(role string) string { return cmp.Or(roleNames[role], role) }
 
 // Offer asks a person whether they are the member that an admin says they are.
 func Offer(admin, member, name, offer string) Message {
@@ -865,12 +856,7 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 	return list("Conversation `"+escape(chat, 200)+"`, newest first", "Nothing was done with conversation `"+escape(chat, 200)+"` from Slack in the last 90 days.", words, page, History, value{Chat: chat})
 }
 
-func orNobody(name string) string {
-	if name = escape(name, nameLimit); name != "" {
-		return name
-	}
-	return "nobody"
-}
+func orNobody(name string) string { return cmp.Or(escape(name, nameLimit), "nobody") }
 
 // list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn it.
 func list(title, empty string, lines []string, page int, verb Verb, v value) Message {
