@@ -7,25 +7,6 @@ import (
 	"unicode"
 )
 
-// commandWords is what can be typed today, the first of each being the one that help shows.
-var commandWords = []struct {
-	verb  Verb
-	words []string
-}{
-	{Take, []string{"take"}},
-	{Assign, []string{"assign"}},
-	{Release, []string{"release", "unassign"}},
-	{Show, []string{"show", "status"}},
-	{Queue, []string{"queue"}},
-	{Mine, []string{"mine"}},
-	{History, []string{"history"}},
-	{Route, []string{"route"}},
-	{Whoami, []string{"whoami"}},
-	{Link, []string{"link"}},
-	{Unlink, []string{"unlink"}},
-	{Links, []string{"links"}},
-}
-
 // ChatURL is the template of a conversation's address in the dashboard; {chat_id} stands for its id.
 type ChatURL string
 
@@ -211,7 +192,7 @@ func person(word, me string) (*To, Problem) {
 }
 
 func verbOf(word string) (Verb, bool) {
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			if strings.EqualFold(w, word) {
 				return c.verb, true
@@ -229,7 +210,7 @@ func nearest(word string) string {
 			best, least = w, d
 		}
 	}
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			try(w)
 		}
@@ -266,7 +247,7 @@ func distance(a, b string) int {
 // Commands lists what can be typed, as the usage hint shows it.
 func Commands() []string {
 	var list []string
-	for _, c := range commandWords {
+	for _, c := range commands {
 		list = append(list, c.words[0])
 	}
 	return append(list, "help")

@@ -20,7 +20,7 @@ func ReadActions() []string {
 // CommandWords are all words that can be typed, aliases too.
 func CommandWords() map[string]Verb {
 	all := map[string]Verb{}
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			all[w] = c.verb
 		}

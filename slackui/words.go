@@ -222,39 +222,35 @@ func orSo(v Verb) string {
 	return ""
 }
 
-var usages = map[Verb]string{
-	Take:    "take <conversation>",
-	Assign:  "assign <conversation> [to] <who>",
-	Release: "release <conversation>",
-	Show:    "show <conversation>",
-	Queue:   "queue",
-	Mine:    "mine",
-	History: "history <conversation>",
-	Route:   "route <conversation>",
-	Whoami:  "whoami",
-	Link:    "link @person <e-mail or member id>",
-	Unlink:  "unlink [@person]",
-	Links:   "links",
-}
-
-var explained = map[Verb]string{
-	Take:    "assign it to me",
-	Assign:  "who = `me`, an @person, or an e-mail",
-	Release: "nobody has it then (also: `unassign`)",
-	Show:    "a card that only you see (also: `status`)",
-	Queue:   "the conversations that wait for a human (also: `take` alone)",
-	Mine:    "the conversations that I have",
-	Route:   "where its waiting is announced, why, and what became of it",
-	History: "what was done with it from Slack, newest first",
-	Whoami:  "which member of Invent I am, and what I may do",
-	Link:    "for admins: ask a person whether they are that member",
-	Unlink:  "drop an admin's link: mine, or for admins anybody's",
-	Links:   "for admins: who is linked how, and what to mend",
+// commands is what can be typed today, as help lists it. The first of the words is the one that help shows.
+var commands = []struct {
+	verb  Verb
+	words []string
+	usage string
+	does  string
+}{
+	{Take, []string{"take"}, "take <conversation>", "assign it to me"},
+	{Assign, []string{"assign"}, "assign <conversation> [to] <who>", "who = `me`, an @person, or an e-mail"},
+	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it then (also: `unassign`)"},
+	{Show, []string{"show", "status"}, "show <conversation>", "a card that only you see (also: `status`)"},
+	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human (also: `take` alone)"},
+	{Mine, []string{"mine"}, "mine", "the conversations that I have"},
+	{History, []string{"history"}, "history <conversation>", "what was done with it from Slack, newest first"},
+	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, why, and what became of it"},
+	{Whoami, []string{"whoami"}, "whoami", "which member of Invent I am, and what I may do"},
+	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
+	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: mine, or for admins anybody's"},
+	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to mend"},
 }
 
 // usage words how a verb is typed.
 func usage(command string, verb Verb) string {
-	return typed(command, escaper.Replace(usages[verb]))
+	for _, c := range commands {
+		if c.verb == verb {
+			return typed(command, escaper.Replace(c.usage))
+		}
+	}
+	return typed(command, "")
 }
 
 // typed shows what to type after the command. What comes is escaped already.
@@ -272,8 +268,8 @@ func help(command, unknown string, off []Verb) *Message {
 		b.WriteString("\n")
 	}
 	b.WriteString("What you can type:\n")
-	for _, c := range commandWords {
-		fmt.Fprintf(&b, "• %s: %s", usage(command, c.verb), explained[c.verb])
+	for _, c := range commands {
+		fmt.Fprintf(&b, "• %s: %s", usage(command, c.verb), c.does)
 		if slices.Contains(off, c.verb) {
 			b.WriteString(" _(off: your Invent's API doesn't offer what it needs)_")
 		}
