@@ -91,24 +91,12 @@ func (t ChatURL) arguments(words []string, i *Intent) (problem Problem) {
 		}
 		i.To, words, problem = who(words, i.User)
 	case Link:
-		var p *To
-		if p, words, problem = who(words, i.User); problem == "" {
-			if i.Person = p.User; i.Person == "" {
-				problem = NotAPerson
-			}
-		}
-		if problem == "" {
+		if i.Person, words, problem = slackUser(words, i.User); problem == "" {
 			i.To, words, problem = member(words)
 		}
 	case Unlink:
-		if len(words) == 0 {
-			return ""
-		}
-		var p *To
-		if p, words, problem = who(words, i.User); problem == "" {
-			if i.Person = p.User; i.Person == "" {
-				problem = NotAPerson
-			}
+		if len(words) > 0 {
+			i.Person, words, problem = slackUser(words, i.User)
 		}
 	}
 	if problem == "" && len(words) > 0 {
@@ -124,6 +112,18 @@ func who(words []string, me string) (*To, []string, Problem) {
 	}
 	to, problem := person(words[0], me)
 	return to, words[1:], problem
+}
+
+// slackUser reads a person off the front of the words who is named as Slack knows them.
+func slackUser(words []string, me string) (string, []string, Problem) {
+	to, rest, problem := who(words, me)
+	switch {
+	case problem != "":
+		return "", rest, problem
+	case to.User == "": // an e-mail
+		return "", rest, NotAPerson
+	}
+	return to.User, rest, ""
 }
 
 // member reads an e-mail or a member's id off the front of the words.
