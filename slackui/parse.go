@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,11 +154,9 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 		i.Sent = sent.Add(time.Second)
 	}
 	action, _, _ := strings.Cut(a.ActionID, ":") // behind it stands which of several buttons of one verb it is
-	verb, ok := clickable[action]
-	if !ok {
+	if i.Verb = Verb(action); !slices.Contains(clickable, i.Verb) {
 		return nil, nil
 	}
-	i.Verb = verb
 	i.readValue(a.Value)
 	return i, nil
 }
@@ -171,14 +170,10 @@ func AsksForOptions(payload []byte) bool {
 	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
 }
 
-// clickable maps the action ids that cards and private messages draw to what they ask for.
-var clickable = map[string]Verb{
-	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
-	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
-	string(Resolve): Resolve, string(Reopen): Reopen, string(ToAI): ToAI, string(PauseAI): PauseAI, string(Summary): Summary,
-	string(Paste): Paste, string(Turn): Turn, string(Home): Home, string(Hush): Hush, string(Tellme): Tellme,
-	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
-	string(Queue): Queue, string(Mine): Mine,
+// clickable are the verbs whose buttons cards and private messages draw; each button's action id is its verb.
+var clickable = []Verb{
+	Take, Assign, Release, Show, Refresh, Share, Leave, Choose, Undo, Resolve, Reopen, ToAI, PauseAI, Summary, Paste, Turn, Home, Hush, Tellme,
+	Agree, Decline, Links, History, Queue, Mine,
 }
 
 // openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.

@@ -1176,7 +1176,7 @@ func (i Intent) again() []slack.BlockElement {
 			verb = Release
 		}
 	}
-	if i.Chat == "" || clickable[string(verb)] == "" {
+	if i.Chat == "" || !slices.Contains(clickable, verb) {
 		return nil
 	}
 	nobody := ""
