@@ -814,9 +814,6 @@ func (l LinkLine) words(command string) string {
 	return fmt.Sprintf("%s: %s, by the same e-mail", name, mention(l.User))
 }
 
-// LinksPage is how many lines a page of the list has.
-const LinksPage = 10
-
 // LinkList shows one page of the list of links; a page past the end is the last one.
 func LinkList(command string, lines []LinkLine, page int) Message {
 	words := make([]string, len(lines))
@@ -859,26 +856,44 @@ func list(title, empty string, lines []string, page int, verb Verb, v value) Mes
 	if len(lines) == 0 {
 		return *say(empty)
 	}
-	pages := (len(lines) + LinksPage - 1) / LinksPage
-	page = min(page, pages-1)
-	var b strings.Builder
-	b.WriteString(title)
-	if pages > 1 {
-		fmt.Fprintf(&b, " (page %d of %d)", page+1, pages)
+	part, page, pages := pageOf(lines, page)
+	text := title + ofPages(page, pages)
+	for _, l := range part {
+		text += "\n• " + l
 	}
-	for _, l := range lines[page*LinksPage : min(len(lines), (page+1)*LinksPage)] {
-		b.WriteString("\n• " + l)
+	return *say(text, turning(verb, page, pages, func(page int) value {
+		v.Page = page
+		return v
+	})...)
+}
+
+// perPage is how many lines or conversations a page of a list has.
+const perPage = 10
+
+// pageOf answers a page of a list, which one that is, and how many there are; a page past the end is the last one.
+func pageOf[T any](all []T, page int) (part []T, at, pages int) {
+	pages = max(1, (len(all)+perPage-1)/perPage)
+	at = max(0, min(page, pages-1))
+	return all[at*perPage : min(len(all), (at+1)*perPage)], at, pages
+}
+
+// ofPages says behind a title which page it is, where there are several.
+func ofPages(page, pages int) string {
+	if pages == 1 {
+		return ""
 	}
-	var turn []slack.BlockElement
+	return fmt.Sprintf(" (page %d of %d)", page+1, pages)
+}
+
+// turning draws the buttons that turn a list's page, where there are several. They carry what to makes of the page they lead to.
+func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.BlockElement) {
 	if page > 0 {
-		v.Page = page - 1
-		turn = append(turn, numbered(button(verb, wordBack, labelBack, v), "back"))
+		row = append(row, numbered(button(verb, wordBack, labelBack, to(page-1)), "back"))
 	}
 	if page < pages-1 {
-		v.Page = page + 1
-		turn = append(turn, numbered(button(verb, wordNext, labelNext, v), "next"))
+		row = append(row, numbered(button(verb, wordNext, labelNext, to(page+1)), "next"))
 	}
-	return *say(b.String(), turn...)
+	return row
 }
 
 // Bundled says that many conversations waited when they were counted, instead of a card for each.
@@ -931,30 +946,18 @@ func Items(list Verb, items []Item, page int, done string) Message {
 	if len(items) == 0 {
 		return *say(strings.TrimSpace(done + " " + empty))
 	}
-	pages := (len(items) + LinksPage - 1) / LinksPage
-	page = max(0, min(page, pages-1))
-	head := fmt.Sprintf("*%s*: %d", title, len(items))
-	if pages > 1 {
-		head += fmt.Sprintf(" (page %d of %d)", page+1, pages)
-	}
+	part, page, pages := pageOf(items, page)
+	head := fmt.Sprintf("*%s*: %d", title, len(items)) + ofPages(page, pages)
 	if done != "" {
 		head = done + "\n" + head
 	}
 	m := say(head)
-	for n, item := range items[page*LinksPage : min(len(items), (page+1)*LinksPage)] {
-		m.add(item, list, page, n)
+	for n, item := range part {
+		m.Text += "\n• " + item.words(list)
+		m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 	}
-	v := value{Page: page - 1}
-	var turn []slack.BlockElement
-	if page > 0 {
-		turn = append(turn, numbered(button(list, wordBack, labelBack, v), "back"))
-	}
-	if page < pages-1 {
-		v.Page = page + 1
-		turn = append(turn, numbered(button(list, wordNext, labelNext, v), "next"))
-	}
-	if len(turn) > 0 {
-		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", turn...))
+	if row := turning(list, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", row...))
 	}
 	return *m
 }
@@ -963,12 +966,6 @@ func Items(list Verb, items []Item, page int, done string) Message {
 func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockElement {
 	b.ActionID += ":" + which
 	return b
-}
-
-// add puts one conversation with its buttons at the end of a list.
-func (m *Message) add(item Item, list Verb, page, n int) {
-	m.Text += "\n• " + item.words(list)
-	m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 }
 
 // Told is what /invent route says of a conversation's announcement.
