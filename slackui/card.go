@@ -256,12 +256,12 @@ func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
 }
 
 // say makes a message of mrkdwn words of ours, with buttons below where there are any.
-func say(words string, buttons ...slack.BlockElement) *Message {
+func say(words string, buttons ...slack.BlockElement) Message {
 	blocks := []slack.Block{section(words)}
 	if len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("answer", buttons...))
 	}
-	return &Message{Text: words, Blocks: blocks}
+	return Message{Text: words, Blocks: blocks}
 }
 
 // words are ours, or somebody's that were clipped: Slack shows them as they are.

@@ -68,7 +68,8 @@ func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 		i.Verb = Queue // there one chooses
 	}
 	if problem := t.arguments(words[1:], i); problem != "" {
-		return say(problemText(problem, command, verb))
+		wrong := say(problemText(problem, command, verb))
+		return &wrong
 	}
 	return nil
 }

@@ -109,9 +109,9 @@ func HomeLater() slack.HomeTabViewRequest {
 // Welcome is said once, when somebody opens the app for the first time. r is why they are no member; "" for a member.
 func Welcome(command string, r Reason) Message {
 	if r != "" {
-		return *say(wordWhat + "\n" + refusedSelf(command, r))
+		return say(wordWhat + "\n" + refusedSelf(command, r))
 	}
-	return *say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
+	return say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
 }
 
 // Picking is the modal of the shortcut that takes a conversation, before it is known what waits.

@@ -138,9 +138,9 @@ func AskWhich(i Intent) slack.ModalViewRequest {
 // Found asks which of several conversations is meant, or says that there is none.
 func Found(cards []Card) Message {
 	if len(cards) == 0 {
-		return *say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
+		return say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
 	}
-	m := *say(wordSeveral)
+	m := say(wordSeveral)
 	for n, c := range cards {
 		line := c.line()
 		m.Text += "\n" + line

@@ -194,8 +194,6 @@ func problemText(p Problem, command string, verb Verb) string {
 			"If that doesn't help, the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
 		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
-	}
-	switch p {
 	case UndoExpired:
 		return "That could only be undone within five minutes. Nothing was changed. The card has buttons for what you can do now."
 	case OldForm:
@@ -277,18 +275,19 @@ func help(command, unknown string, off []Verb) *Message {
 	}
 	fmt.Fprintf(&b, "• `%s help`: this list\n", name)
 	b.WriteString("A conversation is its id, or its link pasted from Invent.")
-	return say(b.String())
+	m := say(b.String())
+	return &m
 }
 
 // Busy says that the queue is full.
-func Busy() Message { return *say(wordBusy) }
+func Busy() Message { return say(wordBusy) }
 
 // Cannot says what is wrong with a click.
-func Cannot(i Intent) Message { return *say(problemText(i.Problem, i.Command, i.Verb)) }
+func Cannot(i Intent) Message { return say(problemText(i.Problem, i.Command, i.Verb)) }
 
 // Slow says, while it lasts, that an action takes longer.
 func Slow() Message {
-	return *say("Still on it: this takes longer than usual. I'll tell you how it ends.")
+	return say("Still on it: this takes longer than usual. I'll tell you how it ends.")
 }
 
 // Late says that somebody the person didn't see has the conversation, and offers what can be done about it.
@@ -321,7 +320,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 			row = append(row, button(Assign, wordAnyway, labelAnyway, to))
 		}
 	}
-	return *say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
+	return say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
 }
 
 // card answers the card that the intent is about: the clicked one, or the one behind a private message.
@@ -357,13 +356,13 @@ func which(chat invent.Chat) string {
 func Already(h *Holder, mine, noted bool) Message {
 	switch {
 	case h == nil:
-		return *say("Nobody has it: there is nothing to release.")
+		return say("Nobody has it: there is nothing to release.")
 	case mine:
-		return *say("It is yours already.")
+		return say("It is yours already.")
 	case noted:
-		return *say(h.name() + " has it already, and has got your note.")
+		return say(h.name() + " has it already, and has got your note.")
 	}
-	return *say(h.name() + " has it already.")
+	return say(h.name() + " has it already.")
 }
 
 // Back is what a change can be undone to, and until when.
@@ -383,7 +382,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		words = "Done: " + h.name() + " has it."
 	}
 	if back == nil {
-		return *say(words)
+		return say(words)
 	}
 	now := ""
 	if h != nil {
@@ -400,7 +399,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 			to = wordSomebody
 		}
 	}
-	return *say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
+	return say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
 		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
 }
 
@@ -410,28 +409,28 @@ func ChangedSince(i Intent, h *Holder) Message {
 	words := "nobody has it now."
 	switch {
 	case i.Verb.Sets():
-		return *say("That was done, but somebody has changed it since.")
+		return say("That was done, but somebody has changed it since.")
 	case h != nil && h.User == i.User:
 		words = "now it is yours."
 	case h != nil:
 		words = "now " + h.name() + " has it."
 	}
-	return *say("That was done, but somebody has changed it since: " + words)
+	return say("That was done, but somebody has changed it since: " + words)
 }
 
 // YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
 func YoursAgain(user, by string) Message {
-	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
+	return say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
 }
 
 // YoursNow tells a person, below the card that they have, that the conversation is theirs since somebody assigned it in Invent.
 func YoursNow(user string) Message {
-	return *say(mention(user) + ", this conversation is yours now.")
+	return say(mention(user) + ", this conversation is yours now.")
 }
 
 // Relieved tells a person, below the card that they have, who took the conversation from them.
 func Relieved(user, by string) Message {
-	return *say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
+	return say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
 }
 
 // Note hands a note over to the new assignee.
@@ -445,14 +444,14 @@ func NoteReturned(h *Holder, note string) Message {
 		return quoting("Your note was not delivered. Here it is:", note)
 	}
 	if note == "" {
-		return *say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
+		return say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
 	}
 	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
 }
 
 // quoting makes a message of words of ours and somebody's own below.
 func quoting(ours, theirs string) Message {
-	m := *say(ours)
+	m := say(ours)
 	if theirs = lines(theirs, textLimit); theirs != "" {
 		m.Text += "\n" + escaper.Replace(theirs)
 		m.Blocks = append(m.Blocks, slack.NewSectionBlock(words(theirs), nil, nil))
@@ -464,9 +463,9 @@ func quoting(ours, theirs string) Message {
 func Set(v Verb, so bool) Message {
 	words := map[Verb]string{Resolve: "resolved", Reopen: "open", ToAI: "with the AI", PauseAI: "without the AI"}[v]
 	if so {
-		return *say("It is " + words + " already.")
+		return say("It is " + words + " already.")
 	}
-	return *say("Done: it is " + words + " now.")
+	return say("Done: it is " + words + " now.")
 }
 
 // SetBy tells a person, below the card that they have, what somebody else did with their conversation.
@@ -475,13 +474,13 @@ func SetBy(user, by string, v Verb) Message {
 		Resolve: "resolved this conversation", Reopen: "opened this conversation again", ToAI: "handed this conversation to the AI",
 		PauseAI: "paused the AI in this conversation",
 	}[v]
-	return *say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
+	return say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
 }
 
 // Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
 func Summarised(m *invent.Memory) Message {
 	if m == nil {
-		return *say("Invent has no summary of this conversation yet. It makes one every ten messages.")
+		return say("Invent has no summary of this conversation yet. It makes one every ten messages.")
 	}
 	text := lines(m.Summary, NoteLimit)
 	for n, point := range m.KeyPoints {
@@ -498,11 +497,11 @@ func Summarised(m *invent.Memory) Message {
 
 // RetiredButton goes with a fresh card where the button can't mean any more what it said.
 func RetiredButton() Message {
-	return *say("That card was old and nothing was changed. Here is a fresh one.")
+	return say("That card was old and nothing was changed. Here is a fresh one.")
 }
 
 // Shared says that the card is in the channel now.
-func Shared() Message { return *say("Shared in this channel.") }
+func Shared() Message { return say("Shared in this channel.") }
 
 // Reason is why a person may not act, or why somebody can't be assigned.
 type Reason string
@@ -560,7 +559,7 @@ func Refused(command string, v Verb, r Reason, about string, held bool) Message 
 	if held {
 		words += " If you are linked within an hour, I'll carry this out by myself."
 	}
-	return *say(words)
+	return say(words)
 }
 
 func refusedSelf(command string, r Reason) string {
@@ -672,7 +671,7 @@ type Me struct {
 func memberName(name string, n int) string { return cmp.Or(escape(name, n), wordUnnamed) }
 
 // Myself says which member a person is, by which rule, and what they may do.
-func Myself(m Me) Message { return *say(m.words()) }
+func Myself(m Me) Message { return say(m.words()) }
 
 func (m Me) words() string {
 	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", memberName(m.Name, nameLimit), escape(m.Member, 200))
@@ -695,7 +694,7 @@ func (m Me) words() string {
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
-func Nobody(command string, r Reason) Message { return *say(refusedSelf(command, r)) }
+func Nobody(command string, r Reason) Message { return say(refusedSelf(command, r)) }
 
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
 
@@ -704,63 +703,63 @@ func roleName(role string) string { return cmp.Or(roleNames[role], role) }
 // Offer asks a person whether they are the member that an admin says they are.
 func Offer(admin, member, name, offer string) Message {
 	v := value{Offer: offer}
-	return *say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
+	return say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
 		"and what you do is done as that member. The question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
 		primary(button(Agree, wordAgree, labelAgree, v)), button(Decline, wordDecline, labelDecline, v))
 }
 
 // Offered tells the admin that the person was asked.
 func Offered(person, name string) Message {
-	return *say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
+	return say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
 		mention(person), memberName(name, nameLimit)))
 }
 
 // Agreed takes the question's place once the person has said yes.
 func Agreed(command, name string) Message {
-	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
+	return say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
 		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
 // Declined takes the question's place once the person has said no.
-func Declined() Message { return *say("You weren't linked.") }
+func Declined() Message { return say("You weren't linked.") }
 
 // Answered tells the admin what the person said.
 func Answered(person, name string, yes bool) Message {
 	if yes {
-		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
+		return say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
 	}
-	return *say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
+	return say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
 }
 
 // Unlinked says that an admin's link is gone; person is "" for one's own.
 func Unlinked(person string) Message {
 	if person == "" {
-		return *say("The link that an admin made for you is gone.")
+		return say("The link that an admin made for you is gone.")
 	}
-	return *say("The link that an admin made for " + mention(person) + " is gone.")
+	return say("The link that an admin made for " + mention(person) + " is gone.")
 }
 
 // UnlinkedBy tells a person that an admin dropped their link.
 func UnlinkedBy(command, admin string) Message {
-	return *say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
+	return say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
 }
 
 // Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
 func Withdrawn(person string) Message {
 	if person == "" {
-		return *say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
+		return say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
 	}
-	return *say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
+	return say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
 }
 
 // Closed stands in the place of a card in the direct messages of somebody who may not read conversations any more.
 func Closed(command string) Message {
-	return *say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
+	return say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
 }
 
 // Resumed tells a person that what they asked for before is carried out now.
 func Resumed() Message {
-	return *say("You are linked now, so I'm carrying out what you asked for before.")
+	return say("You are linked now, so I'm carrying out what you asked for before.")
 }
 
 // LinkLine is one line of the list of links. Each field is optional.
@@ -854,14 +853,14 @@ func orNobody(name string) string { return cmp.Or(escape(name, nameLimit), "nobo
 // list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn it.
 func list(title, empty string, lines []string, page int, verb Verb, v value) Message {
 	if len(lines) == 0 {
-		return *say(empty)
+		return say(empty)
 	}
 	part, page, pages := pageOf(lines, page)
 	text := title + ofPages(page, pages)
 	for _, l := range part {
 		text += "\n• " + l
 	}
-	return *say(text, turning(verb, page, pages, func(page int) value {
+	return say(text, turning(verb, page, pages, func(page int) value {
 		v.Page = page
 		return v
 	})...)
@@ -902,15 +901,15 @@ func Bundled(count int, counted time.Time) Message {
 	if count == 1 {
 		words = "One conversation waits for a human"
 	}
-	return *say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
+	return say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
 }
 
 // StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
 func StillWaiting(since time.Time) Message {
 	if since.IsZero() {
-		return *say("This conversation still waits for a human.")
+		return say("This conversation still waits for a human.")
 	}
-	return *say("This conversation has been waiting for a human since " + date(since) + ".")
+	return say("This conversation has been waiting for a human since " + date(since) + ".")
 }
 
 // ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.
@@ -924,7 +923,7 @@ func ChannelTrouble(channel, code string) Message {
 	case "is_archived":
 		help = "Unarchive it, or name another channel in the setting."
 	}
-	return *say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
+	return say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
 		channel, escape(code, nameLimit), help))
 }
 
@@ -944,7 +943,7 @@ func Items(list Verb, items []Item, page int, done string) Message {
 		title, empty = wordMineTitle, wordMineEmpty
 	}
 	if len(items) == 0 {
-		return *say(strings.TrimSpace(done + " " + empty))
+		return say(strings.TrimSpace(done + " " + empty))
 	}
 	part, page, pages := pageOf(items, page)
 	head := fmt.Sprintf("*%s*: %d", title, len(items)) + ofPages(page, pages)
@@ -959,7 +958,7 @@ func Items(list Verb, items []Item, page int, done string) Message {
 	if row := turning(list, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
 		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", row...))
 	}
-	return *m
+	return m
 }
 
 // numbered tells several buttons of one verb in a message apart.
@@ -1029,7 +1028,7 @@ func RouteTold(t Told) Message {
 			fmt.Fprintf(&b, "\n• In %s it %s", channels[n], what)
 		}
 	}
-	return *say(b.String())
+	return say(b.String())
 }
 
 // words says what became of "it"; "" when nothing is known.
@@ -1063,7 +1062,7 @@ func notPosted(why string) string {
 
 // LockedOut tells admins that the bot can't work, once, by the side that still does.
 func LockedOut() Message {
-	return *say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
+	return say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
 		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say it again in a week if it still doesn't work.")
 }
 
@@ -1148,12 +1147,12 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
 		row = i.again()
 	}
-	return *say(words+" (ref "+ref+")", row...)
+	return say(words+" (ref "+ref+")", row...)
 }
 
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
-	return *say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
+	return say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
 		button(Show, wordNewer, labelNewer, value{Chat: newer}))
 }
 
