@@ -14,12 +14,20 @@ import (
 // The outcomes of an action as they stand in the log and in metrics, beside the reasons of refusals
 // and failures.
 const (
-	changed = "changed"
-	already = "already"
-	late    = "late"
-	shown   = "shown"
-	said    = "said"
-	newer   = "newer"
+	changed      = "changed"
+	already      = "already"
+	late         = "late"
+	shown        = "shown"
+	said         = "said"
+	newer        = "newer"
+	asked        = "asked"       // whether somebody is a member
+	opened       = "opened"      // a modal
+	repeated     = "repeated"    // the same click: its modal is open
+	windowClosed = "closed"      // by the person, before it was filled
+	over         = "over"        // it doesn't wait any more
+	gone         = "gone"        // there are no cards to redraw, or no conversation
+	undelivered  = "undelivered" // the channel or the card is gone
+	failed       = "failed"      // nobody waits for words
 )
 
 // act makes one try: who is it, read, compare with what the person saw, write, show. An error that is not a
@@ -194,7 +202,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if so(target, holder) {
 		if w.Wrote == unsettled { // it was us: an earlier try of this very request
 			w.Wrote = written
-			b.note(ctx, s)
+			s.through()
 			return changed, b.showChange(ctx, s)
 		}
 		return already, b.showAlready(ctx, s)
@@ -225,7 +233,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	s.chat.State = state
 	s.team.inbox.changed(s.chat, b.now())
-	b.note(ctx, s)
+	s.through()
 	err = b.showChange(ctx, s)
 	if err != nil {
 		b.remember(context.WithoutCancel(ctx), s, nil) // the next try and the feed must know through whom it was
@@ -299,7 +307,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	no, f := (*refusal)(nil), failure(w, err)
 	switch {
 	case i.Verb.Inner():
-		return "failed", b.orderFailed(ctx, i, err) // nobody waits for words
+		return failed, b.orderFailed(ctx, i, err)
 	case errors.As(err, &no) && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, held)

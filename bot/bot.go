@@ -60,7 +60,6 @@ type Bot struct {
 	crew         *crew        // of cache
 	spareCrew    *crew        // of spare
 	chatURL      slackui.ChatURL
-	slackHost    string
 	commandName  string
 	admins       []string
 	assignOthers []string
@@ -91,7 +90,7 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost, commandName: cmp.Or(c.Command, "/invent"),
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, commandName: cmp.Or(c.Command, "/invent"),
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
 		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers, farewell: c.Farewell,
 		metrics: newMetrics(), spareUsed: make(chan struct{}),

@@ -232,10 +232,8 @@ func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cach
 	return reach, nil
 }
 
-// note keeps through whom the conversation was assigned, for all cards drawn from now on.
-func (b *Bot) note(_ context.Context, s *scene) {
-	s.known.Via = viaOf(s.work.Intent.User, s.chat.State)
-}
+// through notes through whom the conversation was assigned, for all cards drawn from now on.
+func (s *scene) through() { s.known.Via = viaOf(s.work.Intent.User, s.chat.State) }
 
 // viaOf says that a person brought about the state.
 func viaOf(user string, state invent.ChatState) cache.Via {

@@ -813,8 +813,6 @@ func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, 
 	return changed, nil
 }
 
-const over = "over" // it doesn't wait any more
-
 // orderAnew notes that an order of the feed's has ended without what it was for, so that it is given again where it is due still: each
 // order is carried out once within an hour. One that failed is given a minute later, and then less and less often.
 func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause time.Duration) error {
@@ -910,7 +908,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 		return "", errors.Join(errStore, noted)
 	}
 	if err != nil {
-		return "undelivered", nil //nolint:nilerr // the channel or the card is gone: that is the outcome
+		return undelivered, nil //nolint:nilerr // the channel or the card is gone: that is the outcome
 	}
 	return changed, nil
 }
@@ -922,11 +920,11 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 		return "", errors.Join(errStore, err)
 	}
 	if len(known.Cards) == 0 {
-		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+		return gone, b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
 	}
 	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
 	if invent.NotFound(err) {
-		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+		return gone, b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
 	}
 	if err != nil {
 		return "", err

@@ -195,7 +195,7 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 	_, failed := t.Slack.UpdateViewContext(ctx, view, "", "", i.View)
 	switch {
 	case slackSays(failed, "not_found"):
-		return "closed", nil
+		return windowClosed, nil
 	case failed != nil:
 		return "", wrapSlack("filling a modal", failed)
 	case err != nil && no == nil:

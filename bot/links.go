@@ -20,11 +20,6 @@ const (
 	resumeUntil = 2 * time.Hour // longer than a refused request is kept
 )
 
-const (
-	waiting = "waiting" // for a link
-	asked   = "asked"
-)
-
 // mayOthers says whether the member may assign to others, and release or change theirs.
 func (b *Bot) mayOthers(l cache.Link) bool {
 	return len(b.assignOthers) == 0 || slices.ContainsFunc(b.assignOthers, func(role string) bool { return strings.EqualFold(role, l.Role) })

@@ -19,9 +19,6 @@ const (
 	accountsEvery = time.Hour       // likewise Slack's users
 )
 
-// opened is the outcome of a request that opened a modal.
-const opened = "opened"
-
 // errUnknown says that neither Redis nor memory can tell who somebody is.
 var errUnknown = errors.New("not known yet")
 
@@ -40,7 +37,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 		// Slack and Invent must be asked who this is, and nobody waits for that: the worker tells.
 		return b.queued(ctx, i)
 	case slackSays(err, "exchanged_trigger_id"):
-		outcome = "repeated" // the same click again: its modal is open
+		outcome = repeated // the same click again: its modal is open
 		err = nil
 	default:
 		f := failure(&w, err)
