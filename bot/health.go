@@ -123,9 +123,9 @@ func (b *Bot) findAdmins(ctx context.Context, t *Team) ([]string, error) {
 	if len(b.admins) > 0 {
 		return b.admins, nil
 	}
-	all, err := t.directory(ctx, b.now().Add(-linkFresh), b.now)
+	all, err := t.everybody(ctx, b.now().Add(-linkFresh), b.now)
 	var admins []string
-	for user, a := range all {
+	for user, a := range all.accounts {
 		if a.admin && b.full(t, a) == nil {
 			admins = append(admins, user)
 		}

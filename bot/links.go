@@ -253,7 +253,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	if err != nil {
 		return "", err
 	}
-	accounts, err := t.directory(ctx, b.now().Add(-membersFresh), b.now)
+	users, err := t.everybody(ctx, b.now().Add(-membersFresh), b.now)
 	if err != nil {
 		return "", err
 	}
@@ -265,7 +265,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	lines := b.linkLines(t, members, accounts, hand, tried)
+	lines := b.linkLines(t, members, users.accounts, hand, tried)
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.typed(i), lines, i.Page)})
 }
 

@@ -210,8 +210,8 @@ func (t *Team) account(ctx context.Context, user string, now func() time.Time) (
 	}
 	turn.CancelAt(now())
 	for _, age := range []time.Duration{membersFresh, 5 * time.Second} { // who is missing may have just come
-		all, err := t.directory(ctx, now().Add(-age), now)
-		if a, found := all[user]; err == nil && found {
+		all, err := t.everybody(ctx, now().Add(-age), now)
+		if a, found := all.accounts[user]; err == nil && found {
 			return a, nil
 		}
 	}
@@ -226,12 +226,6 @@ type directory struct {
 	accounts map[string]account // by id
 	byEmail  map[string]string  // ids of those who can be written to, by their confirmed e-mail, folded
 	whole    bool               // nobody is missing, and Slack shows their e-mails
-}
-
-// directory lists the users of the workspace, by id.
-func (t *Team) directory(ctx context.Context, oldest time.Time, now func() time.Time) (map[string]account, error) {
-	d, err := t.everybody(ctx, oldest, now)
-	return d.accounts, err
 }
 
 // everybody lists the users of the workspace.
