@@ -104,9 +104,9 @@ func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.L
 func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	q, err := slackui.ParseQuery(body)
 	if err != nil {
-		return answer{status: 400, text: err.Error()}
+		return bad(err.Error())
 	}
-	none := answer{status: 200, body: slackui.Options{Options: []*slack.OptionBlockObject{}}}
+	none := saying(slackui.Options{Options: []*slack.OptionBlockObject{}})
 	if q == nil {
 		return none
 	}
@@ -120,7 +120,7 @@ func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	if err != nil {
 		return none
 	}
-	return answer{status: 200, body: slackui.Whom(*q, me.Member, b.choices(ctx, t))}
+	return saying(slackui.Whom(*q, me.Member, b.choices(ctx, t)))
 }
 
 // choices lists the active members, as memory has them.
@@ -199,17 +199,17 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 // becomes a job.
 func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	if i.Problem != "" {
-		return answer{status: 200, body: slackui.FormProblem(i.Form, i.Problem)}
+		return saying(slackui.FormProblem(i.Form, i.Problem))
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if p, r := b.wrongWith(ctx, i); r != "" {
-		return answer{status: 200, body: slackui.FormRefused(b.commandName, i.Form, r)}
+		return saying(slackui.FormRefused(b.commandName, i.Form, r))
 	} else if p != "" {
-		return answer{status: 200, body: slackui.FormProblem(i.Form, p)}
+		return saying(slackui.FormProblem(i.Form, p))
 	}
 	if !b.accept(ctx, i) {
-		return answer{status: 200, body: slackui.FormBusy(i.Form)}
+		return saying(slackui.FormBusy(i.Form))
 	}
 	return ok
 }
