@@ -304,11 +304,11 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	i := w.Intent
 	var outcome string
 	var words slackui.Message
-	no, f := (*refusal)(nil), failure(w, err)
+	no, f := refused(err), failure(w, err)
 	switch {
 	case i.Verb.Inner():
 		return failed, b.orderFailed(ctx, i, err)
-	case errors.As(err, &no) && w.Wrote == untouched:
+	case no != nil && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, held)
 		if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil && !held {

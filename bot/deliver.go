@@ -536,7 +536,6 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 		if err == nil && !closed {
 			err = b.draw(ctx, s.team, c, m)
 		}
-		said := (*slackError)(nil)
 		switch {
 		case err == nil && closed:
 			gone = append(gone, c)
@@ -549,7 +548,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			gone = append(gone, c)
 		case temporary(err):
 			postponed = max(postponed, time.Second)
-			if errors.As(err, &said) {
+			if said, ok := errors.AsType[*slackError](err); ok {
 				postponed = max(postponed, said.after)
 			}
 		default:
@@ -574,7 +573,7 @@ func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
 // closed.
 func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) {
 	_, err := b.member(ctx, s.team, c.For, s.job.At)
-	if no := (*refusal)(nil); !errors.As(err, &no) {
+	if refused(err) == nil {
 		return false, err
 	}
 	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))

@@ -848,7 +848,7 @@ func (b *Bot) orderFailed(ctx context.Context, i slackui.Intent, why error) erro
 // channelTrouble switches one channel off for a while, and answers Slack's word for the trouble.
 func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
 	code := refused.Error()
-	if said := (*slackError)(nil); errors.As(refused, &said) {
+	if said, ok := errors.AsType[*slackError](refused); ok {
 		code = said.code
 	}
 	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)

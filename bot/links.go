@@ -28,7 +28,7 @@ func (b *Bot) mayOthers(l cache.Link) bool {
 // whoami tells a person which member they are, as Slack and Invent say this moment.
 func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.typed(w.Intent), no.reason))
 	}
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *Bot) admin(ctx context.Context, t *Team, user string) error {
 
 // about makes a refusal one that concerns somebody else.
 func about(err error, whom string) error {
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		return &refusal{reason: no.reason, about: whom}
 	}
 	return err
@@ -76,7 +76,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
 		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
 	}
-	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.ByHand() {
+	if no := refused(err); no == nil || !no.reason.ByHand() {
 		return invent.Member{}, about(err, user)
 	}
 	m, err := b.named(ctx, t, to, asked)
@@ -112,7 +112,7 @@ func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time
 			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	}
 	m, err := b.findMember(ctx, t, asked, fits)
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		reason := no.reason
 		if reason == slackui.NotLinked {
 			reason = slackui.NoSuchMember
@@ -169,7 +169,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	m, words := invent.Member{}, slackui.Declined()
 	if yes {
 		if err := b.admin(ctx, t, o.By); err != nil {
-			if no := (*refusal)(nil); errors.As(err, &no) {
+			if refused(err) != nil {
 				return "", refuse(slackui.OfferGone)
 			}
 			return "", err
@@ -224,11 +224,10 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 		}
 		reason := slackui.NoLink
 		fresh, err := b.lookUp(ctx, t, user, time.Time{})
-		no := (*refusal)(nil)
 		switch {
 		case err == nil && fresh.By == "":
 			reason = slackui.SameEmail
-		case i.Person == "" && errors.As(err, &no):
+		case i.Person == "" && refused(err) != nil:
 			return "", err // whoever may not act hears why
 		}
 		return "", &refusal{reason: reason, about: i.Person}
@@ -373,7 +372,7 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 		return said, nil
 	}
 	_, err = b.member(ctx, t, w.Intent.User, b.now())
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if refused(err) != nil {
 		return "", &waitError{after: resumeEvery, until: resumeUntil}
 	}
 	if err != nil {

@@ -87,7 +87,7 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // what is claimed is believed for a usual request only
 	_, err = text.ReadFrom(http.MaxBytesReader(w, r.Body, bodyLimit))
 	body := text.Bytes()
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return answer{status: http.StatusRequestEntityTooLarge, text: "the body is larger than 1 MiB"}
 	}
 	if err != nil {

@@ -429,9 +429,9 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 
 // until says until when a job that ended with this error is tried again; the zero time for not at all.
 func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
-	wait := (*waitError)(nil)
+	wait, waits := errors.AsType[*waitError](err)
 	switch {
-	case errors.As(err, &wait):
+	case waits:
 		w.Until = j.At.Add(wait.until)
 	case w.Wrote == unsettled && invent.MayHaveHappened(err): // the next try reads what became of it
 	case errors.Is(err, errPanicked) && j.Tries >= panics, !temporary(err) && !errors.Is(err, errPanicked):
@@ -514,10 +514,10 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 // delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	after, _ := invent.RateLimited(err)
-	if said := (*slackError)(nil); errors.As(err, &said) {
+	if said, ok := errors.AsType[*slackError](err); ok {
 		after = said.after
 	}
-	if wait := (*waitError)(nil); errors.As(err, &wait) {
+	if wait, ok := errors.AsType[*waitError](err); ok {
 		after = wait.after
 	}
 	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
@@ -588,9 +588,8 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", chat, "member", w.member,
 		"outcome", outcome, "duration_ms", took.Milliseconds(), "ref", ref(i.Key),
 	}
-	no := (*refusal)(nil)
-	switch {
-	case errors.As(err, &no):
+	switch no := refused(err); {
+	case no != nil:
 		b.metrics.refused(string(no.reason))
 	case err != nil:
 		level = slog.LevelWarn
