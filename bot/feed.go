@@ -163,26 +163,18 @@ type feed struct {
 
 // lead renews the lead of the feed until ctx ends, beside the feed itself, which may be busy for longer than a lead lasts.
 func (b *Bot) lead(ctx context.Context) {
-	ticker := time.NewTicker(renewEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
+		wait := beat // until it is known which team this is
 		if b.probe.checked.Load() {
 			leads, err := b.cache.Lead(ctx, b.probe.ID)
 			b.debug("it can't be told who leads", err)
 			b.leads.Store(leads)
+			wait = renewEvery
 		}
-		wait := ticker.C
-		if !b.probe.checked.Load() {
-			wait = time.After(beat)
-		}
-		select {
-		case <-ctx.Done():
-			if b.leads.Swap(false) {
-				b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), b.probe.ID))
-			}
-			return
-		case <-wait:
-		}
+		pauseFor(ctx, wait)
+	}
+	if b.leads.Swap(false) {
+		b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), b.probe.ID))
 	}
 }
 

@@ -37,15 +37,9 @@ const (
 
 // check asks Slack and Invent side by side, at once and then every half minute, whether they take our keys.
 func (b *Bot) check(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		b.checkOnce(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		pauseFor(ctx, checkEvery)
 	}
 }
 
@@ -224,7 +218,7 @@ func (h *health) setFeed(why string) {
 // checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. While
 // that can't be read it is tried every minute.
 func (b *Bot) checkContract(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		wait := contractEvery
 		k, err := b.probe.Invent.Check(ctx)
 		if ctx.Err() != nil {
@@ -249,9 +243,6 @@ func (b *Bot) checkContract(ctx context.Context) {
 			}
 		}
 		pauseFor(ctx, wait)
-		if ctx.Err() != nil {
-			return
-		}
 	}
 }
 

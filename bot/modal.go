@@ -269,14 +269,8 @@ func (b *Bot) relist(ctx context.Context, t *Team, members, users time.Time) {
 
 // keepLists lists the members and Slack's users at the start and from then on, so that a modal finds them in memory.
 func (b *Bot) keepLists(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		b.relist(ctx, b.probe, b.now().Add(-rosterEvery), b.now().Add(-accountsEvery))
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		pauseFor(ctx, checkEvery)
 	}
 }
