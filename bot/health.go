@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,25 +172,16 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 			state.Off = append(state.Off, strings.TrimSpace(f.Method+" "+f.Path+" "+f.Property))
 		}
 	}
-	state.Slack, state.Invent = b.health.slack, b.health.invent
+	state.Slack, state.Invent = cmp.Or(b.health.slack, unasked), cmp.Or(b.health.invent, unasked)
 	state.Ready = b.health.ready(redisUp, b.app != nil)
 	switch {
 	case b.app == nil:
 	case b.health.sockets > 0:
 		state.Socket = healthy
 	default:
-		state.Socket = "connecting"
-		if b.health.socketFails != "" {
-			state.Socket = b.health.socketFails
-		}
+		state.Socket = cmp.Or(b.health.socketFails, "connecting")
 	}
 	b.health.mu.Unlock()
-	if state.Slack == "" {
-		state.Slack = unasked
-	}
-	if state.Invent == "" {
-		state.Invent = unasked
-	}
 	w.Header().Set("Content-Type", "application/json")
 	if !state.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
