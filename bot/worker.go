@@ -392,7 +392,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	defer cancelTries()
 	outcome, err := b.try(ctx, w, j)
 	if err != nil {
-		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
+		if b.retry(ctx, q, j, w, err, b.until(w, j, err)) {
 			return
 		}
 		if w.Wrote == unsettled && j.Dead <= panics && !errors.Is(err, errPanicked) { // what became of it can be told without another write
