@@ -28,7 +28,7 @@ type Config struct {
 	Secrets      []string      // Slack's signing secrets; any of them verifies
 	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and not over HTTP
 	Teams        Teams
-	Probe        *Team // whose keys /readyz reports on
+	Probe        *Team // whose inbox is followed, whose lists are kept, and on whose keys /readyz reports
 	Cache        *cache.Cache
 	ChatURL      slackui.ChatURL
 	Command      string           // the slash command, for words that say what to type; "": /invent

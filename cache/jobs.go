@@ -30,7 +30,7 @@ type Job struct {
 	ID    string          `json:"id"`              // unique for the request it stems from: a second one with it is a repeat
 	Lane  string          `json:"lane"`            // what must be kept in order, such as a conversation
 	At    time.Time       `json:"at"`              // when the request came
-	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
+	Tell  time.Time       `json:"tell,omitzero"`   // when Tick answers it if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
 	Dead  int             `json:"dead,omitempty"`  // how many processes died, or stopped answering, while they held it
 	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
