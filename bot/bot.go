@@ -90,27 +90,19 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, commandName: cmp.Or(c.Command, "/invent"),
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache,
+		chatURL: c.ChatURL, commandName: cmp.Or(c.Command, "/invent"),
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
-		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers, farewell: c.Farewell,
-		metrics: newMetrics(), spareUsed: make(chan struct{}),
-	}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
+		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder,
+		log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), now: c.Now,
+		queue: cmp.Or(c.Queue, 10_000), workers: cmp.Or(c.Workers, 128), farewell: c.Farewell,
+		hooks: newResponses(c.SlackHost), metrics: newMetrics(), side: side{slots: make(chan struct{}, 64)}, spareUsed: make(chan struct{}),
 	}
 	if b.now == nil {
 		b.now = time.Now
 	}
-	if b.queue == 0 {
-		b.queue = 10_000
-	}
-	if b.workers == 0 {
-		b.workers = 128
-	}
 	b.metrics.registry.MustRegister(newGauges(b), buildInfo(c.Version, c.Commit), upstreams)
-	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
-	b.side.slots = make(chan struct{}, 64)
 	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
 		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}

@@ -225,11 +225,12 @@ func (b *Bot) checkContract(ctx context.Context) {
 		}
 		b.probe.contract.Store(&k)
 		debug.FreeOSMemory() // reading the document took more than all else at rest
+		findings := k.Findings()
 		b.health.mu.Lock()
-		news := !slices.Equal(b.health.contract, k.Findings())
-		b.health.contract = k.Findings()
+		news := !slices.Equal(b.health.contract, findings)
+		b.health.contract = findings
 		b.health.mu.Unlock()
-		for _, f := range k.Findings() {
+		for _, f := range findings {
 			if news && !f.Found {
 				b.log.Warn("Invent's API doesn't offer a route, as far as is known: what needs it is off", "method", f.Method, "route", f.Path, "property", f.Property)
 			}
