@@ -79,7 +79,8 @@ func (t *Team) Check(ctx context.Context) error {
 	}
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait. more may hold an app-level token.
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait.
+// more may hold an app-level token.
 func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
@@ -111,7 +112,8 @@ func NewTeam(api *slack.Client, client *invent.Client) *Team {
 	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20)}
 }
 
-// Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers; with a ctx that is done, nobody is.
+// Only answers this one team, and ErrUnknownTeam for any other. Which one it is, Slack is asked when that is first needed, until it
+// answers; with a ctx that is done Slack isn't asked, and what isn't known yet is an error.
 func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error) {
 	if !t.checked.Load() {
 		if err := t.Check(ctx); err != nil {

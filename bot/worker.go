@@ -388,7 +388,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	}
 	b.passed(taken, j)
 	w.kept = q == b.cache
-	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both: what fail says comes after them
+	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both tries; what fail says has time of its own
 	defer cancelTries()
 	outcome, err := b.try(ctx, w, j)
 	if err != nil {

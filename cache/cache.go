@@ -114,7 +114,7 @@ func (c *Cache) Ping(ctx context.Context) error {
 	return wrap("asking Redis", c.rdb.Ping(ctx).Err())
 }
 
-// Warm loads the scripts and learns Redis's clock, so that the first click and the feed's
+// Warm loads the scripts of clicks and of the feed and learns Redis's clock, so that the first click and the feed's
 // first round need one round trip for a step like all others. Its failure costs nothing but that.
 func (c *Cache) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)

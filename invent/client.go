@@ -39,7 +39,7 @@ type Options struct {
 	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
 	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
 	Org       string                                    // organisation id; "c" is the key's own
-	HTTP      *http.Client                              // nil: one with connections enough and timeouts; never followed for redirects or cookies
+	HTTP      *http.Client                              // nil: one with connections enough and timeouts; whichever it is, redirects are not followed and cookies not kept
 	PerMinute int                                       // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
 	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
 	Now       func() time.Time                          // nil: time.Now
