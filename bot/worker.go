@@ -169,6 +169,16 @@ func (b *Bot) begin(c *crew, t task) {
 	}
 }
 
+// beginAll runs the jobs for which n slots were taken, and gives back the slots that are left.
+func (b *Bot) beginAll(c *crew, n int, list []cache.Job) {
+	for range n - len(list) {
+		<-c.slots
+	}
+	for _, j := range list {
+		b.begin(c, task{job: j})
+	}
+}
+
 // hand runs a job, and then others as long as they come: a goroutine that stays needs not grow its stack for each.
 func (b *Bot) hand(c *crew, t task) {
 	idle := time.NewTimer(handIdle)
@@ -232,12 +242,7 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	for !b.queueDone(ctx, work, q) {
 		n := takeSlots(c.slots, 32)
 		list, err := q.Next(work, n, readWait)
-		for range n - len(list) {
-			<-c.slots
-		}
-		for _, j := range list {
-			b.begin(c, task{job: j})
-		}
+		b.beginAll(c, n, list)
 		if err != nil {
 			b.log.Debug("the queue can't be read", "error", err)
 			pauseFor(ctx, readWait)
@@ -322,9 +327,7 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 		n := takeSlots(c.slots, 32)
 		select {
 		case <-stop: // while it waited for a slot
-			for range n {
-				<-c.slots
-			}
+			b.beginAll(c, n, nil)
 			return
 		default:
 		}
@@ -332,15 +335,10 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 		if err != nil {
 			b.log.Debug("jobs of the dead can't be found", "error", err)
 		}
-		for range n - len(list) {
-			<-c.slots
-		}
 		if len(list) > 0 {
 			b.log.Warn("jobs found whose process stopped answering, or never heard of them", "jobs", len(list))
 		}
-		for _, j := range list {
-			b.begin(c, task{job: j})
-		}
+		b.beginAll(c, n, list)
 		select {
 		case <-stop:
 			return
