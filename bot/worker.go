@@ -386,23 +386,9 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	}
 	b.passed(taken, j)
 	w.kept = q == b.cache
-	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both tries; what fail says has time of its own
-	defer cancelTries()
-	outcome, err := b.try(ctx, w, j)
-	if err != nil {
-		if b.retry(ctx, q, j, w, err, b.until(w, j, err)) {
-			return
-		}
-		if w.Wrote == unsettled && j.Dead <= panics && !errors.Is(err, errPanicked) { // what became of it can be told without another write
-			w.last = true
-			why := err
-			if outcome, err = b.try(ctx, w, j); err != nil && w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate) {
-				err = why // nothing was changed, for a reason that Invent gave
-			}
-			if until := b.until(w, j, err); w.Wrote == written && err != nil && b.retry(ctx, q, j, w, err, until) {
-				return
-			}
-		}
+	outcome, again, err := b.tries(ctx, q, j, w)
+	if again {
+		return
 	}
 	if err != nil {
 		var untold error
@@ -423,6 +409,33 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		b.end(ctx, q, j)
 	}
 	b.passed(ended, j)
+}
+
+// tries makes a try at a job, and where no other may follow, but its write may have happened, one more that only finds out. again says
+// that the job was given back for another try.
+func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (outcome string, again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attempt) // for both; what fail says has time of its own
+	defer cancel()
+	outcome, err = b.try(ctx, w, j)
+	switch {
+	case err == nil:
+		return outcome, false, nil
+	case b.retry(ctx, q, j, w, err, b.until(w, j, err)):
+		return "", true, nil
+	case w.Wrote != unsettled, j.Dead > panics, errors.Is(err, errPanicked):
+		return "", false, err
+	}
+	w.last = true
+	why := err
+	outcome, err = b.try(ctx, w, j)
+	switch {
+	case err == nil:
+	case w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate):
+		err = why // nothing was changed, for a reason that Invent gave
+	case w.Wrote == written && b.retry(ctx, q, j, w, err, b.until(w, j, err)):
+		return "", true, nil
+	}
+	return outcome, false, err
 }
 
 // until says until when a job that ended with this error is tried again; the zero time for not at all.
