@@ -154,7 +154,7 @@ func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string,
 		return "", err
 	}
 	s.team.inbox.changed(s.chat, b.now())
-	b.showListAgain(ctx, s, slackui.Message{})
+	b.showListAgain(ctx, s, "")
 	if err != nil || id == "" || id == i.Chat {
 		return "", notFound
 	}

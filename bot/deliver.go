@@ -286,7 +286,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		}
 		return slackui.About(s.chat, slackui.Changed(i, h, s.mine, back))
 	}
-	b.showListAnew(ctx, s, words(nil))
+	b.showListAnew(ctx, s, words(nil).Text)
 	switch {
 	case i.Private && i.List == "":
 		b.replace(ctx, i, words(back)) // the card is drawn; that the question is gone is a courtesy
@@ -314,13 +314,13 @@ func (s *scene) shown(card *cache.Card) bool {
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.
-func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) {
+func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
 	case slackui.Queue, slackui.Mine:
-		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At, done.Text)
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At, done)
 	case slackui.Pick:
-		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
+		_, err = b.fill(ctx, s.team, s.work, s.job.At, done)
 	}
 	if err != nil {
 		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
@@ -328,14 +328,14 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) 
 }
 
 // showListAgain shows the list in which somebody pressed a button as it is now, though nothing was changed; in a window with the words.
-func (b *Bot) showListAgain(ctx context.Context, s *scene, words slackui.Message) {
+func (b *Bot) showListAgain(ctx context.Context, s *scene, words string) {
 	switch s.work.Intent.List {
 	case slackui.Home:
 		b.redrawHome(ctx, s.team, s.work.Intent)
 	case slackui.Pick:
 		b.showListAnew(ctx, s, words)
 	default:
-		b.showListAnew(ctx, s, slackui.Message{})
+		b.showListAnew(ctx, s, "")
 	}
 }
 
@@ -672,7 +672,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	b.keepNote(ctx, &i)
 	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
-	b.showListAgain(ctx, s, words) // a list has no place for the question: it comes as a message
+	b.showListAgain(ctx, s, words.Text) // a list has no place for the question: it comes as a message
 	if i.List != slackui.Home {
 		b.redrawHome(ctx, s.team, i)
 	}
@@ -694,7 +694,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 		b.redrawStale(ctx, s)
 	}
 	words := slackui.About(s.chat, slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{})))
-	if b.showListAgain(ctx, s, words); i.List == slackui.Pick {
+	if b.showListAgain(ctx, s, words.Text); i.List == slackui.Pick {
 		return nil
 	}
 	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
