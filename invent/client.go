@@ -39,11 +39,10 @@ type Options struct {
 	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
 	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
 	Org       string                                    // organisation id; "c" is the key's own
-	HTTP      *http.Client                              // nil: one with connections enough and timeouts; whichever it is, redirects are not followed and cookies not kept
 	PerMinute int                                       // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
 	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
 	Now       func() time.Time                          // nil: time.Now
-	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls; nil: none
+	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls, or in its place; nil: none
 }
 
 // Client talks to Invent for one key. It is safe for concurrent use; all goroutines share the limit of calls.
@@ -76,21 +75,10 @@ func New(o Options) *Client {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	var h http.Client
-	if o.HTTP != nil {
-		h = *o.HTTP
-	} else {
-		h.Transport = transport()
-	}
-	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	h.Jar = nil
+	c.http = &http.Client{Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if o.Wrap != nil {
-		if h.Transport == nil {
-			h.Transport = http.DefaultTransport
-		}
-		h.Transport = o.Wrap(h.Transport)
+		c.http.Transport = o.Wrap(c.http.Transport)
 	}
-	c.http = &h
 	if o.PerMinute > 0 {
 		c.limit = rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60), max(1, o.PerMinute/24))
 	}
