@@ -12,7 +12,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,13 +62,7 @@ func OpenInProcess() (*Cache, error) {
 	if err := mini.Start(); err != nil {
 		return nil, fmt.Errorf("starting the in-process Redis: %w", err)
 	}
-	u := url.URL{Scheme: "redis", Host: mini.Addr(), User: url.UserPassword("", password)}
-	o, err := parse(u.String())
-	if err != nil {
-		mini.Close()
-		return nil, fmt.Errorf("reaching the in-process Redis: %w", err)
-	}
-	c := connect(o, inProcess)
+	c := connect(&redis.UniversalOptions{Addrs: []string{mini.Addr()}, Password: password}, inProcess)
 	c.mini = mini
 	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
 	go c.drive()
