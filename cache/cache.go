@@ -1,10 +1,11 @@
 // Package cache keeps everything the bot has in Redis: the jobs that wait, who is
-// linked to whom, and which cards stand where. Every key has one function (keys.go),
-// a prefix and a lifetime.
+// linked to whom, which cards stand where, and what the feed has announced. Every key
+// has one function (keys.go), a prefix and a lifetime.
 //
 // It knows neither Slack nor Invent: bodies of jobs are opaque to it. It does not
-// decide what to do when Redis can't be reached; each method says what its caller
-// gets then, and within which time.
+// decide what to do when Redis can't be reached: a call fails then, within 250 ms, or
+// within a second where it reads or writes much at a time (2 and 8 s in the in-process
+// Redis).
 package cache
 
 import (

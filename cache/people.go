@@ -130,7 +130,7 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 // "" for what isn't asked.
 type Question struct{ Team, Chat, Channel, User string }
 
-// Known finds the cards of a conversation, newest first, through whom it was assigned last, who can
+// Known finds the cards of a conversation, newest first, through whom it was assigned last, whether it waits for a human, who can
 // read the channel, and which member the user is. Of more than 50 cards the oldest are forgotten.
 func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
