@@ -14,12 +14,20 @@ import (
 // The outcomes of an action as they stand in the log and in metrics, beside the reasons of refusals
 // and failures.
 const (
-	changed = "changed"
-	already = "already"
-	late    = "late"
-	shown   = "shown"
-	said    = "said"
-	newer   = "newer"
+	changed      = "changed"
+	already      = "already"
+	late         = "late"
+	shown        = "shown"
+	said         = "said"
+	newer        = "newer"
+	asked        = "asked"       // whether somebody is a member
+	opened       = "opened"      // a modal
+	repeated     = "repeated"    // the same click: its modal is open
+	windowClosed = "closed"      // by the person, before it was filled
+	over         = "over"        // it doesn't wait any more
+	gone         = "gone"        // there are no cards to redraw, or no conversation
+	undelivered  = "undelivered" // the channel or the card is gone
+	failed       = "failed"      // nobody waits for words
 )
 
 // act makes one try: who is it, read, compare with what the person saw, write, show. An error that is not a
@@ -157,7 +165,7 @@ func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string,
 		return "", err
 	}
 	s.team.inbox.changed(s.chat, b.now())
-	b.showListAgain(ctx, s, slackui.Message{})
+	b.showListAgain(ctx, s, "")
 	if err != nil || id == "" || id == i.Chat {
 		return "", notFound
 	}
@@ -206,7 +214,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if so(target, holder) {
 		if w.Wrote == unsettled { // it was us: an earlier try of this very request
 			w.Wrote = written
-			b.note(ctx, s)
+			s.through()
 			return changed, b.showChange(ctx, s)
 		}
 		return already, b.showAlready(ctx, s)
@@ -244,7 +252,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	s.team.inbox.changed(s.chat, b.now())
 	if !s.since {
-		b.note(ctx, s)
+		s.through()
 	}
 	err = b.showChange(ctx, s)
 	if err != nil {
@@ -316,11 +324,11 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	i := w.Intent
 	var outcome string
 	var words slackui.Message
-	no, f := (*refusal)(nil), failure(w, err)
+	no, f := refused(err), failure(w, err)
 	switch {
 	case i.Verb.Inner():
-		return "failed", b.orderFailed(ctx, i, err) // nobody waits for words
-	case errors.As(err, &no) && w.Wrote == untouched:
+		return failed, b.orderFailed(ctx, i, err)
+	case no != nil && w.Wrote == untouched:
 		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, held)
 		if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil && !held {

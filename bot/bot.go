@@ -28,7 +28,7 @@ type Config struct {
 	Secrets      []string      // Slack's signing secrets; any of them verifies
 	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and not over HTTP
 	Teams        Teams
-	Probe        *Team // whose keys /readyz reports on
+	Probe        *Team // whose inbox is followed, whose lists are kept, and on whose keys /readyz reports
 	Cache        *cache.Cache
 	ChatURL      slackui.ChatURL
 	Command      string           // the slash command, for words that say what to type; "": /invent
@@ -60,7 +60,6 @@ type Bot struct {
 	crew         *crew        // of cache
 	spareCrew    *crew        // of spare
 	chatURL      slackui.ChatURL
-	slackHost    string
 	commandName  string
 	admins       []string
 	assignOthers []string
@@ -92,27 +91,19 @@ type Bot struct {
 // New makes a Bot; it starts nothing.
 func New(c Config) (*Bot, error) {
 	b := &Bot{
-		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache, chatURL: c.ChatURL, slackHost: c.SlackHost, commandName: cmp.Or(c.Command, "/invent"),
+		secrets: c.Secrets, app: c.Socket, teams: c.Teams, probe: c.Probe, cache: c.Cache,
+		chatURL: c.ChatURL, commandName: cmp.Or(c.Command, "/invent"),
 		admins: c.Admins, assignOthers: c.AssignOthers, guests: c.AllowGuests,
-		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder, log: c.Log, now: c.Now, queue: c.Queue, workers: c.Workers, farewell: c.Farewell,
-		metrics: newMetrics(), spareUsed: make(chan struct{}),
-	}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
+		routes: c.Handoffs, handoffSlack: c.HandoffSlack, waitReminder: c.WaitReminder,
+		log: cmp.Or(c.Log, slog.New(slog.DiscardHandler)), now: c.Now,
+		queue: cmp.Or(c.Queue, 10_000), workers: cmp.Or(c.Workers, 128), farewell: c.Farewell,
+		hooks: newResponses(c.SlackHost), metrics: newMetrics(), side: side{slots: make(chan struct{}, 64)}, spareUsed: make(chan struct{}),
 	}
 	if b.now == nil {
 		b.now = time.Now
 	}
-	if b.queue == 0 {
-		b.queue = 10_000
-	}
-	if b.workers == 0 {
-		b.workers = 128
-	}
 	b.metrics.registry.MustRegister(newGauges(b), buildInfo(c.Version, c.Commit), upstreams)
-	b.hooks = newResponses(c.SlackHost)
 	b.useSpare = sync.OnceFunc(func() { close(b.spareUsed) })
-	b.side.slots = make(chan struct{}, 64)
 	if len(b.secrets) == 0 && b.app == nil || b.teams == nil || b.probe == nil || b.cache == nil {
 		return nil, errors.New("a bot needs secrets or a socket, teams, a probe and a cache")
 	}

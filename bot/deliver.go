@@ -232,10 +232,8 @@ func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cach
 	return reach, nil
 }
 
-// note keeps through whom the conversation was assigned, for all cards drawn from now on.
-func (b *Bot) note(_ context.Context, s *scene) {
-	s.known.Via = viaOf(s.work.Intent.User, s.chat.State)
-}
+// through notes through whom the conversation was assigned, for all cards drawn from now on.
+func (s *scene) through() { s.known.Via = viaOf(s.work.Intent.User, s.chat.State) }
 
 // viaOf says that a person brought about the state.
 func viaOf(user string, state invent.ChatState) cache.Via {
@@ -290,7 +288,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		}
 		return slackui.About(s.chat, slackui.Changed(i, h, s.mine, back))
 	}
-	b.showListAnew(ctx, s, words(nil))
+	b.showListAnew(ctx, s, words(nil).Text)
 	switch {
 	case i.Private && i.List == "":
 		b.replace(ctx, i, words(back)) // the card is drawn; that the question is gone is a courtesy
@@ -318,13 +316,13 @@ func (s *scene) shown(card *cache.Card) bool {
 }
 
 // showListAnew shows the list in which somebody pressed a button once more, with what became of it.
-func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) {
+func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
 	case slackui.Queue, slackui.Mine:
-		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At.Add(-listAlone), done.Text)
+		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At.Add(-listAlone), done)
 	case slackui.Pick:
-		_, err = b.fill(ctx, s.team, s.work, s.job.At, done.Text)
+		_, err = b.fill(ctx, s.team, s.work, s.job.At, done)
 	}
 	if err != nil {
 		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))
@@ -332,14 +330,14 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done slackui.Message) 
 }
 
 // showListAgain shows the list in which somebody pressed a button as it is now, though nothing was changed; in a window with the words.
-func (b *Bot) showListAgain(ctx context.Context, s *scene, words slackui.Message) {
+func (b *Bot) showListAgain(ctx context.Context, s *scene, words string) {
 	switch s.work.Intent.List {
 	case slackui.Home:
 		b.redrawHome(ctx, s.team, s.work.Intent)
 	case slackui.Pick:
 		b.showListAnew(ctx, s, words)
 	default:
-		b.showListAnew(ctx, s, slackui.Message{})
+		b.showListAnew(ctx, s, "")
 	}
 }
 
@@ -554,7 +552,6 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 		if err == nil && !closed {
 			err = b.draw(ctx, s.team, c, m)
 		}
-		said := (*slackError)(nil)
 		switch {
 		case err == nil && closed:
 			gone = append(gone, c)
@@ -568,7 +565,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			gone = append(gone, c)
 		case temporary(err):
 			postponed = max(postponed, time.Second)
-			if errors.As(err, &said) {
+			if said, ok := errors.AsType[*slackError](err); ok {
 				postponed = max(postponed, said.after)
 			}
 		default:
@@ -593,7 +590,7 @@ func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
 // closed.
 func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) {
 	_, err := b.member(ctx, s.team, c.For, s.job.At)
-	if no := (*refusal)(nil); !errors.As(err, &no) {
+	if refused(err) == nil {
 		return false, err
 	}
 	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))
@@ -694,7 +691,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 		defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the question
 	}
 	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
-	b.showListAgain(ctx, s, words) // a list has no place for the question: it comes as a message
+	b.showListAgain(ctx, s, words.Text) // a list has no place for the question: it comes as a message
 	if i.List != slackui.Home {
 		b.redrawHome(ctx, s.team, i)
 	}
@@ -716,7 +713,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 		b.redrawStale(ctx, s)
 	}
 	words := slackui.About(s.chat, slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{})))
-	if b.showListAgain(ctx, s, words); i.List == slackui.Pick {
+	if b.showListAgain(ctx, s, words.Text); i.List == slackui.Pick {
 		return nil
 	}
 	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})

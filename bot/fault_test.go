@@ -208,8 +208,8 @@ func (w *world) takes() *slacktest.Message {
 func emptied(t *testing.T, store *cache.Cache) {
 	t.Helper()
 	eventually(t, "the queue is empty", func(ctx context.Context) bool {
-		n, err := store.Open(ctx)
-		return err == nil && n == 0
+		d, err := store.Depth(ctx)
+		return err == nil && d.Open == 0
 	})
 }
 

@@ -163,26 +163,18 @@ type feed struct {
 
 // lead renews the lead of the feed until ctx ends, beside the feed itself, which may be busy for longer than a lead lasts.
 func (b *Bot) lead(ctx context.Context) {
-	ticker := time.NewTicker(renewEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
+		wait := beat // until it is known which team this is
 		if b.probe.checked.Load() {
 			leads, err := b.cache.Lead(ctx, b.probe.ID)
 			b.debug("it can't be told who leads", err)
 			b.leads.Store(leads)
+			wait = renewEvery
 		}
-		wait := ticker.C
-		if !b.probe.checked.Load() {
-			wait = time.After(beat)
-		}
-		select {
-		case <-ctx.Done():
-			if b.leads.Swap(false) {
-				b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), b.probe.ID))
-			}
-			return
-		case <-wait:
-		}
+		pauseFor(ctx, wait)
+	}
+	if b.leads.Swap(false) {
+		b.debug("another process leads later than it could", b.cache.StepDown(context.WithoutCancel(ctx), b.probe.ID))
 	}
 }
 
@@ -351,7 +343,7 @@ func (f *feed) listen(ctx context.Context) {
 		connected, quit := context.WithCancel(ctx)
 		quiet := time.AfterFunc(silence, quit)
 		begun := time.Now()
-		err := f.team.Invent.Listen(connected, func(invent.Event) {
+		err := f.team.Invent.Listen(connected, func() {
 			quiet.Reset(silence)
 			f.socket.Store(true)
 			f.wake()
@@ -830,8 +822,6 @@ func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, 
 	return changed, nil
 }
 
-const over = "over" // it doesn't wait any more
-
 // orderAnew notes that an order of the feed's has ended without what it was for, so that it is given again where it is due still: each
 // order is carried out once within an hour. One that failed is given a minute later, and then less and less often.
 func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause time.Duration) error {
@@ -867,7 +857,7 @@ func (b *Bot) orderFailed(ctx context.Context, i slackui.Intent, why error) erro
 // channelTrouble switches one channel off for a while, and answers Slack's word for the trouble.
 func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
 	code := refused.Error()
-	if said := (*slackError)(nil); errors.As(refused, &said) {
+	if said, ok := errors.AsType[*slackError](refused); ok {
 		code = said.code
 	}
 	b.log.Warn("nothing can be posted in a channel", "channel", channel, "error", code)
@@ -927,7 +917,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 		return "", errors.Join(errStore, noted)
 	}
 	if err != nil {
-		return "undelivered", nil //nolint:nilerr // the channel or the card is gone: that is the outcome
+		return undelivered, nil //nolint:nilerr // the channel or the card is gone: that is the outcome
 	}
 	return changed, nil
 }
@@ -939,11 +929,11 @@ func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string
 		return "", errors.Join(errStore, err)
 	}
 	if len(known.Cards) == 0 {
-		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+		return gone, b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
 	}
 	chat, err := t.Invent.Chat(ctx, w.Intent.Chat)
 	if invent.NotFound(err) {
-		return "gone", b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
+		return gone, b.cache.Uncard(ctx, t.ID, w.Intent.Chat)
 	}
 	if err != nil {
 		return "", err

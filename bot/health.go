@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,15 +38,9 @@ const (
 
 // check asks Slack and Invent side by side, at once and then every half minute, whether they take our keys.
 func (b *Bot) check(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		b.checkOnce(ctx)
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		pauseFor(ctx, checkEvery)
 	}
 }
 
@@ -123,9 +118,9 @@ func (b *Bot) findAdmins(ctx context.Context, t *Team) ([]string, error) {
 	if len(b.admins) > 0 {
 		return b.admins, nil
 	}
-	all, err := t.directory(ctx, b.now().Add(-linkFresh), b.now)
+	all, err := t.everybody(ctx, b.now().Add(-linkFresh), b.now)
 	var admins []string
-	for user, a := range all {
+	for user, a := range all.accounts {
 		if a.admin && b.full(t, a) == nil {
 			admins = append(admins, user)
 		}
@@ -177,25 +172,16 @@ func (b *Bot) ready(w http.ResponseWriter, r *http.Request) {
 			state.Off = append(state.Off, strings.TrimSpace(f.Method+" "+f.Path+" "+f.Property))
 		}
 	}
-	state.Slack, state.Invent = b.health.slack, b.health.invent
+	state.Slack, state.Invent = cmp.Or(b.health.slack, unasked), cmp.Or(b.health.invent, unasked)
 	state.Ready = b.health.ready(redisUp, b.app != nil)
 	switch {
 	case b.app == nil:
 	case b.health.sockets > 0:
 		state.Socket = healthy
 	default:
-		state.Socket = "connecting"
-		if b.health.socketFails != "" {
-			state.Socket = b.health.socketFails
-		}
+		state.Socket = cmp.Or(b.health.socketFails, "connecting")
 	}
 	b.health.mu.Unlock()
-	if state.Slack == "" {
-		state.Slack = unasked
-	}
-	if state.Invent == "" {
-		state.Invent = unasked
-	}
 	w.Header().Set("Content-Type", "application/json")
 	if !state.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -224,7 +210,7 @@ func (h *health) setFeed(why string) {
 // checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. While
 // that can't be read it is tried every minute.
 func (b *Bot) checkContract(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		wait := contractEvery
 		k, err := b.probe.Invent.Check(ctx)
 		if ctx.Err() != nil {
@@ -239,19 +225,17 @@ func (b *Bot) checkContract(ctx context.Context) {
 		}
 		b.probe.contract.Store(&k)
 		debug.FreeOSMemory() // reading the document took more than all else at rest
+		findings := k.Findings()
 		b.health.mu.Lock()
-		news := !slices.Equal(b.health.contract, k.Findings())
-		b.health.contract = k.Findings()
+		news := !slices.Equal(b.health.contract, findings)
+		b.health.contract = findings
 		b.health.mu.Unlock()
-		for _, f := range k.Findings() {
+		for _, f := range findings {
 			if news && !f.Found {
 				b.log.Warn("Invent's API doesn't offer a route, as far as is known: what needs it is off", "method", f.Method, "route", f.Path, "property", f.Property)
 			}
 		}
 		pauseFor(ctx, wait)
-		if ctx.Err() != nil {
-			return
-		}
 	}
 }
 

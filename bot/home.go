@@ -68,7 +68,7 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 	var view slack.HomeTabViewRequest
 	outcome := shown
 	me, err := b.member(ctx, t, i.User, asked)
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		view, outcome, err = slackui.HomeStranger(b.commandName, no.reason), string(no.reason), nil
 	} else if err == nil {
 		w.member = me.Member
@@ -108,7 +108,7 @@ func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 	tab := slackui.HomeTab{Command: b.commandName, Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
 	var err error
 	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked.Add(-listAlone)) // it is drawn after each action of its person
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if refused(err) != nil {
 		tab.Listed = false
 	} else if err != nil {
 		return slack.HomeTabViewRequest{}, err
@@ -153,8 +153,8 @@ func (b *Bot) setNotices(ctx context.Context, t *Team, i slackui.Intent) (string
 // greet welcomes a person once.
 func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.Time) (string, error) {
 	_, err := b.member(ctx, t, i.User, asked)
-	no := (*refusal)(nil)
-	if err != nil && !errors.As(err, &no) {
+	no := refused(err)
+	if err != nil && no == nil {
 		return "", err
 	}
 	reason := slackui.Reason("")
@@ -186,8 +186,8 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 		_, waiting, _, err = b.items(ctx, t, me, asked)
 	}
 	view, outcome := slackui.PickOf(waiting, i.Page, done), shown
-	no := (*refusal)(nil)
-	if errors.As(err, &no) {
+	no := refused(err)
+	if no != nil {
 		view, outcome = slackui.PickRefused(b.commandName, no.reason), string(no.reason)
 	} else if err != nil {
 		view = slackui.PickLater()
@@ -195,7 +195,7 @@ func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done 
 	_, failed := t.Slack.UpdateViewContext(ctx, view, "", "", i.View)
 	switch {
 	case slackSays(failed, "not_found"):
-		return "closed", nil
+		return windowClosed, nil
 	case failed != nil:
 		return "", wrapSlack("filling a modal", failed)
 	case err != nil && no == nil:

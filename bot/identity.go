@@ -28,6 +28,12 @@ func (r *refusal) Error() string { return "refused: " + string(r.reason) }
 
 func refuse(r slackui.Reason) error { return &refusal{reason: r} }
 
+// refused answers the refusal that an error is, nil for any other.
+func refused(err error) *refusal {
+	no, _ := errors.AsType[*refusal](err)
+	return no
+}
+
 // member answers which active member the Slack user is: from Redis for an hour, then from Slack and Invent again,
 // and up to a day old only while one of these doesn't answer. asked is when the person did. The error is a refusal,
 // or temporary.
@@ -50,7 +56,7 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 		if link != nil && temporary(err) && !errors.Is(err, errStore) { // else Slack and Invent have answered
 			return *link, nil
 		}
-		if no := (*refusal)(nil); link != nil && errors.As(err, &no) {
+		if link != nil && refused(err) != nil {
 			b.debug("a link that counts no more can't be dropped", b.cache.DropLink(ctx, t.ID, user, *link))
 		}
 		return cache.Link{}, err
@@ -86,7 +92,7 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	if no == nil {
 		return linkOf(m, b.now()), nil
 	}
-	if why := (*refusal)(nil); !errors.As(no, &why) || !why.reason.ByHand() {
+	if why := refused(no); why == nil || !why.reason.ByHand() {
 		return cache.Link{}, no
 	}
 	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
@@ -288,8 +294,8 @@ func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) (stri
 				continue
 			}
 			link, err := b.member(ctx, t, user, b.now().Add(-membersFresh))
-			if no := (*refusal)(nil); errors.As(err, &no) || err == nil && !is(link, u) {
-				return "", nil
+			if refused(err) != nil || err == nil && !is(link, u) {
+				return "", nil //nolint:nilerr // a refusal says that the link doesn't count
 			}
 			return user, err
 		}
@@ -348,7 +354,7 @@ func slackSays(err error, codes ...string) bool {
 	if said := (slack.SlackErrorResponse{}); errors.As(err, &said) {
 		code = said.Err
 	}
-	if said := (*slackError)(nil); errors.As(err, &said) {
+	if said, ok := errors.AsType[*slackError](err); ok {
 		code = said.code
 	}
 	for _, c := range codes {
@@ -366,7 +372,7 @@ func slackDead(err error) bool {
 
 // temporary says whether the same may succeed a moment later.
 func temporary(err error) bool {
-	if said := (*slackError)(nil); errors.As(err, &said) {
+	if said, ok := errors.AsType[*slackError](err); ok {
 		return said.retry
 	}
 	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStore)

@@ -20,11 +20,6 @@ const (
 	resumeUntil = 2 * time.Hour // longer than a refused request is kept
 )
 
-const (
-	waiting = "waiting" // for a link
-	asked   = "asked"
-)
-
 // mayOthers says whether the member may assign to others, and release or change theirs.
 func (b *Bot) mayOthers(l cache.Link) bool {
 	return len(b.assignOthers) == 0 || slices.ContainsFunc(b.assignOthers, func(role string) bool { return strings.EqualFold(role, l.Role) })
@@ -33,7 +28,7 @@ func (b *Bot) mayOthers(l cache.Link) bool {
 // whoami tells a person which member they are, as Slack and Invent say this moment.
 func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.typed(w.Intent), no.reason))
 	}
 	if err != nil {
@@ -67,7 +62,7 @@ func (b *Bot) admin(ctx context.Context, t *Team, user string) error {
 
 // about makes a refusal one that concerns somebody else.
 func about(err error, whom string) error {
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		return &refusal{reason: no.reason, about: whom}
 	}
 	return err
@@ -83,7 +78,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
 		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
 	}
-	if no := (*refusal)(nil); !errors.As(err, &no) || !no.reason.ByHand() {
+	if no := refused(err); no == nil || !no.reason.ByHand() {
 		return invent.Member{}, about(err, user)
 	}
 	m, err := b.named(ctx, t, to, asked)
@@ -119,7 +114,7 @@ func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time
 			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	}
 	m, err := b.findMember(ctx, t, asked, fits)
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if no := refused(err); no != nil {
 		reason := no.reason
 		if reason == slackui.NotLinked {
 			reason = slackui.NoSuchMember
@@ -176,7 +171,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	m, words := invent.Member{}, slackui.Declined()
 	if yes {
 		if err := b.admin(ctx, t, o.By); err != nil {
-			if no := (*refusal)(nil); errors.As(err, &no) {
+			if refused(err) != nil {
 				return "", refuse(slackui.OfferGone)
 			}
 			return "", err
@@ -230,11 +225,10 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, er
 		}
 		reason := slackui.NoLink
 		fresh, err := b.lookUp(ctx, t, user, time.Time{})
-		no := (*refusal)(nil)
 		switch {
 		case err == nil && fresh.By == "":
 			reason = slackui.SameEmail
-		case i.Person == "" && errors.As(err, &no):
+		case i.Person == "" && refused(err) != nil:
 			return "", err // whoever may not act hears why
 		}
 		return "", &refusal{reason: reason, about: i.Person}
@@ -260,7 +254,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	if err != nil {
 		return "", err
 	}
-	accounts, err := t.directory(ctx, b.now().Add(-membersFresh), b.now)
+	users, err := t.everybody(ctx, b.now().Add(-membersFresh), b.now)
 	if err != nil {
 		return "", err
 	}
@@ -272,7 +266,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	lines := b.linkLines(t, members, accounts, hand, tried)
+	lines := b.linkLines(t, members, users.accounts, hand, tried)
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.typed(i), lines, i.Page)})
 }
 
@@ -380,7 +374,7 @@ func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 		return said, nil
 	}
 	_, err = b.member(ctx, t, w.Intent.User, b.now())
-	if no := (*refusal)(nil); errors.As(err, &no) {
+	if refused(err) != nil {
 		return "", &waitError{after: resumeEvery, until: resumeUntil}
 	}
 	if err != nil {

@@ -20,9 +20,6 @@ const (
 	accountsEvery = time.Hour       // likewise Slack's users
 )
 
-// opened is the outcome of a request that opened a modal.
-const opened = "opened"
-
 // errUnknown says that neither Redis nor memory can tell who somebody is.
 var errUnknown = errors.New("not known yet")
 
@@ -41,7 +38,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 		// Slack and Invent must be asked who this is, and nobody waits for that: the worker tells.
 		return b.queued(ctx, i)
 	case slackSays(err, "exchanged_trigger_id"):
-		outcome = "repeated" // the same click again: its modal is open
+		outcome = repeated // the same click again: its modal is open
 		err = nil
 	default:
 		f := failure(&w, err)
@@ -115,9 +112,9 @@ func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.L
 func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	q, err := slackui.ParseQuery(body)
 	if err != nil {
-		return answer{status: 400, text: err.Error()}
+		return bad(err.Error())
 	}
-	none := answer{status: 200, body: slackui.Options{Options: []*slack.OptionBlockObject{}}}
+	none := saying(slackui.Options{Options: []*slack.OptionBlockObject{}})
 	if q == nil {
 		return none
 	}
@@ -131,7 +128,7 @@ func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	if err != nil {
 		return none
 	}
-	return answer{status: 200, body: slackui.Whom(*q, me.Member, b.choices(ctx, t))}
+	return saying(slackui.Whom(*q, me.Member, b.choices(ctx, t)))
 }
 
 // choices lists the active members, as memory has them.
@@ -210,17 +207,17 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 // becomes a job.
 func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	if i.Problem != "" {
-		return answer{status: 200, body: slackui.FormProblem(i.Form, i.Problem)}
+		return saying(slackui.FormProblem(i.Form, i.Problem))
 	}
 	ctx, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	if p, r := b.wrongWith(ctx, i); r != "" {
-		return answer{status: 200, body: slackui.FormRefused(b.commandName, i.Form, r)}
+		return saying(slackui.FormRefused(b.commandName, i.Form, r))
 	} else if p != "" {
-		return answer{status: 200, body: slackui.FormProblem(i.Form, p)}
+		return saying(slackui.FormProblem(i.Form, p))
 	}
 	if !b.accept(ctx, i) {
-		return answer{status: 200, body: slackui.FormBusy(i.Form)}
+		return saying(slackui.FormBusy(i.Form))
 	}
 	return ok
 }
@@ -280,14 +277,8 @@ func (b *Bot) relist(ctx context.Context, t *Team, members, users time.Time) {
 
 // keepLists lists the members and Slack's users at the start and from then on, so that a modal finds them in memory.
 func (b *Bot) keepLists(ctx context.Context) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
-	for {
+	for ctx.Err() == nil {
 		b.relist(ctx, b.probe, b.now().Add(-rosterEvery), b.now().Add(-accountsEvery))
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+		pauseFor(ctx, checkEvery)
 	}
 }

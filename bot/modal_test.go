@@ -136,6 +136,7 @@ func TestAssignModalErrors(t *testing.T) {
 	w := newWorld(t)
 	w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"})
 	w.serve()
+	w.until("Slack's users are listed", func() bool { return len(w.slack.CallsTo("users.list")) > 0 })
 	card := w.shared("chat_1", "Nobody")
 	w.acknowledged(w.ada.Press(card, "Assign…"))
 	modal := w.ada.ExpectModal("Assign a conversation")

@@ -203,7 +203,7 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 	b.add(ctx, s, &card)
 	if i.Verb == slackui.Notice && i.Person != "" {
 		// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.
-		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now()}))
+		b.redrawIn(ctx, s, 0)
 	}
 	return unsaid
 }

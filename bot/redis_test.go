@@ -193,8 +193,8 @@ func TestStoredTooLateBehindAnother(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	w.ada.ExpectPrivate(w.support, "Nobody")
 	eventually(t, "Grace's alone is open", func(ctx context.Context) bool {
-		left, err := other.Open(ctx)
-		return err == nil && left == 1
+		left, err := other.Depth(ctx)
+		return err == nil && left.Open == 1
 	})
 	free()
 	w.grace.ExpectPrivate(w.support, "Nobody")
@@ -369,8 +369,8 @@ func TestStopPaysWhatIsOwed(t *testing.T) {
 	eventually(t, "Redis is used again", func(ctx context.Context) bool { return store.Ping(ctx) == nil })
 	close(goOn["chat_2"])
 	<-stopped
-	if left, err := n.open().Open(t.Context()); err != nil || left != 0 {
-		t.Errorf("%d jobs are left, and %v", left, err)
+	if left, err := n.open().Depth(t.Context()); err != nil || left.Open != 0 {
+		t.Errorf("%d jobs are left, and %v", left.Open, err)
 	}
 	w.grace.ExpectPrivate(w.support, "Nobody")
 }

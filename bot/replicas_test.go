@@ -342,8 +342,8 @@ func TestFaultFailover(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
 	w.support.ExpectMessage("chat_2", "@ada")
 	eventually(t, "the queue is empty", func(ctx context.Context) bool {
-		n, err := store.Open(ctx)
-		return err == nil && n == 0
+		d, err := store.Depth(ctx)
+		return err == nil && d.Open == 0
 	})
 	w.wrote("chat_1 mem_ada", "chat_1 -", "chat_1 mem_grace", "chat_2 mem_ada")
 	w.slack.IgnoreLeftovers()

@@ -32,6 +32,12 @@ type answer struct {
 
 var ok = answer{status: http.StatusOK}
 
+// saying is JSON for Slack.
+func saying(body any) answer { return answer{status: http.StatusOK, body: body} }
+
+// bad is for a request that Slack doesn't send.
+func bad(why string) answer { return answer{status: http.StatusBadRequest, text: why} }
+
 // payload is what is said in an acknowledgement itself, as JSON; nil for nothing.
 func (a answer) payload() any {
 	if a.message == nil {
@@ -85,17 +91,17 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 		return answer{status: http.StatusServiceUnavailable, text: err.Error()}
 	}
 	body := text.Bytes()
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return answer{status: http.StatusRequestEntityTooLarge, text: "the body is larger than 1 MiB"}
 	}
 	if err != nil {
-		return answer{status: http.StatusBadRequest, text: "the body could not be read"}
+		return bad("the body could not be read")
 	}
 	if verify(b.secrets, r.Header, body) != nil {
 		return answer{status: http.StatusUnauthorized}
 	}
 	if r.URL.Query().Has("payload") {
-		return answer{status: http.StatusBadRequest, text: "a payload in the address isn't signed: it belongs into the body"}
+		return bad("a payload in the address isn't signed: it belongs into the body")
 	}
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != contentType {
 		return answer{status: http.StatusUnsupportedMediaType, text: "the content type must be " + contentType}
@@ -152,14 +158,14 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 	intent, said, err := b.chatURL.ParseCommand(body, sent, b.off()...)
 	switch {
 	case err != nil:
-		return answer{status: http.StatusBadRequest, text: err.Error()}
+		return bad(err.Error())
 	case said != nil:
 		return answer{status: http.StatusOK, message: said}
 	case intent == nil:
 		return ok
 	}
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
-		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
+		return bad("the response_url doesn't lead to Slack")
 	}
 	if !b.accept(ctx, *intent) {
 		busy := slackui.Busy()
@@ -172,12 +178,12 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	intent, err := b.chatURL.ParseInteraction(body, sent)
 	switch {
 	case err != nil:
-		return answer{status: http.StatusBadRequest, text: err.Error()}
+		return bad(err.Error())
 	case intent == nil:
 		return ok
 	}
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
-		return answer{status: http.StatusBadRequest, text: "the response_url doesn't lead to Slack"}
+		return bad("the response_url doesn't lead to Slack")
 	}
 	switch {
 	case intent.Form != "":
@@ -228,9 +234,9 @@ func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
 	e, err := b.chatURL.ParseEvent(body)
 	switch {
 	case err != nil:
-		return answer{status: http.StatusBadRequest, text: err.Error()}
+		return bad(err.Error())
 	case e.Challenge != "":
-		return answer{status: http.StatusOK, body: map[string]string{"challenge": e.Challenge}}
+		return saying(map[string]string{"challenge": e.Challenge})
 	}
 	for _, i := range e.Intents {
 		if !b.accept(ctx, i) {

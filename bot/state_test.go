@@ -17,8 +17,8 @@ func TestMoreThanAssigning(t *testing.T) {
 	at := time.Now().Add(-time.Hour)
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) {
 		c.Memories = []invent.Memory{
-			{ID: "m1", Summary: "An old summary", SummarizedAt: &time.Time{}},
-			{ID: "m2", Summary: "She wants her <money> back", KeyPoints: []string{"Order 7 & 8"}, SummarizedAt: &at},
+			{Summary: "An old summary", SummarizedAt: &time.Time{}},
+			{Summary: "She wants her <money> back", KeyPoints: []string{"Order 7 & 8"}, SummarizedAt: &at},
 		}
 	})
 	w.serve()

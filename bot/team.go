@@ -81,7 +81,8 @@ func (t *Team) Check(ctx context.Context) error {
 	}
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait. more may hold an app-level token.
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait.
+// more may hold an app-level token.
 func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 128
@@ -116,7 +117,8 @@ func NewTeam(api *slack.Client, client *invent.Client) *Team {
 	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20), anew: rate.NewLimiter(rate.Every(2*time.Second), 10)}
 }
 
-// Only serves this one team. Which one that is, Slack is asked when it is first needed, until it answers; with a ctx that is done, nobody is.
+// Only answers this one team, and ErrUnknownTeam for any other. Which one it is, Slack is asked when that is first needed, until it
+// answers; with a ctx that is done Slack isn't asked, and what isn't known yet is an error.
 func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error) {
 	if !t.checked.Load() {
 		if err := t.Check(ctx); err != nil {
@@ -220,8 +222,8 @@ func (t *Team) account(ctx context.Context, user string, now func() time.Time) (
 	}
 	turn.CancelAt(now())
 	for _, age := range []time.Duration{membersFresh, 5 * time.Second} { // who is missing may have just come
-		all, err := t.directory(ctx, now().Add(-age), now)
-		if a, found := all[user]; err == nil && found {
+		all, err := t.everybody(ctx, now().Add(-age), now)
+		if a, found := all.accounts[user]; err == nil && found {
 			return a, nil
 		}
 	}
@@ -236,12 +238,6 @@ type directory struct {
 	accounts map[string]account // by id
 	byEmail  map[string]string  // ids of those who can be written to, by their confirmed e-mail, folded
 	whole    bool               // nobody is missing, and Slack shows their e-mails
-}
-
-// directory lists the users of the workspace, by id.
-func (t *Team) directory(ctx context.Context, oldest time.Time, now func() time.Time) (map[string]account, error) {
-	d, err := t.everybody(ctx, oldest, now)
-	return d.accounts, err
 }
 
 // everybody lists the users of the workspace.

@@ -178,6 +178,16 @@ func (b *Bot) begin(c *crew, t task) {
 	}
 }
 
+// beginAll runs the jobs for which n slots were taken, and gives back the slots that are left.
+func (b *Bot) beginAll(c *crew, n int, list []cache.Job) {
+	for range n - len(list) {
+		<-c.slots
+	}
+	for _, j := range list {
+		b.begin(c, task{job: j})
+	}
+}
+
 // hand runs a job, and then others as long as they come: a goroutine that stays needs not grow its stack for each.
 func (b *Bot) hand(c *crew, t task) {
 	idle := time.NewTimer(handIdle)
@@ -241,12 +251,7 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	for !b.queueDone(ctx, work, q) {
 		n := takeSlots(c.slots, 32)
 		list, err := q.Next(work, n, readWait)
-		for range n - len(list) {
-			<-c.slots
-		}
-		for _, j := range list {
-			b.begin(c, task{job: j})
-		}
+		b.beginAll(c, n, list)
 		if err != nil {
 			b.log.Debug("the queue can't be read", "error", err)
 			pauseFor(ctx, readWait)
@@ -331,9 +336,7 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 		n := takeSlots(c.slots, 32)
 		select {
 		case <-stop: // while it waited for a slot
-			for range n {
-				<-c.slots
-			}
+			b.beginAll(c, n, nil)
 			return
 		default:
 		}
@@ -341,15 +344,10 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 		if err != nil {
 			b.log.Debug("jobs of the dead can't be found", "error", err)
 		}
-		for range n - len(list) {
-			<-c.slots
-		}
 		if len(list) > 0 {
 			b.log.Warn("jobs found whose process stopped answering, or never heard of them", "jobs", len(list))
 		}
-		for _, j := range list {
-			b.begin(c, task{job: j})
-		}
+		b.beginAll(c, n, list)
 		select {
 		case <-stop:
 			return
@@ -397,27 +395,9 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	}
 	b.passed(taken, j)
 	w.kept = q == b.cache
-	ctx, cancelTries := context.WithTimeout(ctx, attempt) // for both: what fail says comes after them
-	defer cancelTries()
-	outcome, err := b.try(ctx, w, j)
-	if errors.Is(err, errNewer) {
-		b.leaveToNewer(ctx, q, j, w)
+	outcome, again, err := b.tries(ctx, q, j, w)
+	if again {
 		return
-	}
-	if err != nil {
-		if until := b.until(w, j, err); !until.IsZero() && b.retry(ctx, q, j, w, err, until) {
-			return
-		}
-		if w.Wrote == unsettled && j.Dead <= panics && !errors.Is(err, errPanicked) { // what became of it can be told without another write
-			w.last = true
-			why := err
-			if outcome, err = b.try(ctx, w, j); err != nil && w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate) {
-				err = why // nothing was changed, for a reason that Invent gave
-			}
-			if until := b.until(w, j, err); w.Wrote == written && err != nil && b.retry(ctx, q, j, w, err, until) {
-				return
-			}
-		}
 	}
 	if err != nil {
 		var untold error
@@ -440,11 +420,41 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	b.passed(ended, j)
 }
 
+// tries makes a try at a job, and where no other may follow, but its write may have happened, one more that only finds out. again says
+// that the job was given back for another try.
+func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (outcome string, again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attempt) // for both; what fail says has time of its own
+	defer cancel()
+	outcome, err = b.try(ctx, w, j)
+	switch {
+	case err == nil:
+		return outcome, false, nil
+	case errors.Is(err, errNewer):
+		b.leaveToNewer(ctx, q, j, w)
+		return "", true, nil
+	case b.retry(ctx, q, j, w, err, b.until(w, j, err)):
+		return "", true, nil
+	case w.Wrote != unsettled, j.Dead > panics, errors.Is(err, errPanicked):
+		return "", false, err
+	}
+	w.last = true
+	why := err
+	outcome, err = b.try(ctx, w, j)
+	switch {
+	case err == nil:
+	case w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate):
+		err = why // nothing was changed, for a reason that Invent gave
+	case w.Wrote == written && b.retry(ctx, q, j, w, err, b.until(w, j, err)):
+		return "", true, nil
+	}
+	return outcome, false, err
+}
+
 // until says until when a job that ended with this error is tried again; the zero time for not at all.
 func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
-	wait := (*waitError)(nil)
+	wait, waits := errors.AsType[*waitError](err)
 	switch {
-	case errors.As(err, &wait):
+	case waits:
 		w.Until = j.At.Add(wait.until)
 	case w.Wrote == unsettled && invent.MayHaveHappened(err): // the next try reads what became of it
 	case errors.Is(err, errPanicked) && j.Tries >= panics, !temporary(err) && !errors.Is(err, errPanicked):
@@ -527,10 +537,10 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 // delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	after, _ := invent.RateLimited(err)
-	if said := (*slackError)(nil); errors.As(err, &said) {
+	if said, ok := errors.AsType[*slackError](err); ok {
 		after = said.after
 	}
-	if wait := (*waitError)(nil); errors.As(err, &wait) {
+	if wait, ok := errors.AsType[*waitError](err); ok {
 		after = wait.after
 	}
 	backoff := min(500*time.Millisecond<<min(j.Tries, 6), 15*time.Second)
@@ -605,9 +615,8 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 		"team", i.Team, "user", i.User, "verb", string(i.Verb), "chat", chat, "member", w.member,
 		"outcome", outcome, "duration", took.Round(time.Millisecond).String(), "ref", ref(i.Key),
 	}
-	no := (*refusal)(nil)
-	switch {
-	case errors.As(err, &no):
+	switch no := refused(err); {
+	case no != nil:
 		b.metrics.refused(string(no.reason))
 	case err != nil:
 		level = slog.LevelWarn

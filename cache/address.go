@@ -105,7 +105,7 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	o.Protocol = 2 // the newer one looks for pushed messages before each answer, and nothing here is pushed
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
-	c := &Cache{consumer: rand.Text(), now: time.Now, patience: patience}
+	c := &Cache{consumer: rand.Text(), patience: patience, inHand: map[string]struct{}{}}
 	switch {
 	case o.IsClusterMode:
 		c.rdb = redis.NewClusterClient(o.Cluster())

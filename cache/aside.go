@@ -26,10 +26,7 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 		p.Expire(ctx, asideKey, asideLife)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("setting a job aside: %w", err)
-	}
-	return nil
+	return wrap("setting a job aside", err)
 }
 
 // Aside answers the jobs that were set aside, oldest first.
@@ -40,5 +37,11 @@ func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what was set aside: %w", err)
 	}
-	return decode(list), nil
+	var jobs []Job
+	for _, m := range list {
+		if j, ok := decode(m.Values["job"]); ok {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
 }

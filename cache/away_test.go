@@ -50,8 +50,8 @@ var calls = map[string]struct {
 		_, err := c.Tick(ctx, noon, 100)
 		return err
 	}},
-	"Open": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Open(ctx)
+	"Depth": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Depth(ctx)
 		return err
 	}},
 	"Remaining": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {

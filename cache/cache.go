@@ -1,10 +1,11 @@
 // Package cache keeps everything the bot has in Redis: the jobs that wait, who is
-// linked to whom, and which cards stand where. Every key has one function (keys.go),
-// a prefix and a lifetime.
+// linked to whom, which cards stand where, and what the feed has announced. Every key
+// has one function (keys.go), a prefix and a lifetime.
 //
 // It knows neither Slack nor Invent: bodies of jobs are opaque to it. It does not
-// decide what to do when Redis can't be reached; each method says what its caller
-// gets then, and within which time.
+// decide what to do when Redis can't be reached: a call fails then, within 250 ms, or
+// within a second where it reads or writes much at a time (2 and 8 s in the in-process
+// Redis).
 package cache
 
 import (
@@ -12,7 +13,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,8 +45,7 @@ type Cache struct {
 	cluster   bool                 // the commands of one pipeline may be carried out in any order
 	consumer  string               // this process in the consumer group
 	mini      *miniredis.Miniredis // nil for a real Redis
-	now       func() time.Time
-	skew      atomic.Int64 // Redis's clock minus ours, in milliseconds
+	skew      atomic.Int64         // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
 	submits   atomic.Int64 // so far: what is sent twice is told from what was asked twice
 	mu        sync.Mutex
@@ -64,13 +63,7 @@ func OpenInProcess() (*Cache, error) {
 	if err := mini.Start(); err != nil {
 		return nil, fmt.Errorf("starting the in-process Redis: %w", err)
 	}
-	u := url.URL{Scheme: "redis", Host: mini.Addr(), User: url.UserPassword("", password)}
-	o, err := parse(u.String())
-	if err != nil {
-		mini.Close()
-		return nil, fmt.Errorf("reaching the in-process Redis: %w", err)
-	}
-	c := connect(o, inProcess)
+	c := connect(&redis.UniversalOptions{Addrs: []string{mini.Addr()}, Password: password}, inProcess)
 	c.mini = mini
 	c.stop, c.stopped = make(chan struct{}), make(chan struct{})
 	go c.drive()
@@ -105,23 +98,17 @@ func (c *Cache) Close() error {
 		<-c.stopped
 		c.mini.Close()
 	}
-	if err != nil {
-		return fmt.Errorf("closing Redis: %w", err)
-	}
-	return nil
+	return wrap("closing Redis", err)
 }
 
 // Ping says within 250 ms whether Redis answers.
 func (c *Cache) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Ping(ctx).Err(); err != nil {
-		return fmt.Errorf("asking Redis: %w", err)
-	}
-	return nil
+	return wrap("asking Redis", c.rdb.Ping(ctx).Err())
 }
 
-// Warm loads the scripts and learns Redis's clock, so that the first click and the feed's
+// Warm loads the scripts of clicks and of the feed and learns Redis's clock, so that the first click and the feed's
 // first round need one round trip for a step like all others. Its failure costs nothing but that.
 func (c *Cache) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
@@ -211,4 +198,12 @@ func (b *breaker) report(err error) {
 func answered(err error) bool {
 	var e redis.Error
 	return errors.As(err, &e)
+}
+
+// wrap says what was being done when it failed; nil for no error.
+func wrap(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", doing, err)
 }

@@ -19,7 +19,7 @@ type Condition struct {
 	Latency   time.Duration // the median of some round trips
 }
 
-// MinVersion is the oldest Redis that knows all commands the bot uses (XPENDING with IDLE, GETDEL).
+// MinVersion is the oldest Redis that knows all commands the bot uses (XPENDING with IDLE, XTRIM with MINID).
 const MinVersion = "6.2"
 
 // Recent says whether the version is MinVersion or later; a version that isn't told is taken for one.

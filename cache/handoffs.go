@@ -45,10 +45,7 @@ func (c *Cache) Lead(ctx context.Context, team string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := leadScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer, leaderLife.Milliseconds()).Int()
-	if err != nil {
-		return false, fmt.Errorf("asking who leads: %w", err)
-	}
-	return n == 1, nil
+	return n == 1, wrap("asking who leads", err)
 }
 
 var leadScript = redis.NewScript(`
@@ -61,10 +58,7 @@ return 1`)
 func (c *Cache) StepDown(ctx context.Context, team string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := stepDownScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer).Err(); err != nil {
-		return fmt.Errorf("stepping down: %w", err)
-	}
-	return nil
+	return wrap("stepping down", stepDownScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer).Err())
 }
 
 var stepDownScript = redis.NewScript(`
@@ -132,10 +126,7 @@ func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("keeping handoffs: %w", err)
-	}
-	return nil
+	return wrap("keeping handoffs", err)
 }
 
 // SetNotice keeps what became of an announcement.
@@ -151,10 +142,7 @@ func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Not
 		p.Expire(ctx, noticesKey(team), handoffsLife)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("keeping an announcement: %w", err)
-	}
-	return nil
+	return wrap("keeping an announcement", err)
 }
 
 // Handoff finds what is known of one conversation's waiting and its announcement in a channel.
@@ -214,10 +202,7 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 		p.Expire(ctx, redrawsKey(team), cardsLife)
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("asking for redraws: %w", err)
-	}
-	return nil
+	return wrap("asking for redraws", err)
 }
 
 // DueRedraws hands out at most n conversations whose redraw is due, each once.
@@ -225,10 +210,7 @@ func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n in
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n).StringSlice()
-	if err != nil {
-		return nil, fmt.Errorf("looking for redraws: %w", err)
-	}
-	return chats, nil
+	return chats, wrap("looking for redraws", err)
 }
 
 var dueScript = redis.NewScript(`
@@ -248,7 +230,7 @@ func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[
 		return nil
 	})
 	if err != nil {
-		return nil, wrap("reading where cards stand", err)
+		return nil, fmt.Errorf("reading where cards stand: %w", err)
 	}
 	channels := map[string][]string{}
 	for n, chat := range chats {
@@ -321,11 +303,4 @@ func unread(doing string, cmds []redis.Cmder, err error) error {
 		}
 	}
 	return nil
-}
-
-func wrap(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
 }

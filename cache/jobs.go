@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +30,7 @@ type Job struct {
 	ID    string          `json:"id"`              // unique for the request it stems from: a second one with it is a repeat
 	Lane  string          `json:"lane"`            // what must be kept in order, such as a conversation
 	At    time.Time       `json:"at"`              // when the request came
-	Tell  time.Time       `json:"tell,omitzero"`   // when Overdue hands it out if it is still open; zero: never
+	Tell  time.Time       `json:"tell,omitzero"`   // when Tick answers it if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
 	Dead  int             `json:"dead,omitempty"`  // how many processes died, or stopped answering, while they held it
 	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
@@ -154,10 +153,11 @@ func (c *Cache) handed(j Job, answer []any) *Job {
 	}
 	entry, _ := answer[0].(string)
 	if len(answer) > 1 {
-		for _, other := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": answer[1]}}}) {
-			return &other
+		other, ok := c.take(entry, answer[1])
+		if !ok {
+			return nil
 		}
-		return nil
+		return &other
 	}
 	if !c.hold(entry) {
 		return nil
@@ -173,9 +173,6 @@ func (c *Cache) hold(entry string) bool {
 	if _, held := c.inHand[entry]; held {
 		return false
 	}
-	if c.inHand == nil {
-		c.inHand = map[string]struct{}{}
-	}
 	c.inHand[entry] = struct{}{}
 	return true
 }
@@ -187,9 +184,21 @@ func (c *Cache) letGo(j Job) {
 	delete(c.inHand, j.entry)
 }
 
-// take takes what this process was handed in hand. What it has already was found by somebody else meanwhile.
-func (c *Cache) take(messages []redis.XMessage) []Job {
-	return decode(slices.DeleteFunc(messages, func(m redis.XMessage) bool { return !c.hold(m.ID) }))
+// take takes in hand the job that this process was handed. What it has already was found by somebody else meanwhile.
+func (c *Cache) take(entry string, text any) (j Job, ok bool) {
+	if !c.hold(entry) {
+		return j, false
+	}
+	j, ok = decode(text)
+	j.entry = entry
+	return j, ok
+}
+
+// decode reads a job as it lies in Redis. What can't be read was not written by Submit; it is left to the newer process that wrote it.
+func decode(text any) (j Job, ok bool) {
+	t, _ := text.(string)
+	ok = json.Unmarshal([]byte(t), &j) == nil && j.ID != ""
+	return j, ok
 }
 
 // encode is json.Marshal, but for the body, which is JSON already and taken over as it is.
@@ -232,7 +241,11 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 	}
 	var jobs []Job
 	for _, s := range streams {
-		jobs = append(jobs, c.take(s.Messages)...)
+		for _, m := range s.Messages {
+			if j, ok := c.take(m.ID, m.Values["job"]); ok {
+				jobs = append(jobs, j)
+			}
+		}
 	}
 	return jobs, nil
 }
@@ -295,7 +308,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		}
 		entry, _ := h[0].(string)
 		times, _ := h[2].(int64)
-		for _, j := range c.take([]redis.XMessage{{ID: entry, Values: map[string]any{"job": h[1]}}}) {
+		if j, ok := c.take(entry, h[1]); ok {
 			deaths := int(times) - 1 // of other processes to which it was handed out
 			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, deaths > 0
 			jobs = append(jobs, j)
@@ -313,26 +326,11 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		return nil
 	})
 	for i := range jobs {
-		for _, newest := range decode([]redis.XMessage{{Values: map[string]any{"job": kept[i].Val()}}}) {
+		if newest, ok := decode(kept[i].Val()); ok {
 			jobs[i].Body = newest.Body
 		}
 	}
 	return jobs, nil
-}
-
-func decode(messages []redis.XMessage) []Job {
-	jobs := make([]Job, 0, len(messages))
-	for _, m := range messages {
-		j := Job{}
-		text, _ := m.Values["job"].(string)
-		// What can't be decoded was not written by Submit; it is left to the newer process that wrote it.
-		if json.Unmarshal([]byte(text), &j) != nil || j.ID == "" {
-			continue
-		}
-		j.entry = m.ID
-		jobs = append(jobs, j)
-	}
-	return jobs
 }
 
 // leaveLane takes a job out of its lane, and lets the next one run if it was the first. What has no body (any more) is no job.
@@ -352,9 +350,12 @@ local function leave(ready, bodies, lane, id)
   end
 end`
 
+// stillHeld ends a script whose job (ARGV[3], its place in the stream) this process (ARGV[2]) doesn't hold any more.
+const stillHeld = `
+if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end`
+
 // doneScript ends a job that this process still holds and lets the next one of its lane run.
-var doneScript = redis.NewScript(leaveLane + `
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var doneScript = redis.NewScript(leaveLane + stillHeld + `
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HDEL', KEYS[2], ARGV[4])
@@ -399,15 +400,11 @@ func (c *Cache) Withdraw(ctx context.Context, j Job) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), tellKey}
-	if err := withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err(); err != nil {
-		return fmt.Errorf("withdrawing a job: %w", err)
-	}
-	return nil
+	return wrap("withdrawing a job", withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err())
 }
 
 // keepScript replaces what is known of a job that this process still holds.
-var keepScript = redis.NewScript(`
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var keepScript = redis.NewScript(stillHeld + `
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 return 1`)
 
@@ -419,16 +416,12 @@ func (c *Cache) Keep(ctx context.Context, j Job) error {
 	if err != nil {
 		return err
 	}
-	if err := keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err(); err != nil {
-		return fmt.Errorf("keeping a job: %w", err)
-	}
-	return nil
+	return wrap("keeping a job", keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err())
 }
 
 // laterScript puts a job that this process still holds aside until it is due. It stays the first
 // of its lane: those behind it go on waiting, and no worker is held. One that yields leaves the lane until then.
-var laterScript = redis.NewScript(leaveLane + `
-if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end
+var laterScript = redis.NewScript(leaveLane + stillHeld + `
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
@@ -486,23 +479,11 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 		return nil, fmt.Errorf("looking for due jobs: %w", err)
 	}
 	for _, body := range bodies {
-		var j Job
-		if json.Unmarshal([]byte(body), &j) == nil {
+		if j, ok := decode(body); ok {
 			overdue = append(overdue, j)
 		}
 	}
 	return overdue, nil
-}
-
-// Open counts the jobs that are not done yet.
-func (c *Cache) Open(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
-	n, err := c.rdb.HLen(ctx, bodiesKey).Result()
-	if err != nil {
-		return 0, fmt.Errorf("counting jobs: %w", err)
-	}
-	return int(n), nil
 }
 
 // Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
@@ -516,8 +497,7 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	}
 	var jobs []Job
 	for _, body := range bodies {
-		var j Job
-		if json.Unmarshal([]byte(body), &j) == nil && !j.Quiet {
+		if j, ok := decode(body); ok && !j.Quiet {
 			jobs = append(jobs, j)
 		}
 	}
@@ -535,8 +515,5 @@ return 1`)
 func (c *Cache) Leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err(); err != nil {
-		return fmt.Errorf("leaving the consumer group: %w", err)
-	}
-	return nil
+	return wrap("leaving the consumer group", leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err())
 }

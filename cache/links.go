@@ -112,10 +112,7 @@ func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, 
 	if errors.Is(err, redis.Nil) {
 		return "", ErrNoOffer
 	}
-	if err != nil {
-		return "", fmt.Errorf("keeping a link: %w", err)
-	}
-	return holder, nil
+	return holder, wrap("keeping a link", err)
 }
 
 // DropHandLink drops a link made by an admin and, in the same step, the question that waits for the user's answer. It says which of
@@ -128,10 +125,7 @@ func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, as
 		links, offers = p.HDel(ctx, linksKey(team), user), p.Del(ctx, offerKey(team, user))
 		return nil
 	})
-	if err != nil {
-		return false, false, fmt.Errorf("dropping a link: %w", err)
-	}
-	return links.Val() > 0, offers.Val() > 0, nil
+	return links.Val() > 0, offers.Val() > 0, wrap("dropping a link", err)
 }
 
 // SetOffer keeps a question for 7 days; an older one to the same person is void then.
@@ -153,10 +147,7 @@ return offer and cjson.decode(offer).id == ARGV[1] and redis.call('DEL', KEYS[1]
 func (c *Cache) DropOffer(ctx context.Context, team, user, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := dropOfferScript.Run(ctx, c.rdb, []string{offerKey(team, user)}, id).Err(); err != nil {
-		return fmt.Errorf("dropping a question: %w", err)
-	}
-	return nil
+	return wrap("dropping a question", dropOfferScript.Run(ctx, c.rdb, []string{offerKey(team, user)}, id).Err())
 }
 
 // holdScript keeps a refused request, if there is room beside those of the last hour.
@@ -214,10 +205,7 @@ func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawM
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
-	if err != nil {
-		return false, fmt.Errorf("dropping a refused request: %w", err)
-	}
-	return n > 0, nil
+	return n > 0, wrap("dropping a refused request", err)
 }
 
 // Tried answers who tried without a member in the last 30 days, and when last.
@@ -286,10 +274,7 @@ func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error
 	defer cancel()
 	// Sent twice because an answer was lost, it is answered the same: else nobody would ever be told.
 	n, err := tellOnceScript.Run(ctx, c.rdb, []string{toldKey(team, trouble)}, rand.Text(), int(toldLife.Seconds())).Int()
-	if err != nil {
-		return false, fmt.Errorf("writing to Redis: %w", err)
-	}
-	return n == 1, nil
+	return n == 1, wrap("writing to Redis", err)
 }
 
 var tellOnceScript = redis.NewScript(`

@@ -53,10 +53,7 @@ func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) err
 	if quiet {
 		change = c.rdb.SAdd
 	}
-	if err := change(ctx, quietKey(team), user).Err(); err != nil {
-		return fmt.Errorf("keeping who wants notices: %w", err)
-	}
-	return nil
+	return wrap("keeping who wants notices", change(ctx, quietKey(team), user).Err())
 }
 
 // Quiet says whether a person wants no notices.
@@ -64,10 +61,7 @@ func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	quiet, err := c.rdb.SIsMember(ctx, quietKey(team), user).Result()
-	if err != nil {
-		return false, fmt.Errorf("reading who wants notices: %w", err)
-	}
-	return quiet, nil
+	return quiet, wrap("reading who wants notices", err)
 }
 
 // Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows, and the pages of its lists.
@@ -93,18 +87,12 @@ func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err e
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	n, err := c.rdb.SAdd(ctx, greetedKey(team), user).Result()
-	if err != nil {
-		return false, fmt.Errorf("keeping who was greeted: %w", err)
-	}
-	return n == 1, nil
+	return n == 1, wrap("keeping who was greeted", err)
 }
 
 // Ungreet notes that a greeting has not arrived.
 func (c *Cache) Ungreet(ctx context.Context, team, user string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.SRem(ctx, greetedKey(team), user).Err(); err != nil {
-		return fmt.Errorf("keeping who was not greeted: %w", err)
-	}
-	return nil
+	return wrap("keeping who was not greeted", c.rdb.SRem(ctx, greetedKey(team), user).Err())
 }

@@ -161,7 +161,7 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 // "" for what isn't asked.
 type Question struct{ Team, Chat, Channel, User string }
 
-// Known finds the cards of a conversation, newest first, through whom it was assigned last, who can
+// Known finds the cards of a conversation, newest first, through whom it was assigned last, whether it waits for a human, who can
 // read the channel, and which member the user is. Of more than 50 cards the oldest are forgotten.
 func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
@@ -217,10 +217,7 @@ func (c *Cache) Reach(ctx context.Context, team, channel string) (Reach, error) 
 func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err(); err != nil {
-		return fmt.Errorf("writing to Redis: %w", err)
-	}
-	return nil
+	return wrap("writing to Redis", c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err())
 }
 
 // Change is what a change of a conversation leaves behind.
@@ -280,10 +277,7 @@ func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via,
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		return remember(ctx, p, team, chat, state, via, cards)
 	})
-	if err != nil {
-		return fmt.Errorf("remembering cards: %w", err)
-	}
-	return nil
+	return wrap("remembering cards", err)
 }
 
 func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, via Via, cards []Card) error {
@@ -330,10 +324,7 @@ func (c *Cache) AddCard(ctx context.Context, team, chat, state string, card Card
 		p.HSetNX(ctx, cardsKey(team, chat), stateField, state)
 		return keepCards(ctx, p, team, chat, nil, []Card{card})
 	})
-	if err != nil {
-		return fmt.Errorf("remembering a card: %w", err)
-	}
-	return nil
+	return wrap("remembering a card", err)
 }
 
 // Forget drops cards that can't be redrawn any more.
@@ -347,19 +338,13 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 	for i, card := range cards {
 		fields[i] = card.field()
 	}
-	if err := c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err(); err != nil {
-		return fmt.Errorf("forgetting cards: %w", err)
-	}
-	return nil
+	return wrap("forgetting cards", c.rdb.HDel(ctx, cardsKey(team, chat), fields...).Err())
 }
 
 func (c *Cache) del(ctx context.Context, keys ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	if err := c.rdb.Del(ctx, keys...).Err(); err != nil {
-		return fmt.Errorf("deleting from Redis: %w", err)
-	}
-	return nil
+	return wrap("deleting from Redis", c.rdb.Del(ctx, keys...).Err())
 }
 
 func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
@@ -389,8 +374,5 @@ func (c *Cache) set(ctx context.Context, values map[string]any, life time.Durati
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("writing to Redis: %w", err)
-	}
-	return nil
+	return wrap("writing to Redis", err)
 }

@@ -242,8 +242,8 @@ func later(t testing.TB, c *cache.Cache, j cache.Job, due time.Time) {
 
 func open(t testing.TB, c *cache.Cache, want int) {
 	t.Helper()
-	if got, err := c.Open(t.Context()); err != nil || got != want {
-		t.Fatalf("%d jobs are open (%v), want %d", got, err, want)
+	if got, err := c.Depth(t.Context()); err != nil || got.Open != want {
+		t.Fatalf("%d jobs are open (%v), want %d", got.Open, err, want)
 	}
 }
 

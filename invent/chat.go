@@ -22,45 +22,26 @@ const (
 
 // Chat is a conversation. What Invent sends beside these fields (phone numbers, addresses, prompts, keys) is not even decoded.
 type Chat struct {
-	ID        string        `json:"id"`
-	Title     string        `json:"title,omitempty"`
-	OrgID     string        `json:"org_id,omitempty"`
-	Members   []Participant `json:"members,omitempty"`
-	Status    string        `json:"status,omitempty"` // of the assistant's run, not of the conversation: see State
-	CreatedAt time.Time     `json:"created_at,omitzero"`
-	UpdatedAt time.Time     `json:"updated_at,omitzero"`
-	State     ChatState     `json:"state"`
+	ID      string        `json:"id"`
+	Members []Participant `json:"members,omitempty"`
+	State   ChatState     `json:"state"`
 }
 
-// Participant is one who takes part in a chat. Its ID is no member id: Invent would not assign to it.
+// Participant is one who takes part in a chat.
 type Participant struct {
-	ID             string          `json:"id"`
-	Role           string          `json:"role,omitempty"`
-	User           *User           `json:"user,omitempty"`
 	ContactChannel *ContactChannel `json:"contact_channel,omitempty"` // the customer has one
-}
-
-// User is a participant of the organisation's own.
-type User struct {
-	ID   string `json:"id"`
-	Name string `json:"name,omitempty"`
 }
 
 // ContactChannel is how a customer reaches the organisation.
 type ContactChannel struct {
-	ID       string   `json:"id"`
-	Type     string   `json:"type,omitempty"`
 	Name     string   `json:"name,omitempty"`
-	Username string   `json:"username,omitempty"`
 	Language string   `json:"language,omitempty"`
 	Contact  *Contact `json:"contact,omitempty"`
 }
 
 // Contact is the customer across the channels.
 type Contact struct {
-	ID      string  `json:"id"`
-	Name    *string `json:"name,omitempty"`
-	Blocked bool    `json:"blocked,omitempty"`
+	Name *string `json:"name,omitempty"`
 }
 
 // ChatState is what can change about a conversation: who has it, whether it is open, whether the AI answers. Its ID is the state's;
@@ -70,10 +51,8 @@ type ChatState struct {
 	State                State         `json:"state"`
 	IntegrationID        string        `json:"integration_id,omitempty"` // the channel's kind: "whatsapp_bot", ...
 	AssistantID          *string       `json:"assistant_id,omitempty"`
-	ConversationID       string        `json:"conversation_id,omitempty"`
 	AIEnabled            bool          `json:"ai_enabled"`
 	AdminUnseenCount     int           `json:"admin_unseen_count"`
-	UserUnseenCount      int           `json:"user_unseen_count"`
 	Assistant            *Assistant    `json:"assistant,omitempty"`
 	AssignedUser         *AssignedUser `json:"assigned_user,omitempty"` // nil: nobody has it
 	AssignedAt           *time.Time    `json:"assigned_at,omitempty"`
@@ -98,13 +77,9 @@ type AssignedUser struct {
 
 // Memory is a summary that Invent made of a part of a conversation.
 type Memory struct {
-	ID           string     `json:"id"`
-	ChatID       string     `json:"chat_id"`
 	Summary      string     `json:"summary"`
 	KeyPoints    []string   `json:"key_points"`
-	MessageCount int        `json:"message_count"`
 	SummarizedAt *time.Time `json:"summarized_at,omitempty"`
-	CreatedAt    *time.Time `json:"created_at,omitempty"`
 }
 
 // Customer returns the customer's name, "" when none is known: the contact's, else the channel's. What looks like a phone number or
@@ -180,15 +155,13 @@ func (s *ChatState) UnmarshalJSON(b []byte) error {
 func (m *Memory) UnmarshalJSON(b []byte) error {
 	var w struct {
 		plainMemory
-		MessageCount count  `json:"message_count"`
 		SummarizedAt moment `json:"summarized_at"`
-		CreatedAt    moment `json:"created_at"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
 	*m = Memory(w.plainMemory)
-	m.MessageCount, m.SummarizedAt, m.CreatedAt = int(w.MessageCount), w.SummarizedAt.pointer(), w.CreatedAt.pointer()
+	m.SummarizedAt = w.SummarizedAt.pointer()
 	return nil
 }
 
@@ -201,14 +174,11 @@ type (
 
 	wireChat struct {
 		plainChat
-		State     wireState `json:"state"`
-		CreatedAt moment    `json:"created_at"`
-		UpdatedAt moment    `json:"updated_at"`
+		State wireState `json:"state"`
 	}
 	wireState struct {
 		plainState
 		AdminUnseenCount     count  `json:"admin_unseen_count"`
-		UserUnseenCount      count  `json:"user_unseen_count"`
 		AssignedAt           moment `json:"assigned_at"`
 		FollowUpAt           moment `json:"follow_up_at"`
 		MutedUntil           moment `json:"muted_until"`
@@ -219,13 +189,13 @@ type (
 
 func (w *wireChat) chat() Chat {
 	c := Chat(w.plainChat)
-	c.State, c.CreatedAt, c.UpdatedAt = w.State.state(), time.Time(w.CreatedAt), time.Time(w.UpdatedAt)
+	c.State = w.State.state()
 	return c
 }
 
 func (w *wireState) state() ChatState {
 	s := ChatState(w.plainState)
-	s.AdminUnseenCount, s.UserUnseenCount = int(w.AdminUnseenCount), int(w.UserUnseenCount)
+	s.AdminUnseenCount = int(w.AdminUnseenCount)
 	s.AssignedAt, s.FollowUpAt, s.MutedUntil = w.AssignedAt.pointer(), w.FollowUpAt.pointer(), w.MutedUntil.pointer()
 	s.LastContactMessageAt = w.LastContactMessageAt.pointer()
 	if n := int(w.CSATScore); n >= 1 && n <= 5 {

@@ -38,11 +38,15 @@ func TestChatState(t *testing.T) {
 			invent.ChatState{ID: "s", State: invent.Open, AssignedAt: &day, FollowUpAt: &day, MutedUntil: &day},
 		},
 		"numbers": {
-			`{"id":"s","state":"OPEN","admin_unseen_count":1.0,"user_unseen_count":1e300,"csat_score":4.0}`,
-			invent.ChatState{ID: "s", State: invent.Open, AdminUnseenCount: 1, UserUnseenCount: 1<<31 - 1, CSATScore: &four},
+			`{"id":"s","state":"OPEN","admin_unseen_count":1e300,"csat_score":4.0}`,
+			invent.ChatState{ID: "s", State: invent.Open, AdminUnseenCount: 1<<31 - 1, CSATScore: &four},
+		},
+		"numbers below what there can be": {
+			`{"id":"s","state":"OPEN","admin_unseen_count":-1,"csat_score":0}`,
+			invent.ChatState{ID: "s", State: invent.Open},
 		},
 		"wrong numbers and dates": {
-			`{"id":"s","state":"OPEN","admin_unseen_count":"many","user_unseen_count":-1,"csat_score":9,"assigned_at":12,"muted_until":{}}`,
+			`{"id":"s","state":"OPEN","admin_unseen_count":"many","csat_score":9,"assigned_at":12,"muted_until":{}}`,
 			invent.ChatState{ID: "s", State: invent.Open},
 		},
 	} {
@@ -82,14 +86,14 @@ func TestCustomer(t *testing.T) {
 		{"🦊", "", "🦊"},
 	} {
 		chat := invent.Chat{Members: []invent.Participant{
-			{User: &invent.User{Name: "Owner"}},
+			{}, // one of the organisation's own
 			{ContactChannel: &invent.ContactChannel{Name: tc.channel, Contact: &invent.Contact{Name: &tc.contact}}},
 		}}
 		if got := chat.Customer(); got != tc.want {
 			t.Errorf("contact %q, channel %q: %q; want %q", tc.contact, tc.channel, got, tc.want)
 		}
 	}
-	if got := (invent.Chat{Members: []invent.Participant{{User: &invent.User{Name: "Owner"}}, {ContactChannel: &invent.ContactChannel{}}}}); got.Customer() != "" || got.Language() != "" {
+	if got := (invent.Chat{Members: []invent.Participant{{}, {ContactChannel: &invent.ContactChannel{}}}}); got.Customer() != "" || got.Language() != "" {
 		t.Errorf("no customer: %q, %q; want nothing", got.Customer(), got.Language())
 	}
 }

@@ -39,11 +39,10 @@ type Options struct {
 	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
 	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
 	Org       string                                    // organisation id; "c" is the key's own
-	HTTP      *http.Client                              // nil: one with connections enough and timeouts; never followed for redirects or cookies
 	PerMinute int                                       // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
 	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
 	Now       func() time.Time                          // nil: time.Now
-	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls; nil: none
+	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls, or in its place; nil: none
 }
 
 // Client talks to Invent for one key. It is safe for concurrent use; all goroutines share the limit of calls.
@@ -76,21 +75,10 @@ func New(o Options) *Client {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	var h http.Client
-	if o.HTTP != nil {
-		h = *o.HTTP
-	} else {
-		h.Transport = transport()
-	}
-	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	h.Jar = nil
+	c.http = &http.Client{Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	if o.Wrap != nil {
-		if h.Transport == nil {
-			h.Transport = http.DefaultTransport
-		}
-		h.Transport = o.Wrap(h.Transport)
+		c.http.Transport = o.Wrap(c.http.Transport)
 	}
-	c.http = &h
 	if o.PerMinute > 0 {
 		c.limit = rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60), max(1, o.PerMinute/24))
 	}
@@ -228,13 +216,6 @@ func (c *Client) Inbox(ctx context.Context, page int) (chats []Chat, next bool, 
 	return chats, more(h, page, len(rows)), nil
 }
 
-// Contract returns the OpenAPI document that this API publishes about itself, unread. The key is not sent: it is public.
-func (c *Client) Contract(ctx context.Context) ([]byte, error) {
-	var doc []byte
-	_, err := c.call(ctx, routeContract, "", nil, nil, &doc)
-	return doc, err
-}
-
 // Ping makes the cheapest call that needs the key: nil says that Invent answers and accepts it.
 func (c *Client) Ping(ctx context.Context) error {
 	r := routeMembers
@@ -266,10 +247,7 @@ func wrong(r Route) error {
 // call is the one way to Invent: id goes into the path, in (nil: no body) as JSON, and the body of a 2xx into out, which is a *[]byte
 // for the body as it is. It returns the answer's headers. Every error is an *Error.
 func (c *Client) call(ctx context.Context, r Route, id string, query url.Values, in, out any) (http.Header, error) {
-	path, err := r.fill(id)
-	if err == nil {
-		err = c.baseErr
-	}
+	address, err := c.address(r, id)
 	var body io.Reader
 	if err == nil && in != nil {
 		var b []byte
@@ -285,9 +263,9 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		return nil, err
 	}
 	if query != nil {
-		path += "?" + query.Encode()
+		address += "?" + query.Encode()
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, c.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, r.Method, address, body)
 	if err != nil {
 		return nil, &Error{Op: r.Op, Err: errBase, unsent: true, final: true}
 	}
@@ -333,6 +311,15 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: ErrAnswer, final: true}
 	}
 	return resp.Header, nil
+}
+
+// address is where a call of the route goes to.
+func (c *Client) address(r Route, id string) (string, error) {
+	path, err := r.fill(id)
+	if err == nil {
+		err = c.baseErr
+	}
+	return c.base + path, err
 }
 
 // answered makes the error of an answer that is no success, and closes the gate after a 429.

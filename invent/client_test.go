@@ -69,14 +69,14 @@ func TestReads(t *testing.T) {
 	i, c := start(t)
 	ctx := t.Context()
 	i.SetChat("chat_a", func(c *inventtest.Chat) {
-		c.Memories = []invent.Memory{{ID: "m", Summary: "wants a refund", MessageCount: 10}}
+		c.Memories = []invent.Memory{{Summary: "wants a refund", KeyPoints: []string{"10 EUR"}}}
 	})
 	chat, err := c.Chat(ctx, "chat_a")
 	if err != nil || chat.ID != "chat_a" || chat.State.State != invent.Open || chat.State.AdminUnseenCount != 3 || *chat.State.CSATScore != 4 ||
-		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" || chat.CreatedAt.IsZero() {
+		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" {
 		t.Errorf("Chat = %+v, %v", chat, err)
 	}
-	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].MessageCount != 10 {
+	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].KeyPoints[0] != "10 EUR" {
 		t.Errorf("Memories = %+v, %v", m, err)
 	}
 	if err := c.Ping(ctx); err != nil {
@@ -242,15 +242,13 @@ func TestTheKeyGoesNowhereElse(t *testing.T) {
 	var calls atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }))
 	defer other.Close()
-	for _, own := range []*http.Client{nil, {}} {
-		i, c := start(t, func(o *invent.Options) { o.HTTP = own })
-		i.Fault(inventtest.Fault{Status: 307, Location: other.URL})
-		_, err := c.Chat(t.Context(), "chat_a")
-		_, err2 := c.Assign(t.Context(), "chat_a", nil)
-		err3 := c.Listen(t.Context(), func(invent.Event) {})
-		if err == nil || err2 == nil || err3 == nil || calls.Load() != 0 {
-			t.Errorf("%v, %v, %v; want errors, and no request to the other host (%d)", err, err2, err3, calls.Load())
-		}
+	i, c := start(t)
+	i.Fault(inventtest.Fault{Status: 307, Location: other.URL})
+	_, err := c.Chat(t.Context(), "chat_a")
+	_, err2 := c.Assign(t.Context(), "chat_a", nil)
+	err3 := c.Listen(t.Context(), func() {})
+	if err == nil || err2 == nil || err3 == nil || calls.Load() != 0 {
+		t.Errorf("%v, %v, %v; want errors, and no request to the other host (%d)", err, err2, err3, calls.Load())
 	}
 }
 
@@ -265,8 +263,8 @@ func TestKey(t *testing.T) {
 	if err := invent.New(invent.Options{URL: i.URL() + "/", Key: "inv_other\n", Org: "org_1"}).Ping(t.Context()); err != nil {
 		t.Errorf("new key with a line break: %v", err)
 	}
-	if doc, err := c.Contract(t.Context()); err != nil || len(doc) == 0 {
-		t.Errorf("contract: %d bytes, %v; it needs no key", len(doc), err)
+	if k, err := c.Check(t.Context()); err != nil || !k.Read {
+		t.Errorf("contract: %+v, %v; it needs no key", k, err)
 	}
 }
 
@@ -367,6 +365,11 @@ type wire func(*http.Request) (*http.Response, error)
 
 func (f wire) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// instead puts another transport in the place of the client's own.
+func instead(t http.RoundTripper) func(http.RoundTripper) http.RoundTripper {
+	return func(http.RoundTripper) http.RoundTripper { return t }
+}
+
 func answer(status int, header ...string) *http.Response {
 	h := http.Header{}
 	for k := 0; k+1 < len(header); k += 2 {
@@ -379,12 +382,10 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var sent []time.Time
-		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, HTTP: &http.Client{
-			Transport: wire(func(*http.Request) (*http.Response, error) {
-				sent = append(sent, time.Now())
-				return answer(200), nil
-			}),
-		}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+			sent = append(sent, time.Now())
+			return answer(200), nil
+		}))})
 		begin := time.Now()
 		for time.Since(begin) < 3*time.Minute {
 			if err := c.Ping(t.Context()); err != nil {
@@ -402,9 +403,7 @@ func TestLimit(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
-		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, HTTP: &http.Client{
-			Transport: wire(func(*http.Request) (*http.Response, error) { sent.Add(1); return answer(200), nil }),
-		}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, Wrap: instead(wire(func(*http.Request) (*http.Response, error) { sent.Add(1); return answer(200), nil }))})
 		errs := make(chan error, 100)
 		for range 100 {
 			go func() { errs <- c.Ping(t.Context()) }()
@@ -458,14 +457,12 @@ func TestGate(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
-				c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", HTTP: &http.Client{
-					Transport: wire(func(*http.Request) (*http.Response, error) {
-						if sent++; sent == 1 {
-							return answer(429, tc.header...), nil
-						}
-						return answer(200), nil
-					}),
-				}})
+				c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+					if sent++; sent == 1 {
+						return answer(429, tc.header...), nil
+					}
+					return answer(200), nil
+				}))})
 				if wait, ok := invent.RateLimited(c.Ping(t.Context())); !ok || wait != tc.want {
 					t.Fatalf("429: wait %v, %v; want %v", wait, ok, tc.want)
 				}
@@ -491,9 +488,7 @@ func TestGateClosesWhileWaitingForATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int32
 		release := make(chan struct{})
-		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 60, HTTP: &http.Client{
-			Transport: wire(func(*http.Request) (*http.Response, error) { sent.Add(1); <-release; return answer(429), nil }),
-		}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 60, Wrap: instead(wire(func(*http.Request) (*http.Response, error) { sent.Add(1); <-release; return answer(429), nil }))})
 		errs := make(chan error, 3)
 		for range 3 { // two at once, the third in a second
 			go func() { errs <- c.Ping(t.Context()) }()
@@ -514,9 +509,7 @@ func TestGateClosesWhileWaitingForATurn(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", HTTP: &http.Client{
-			Transport: wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }),
-		}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }))})
 		begin := time.Now()
 		_, err := c.Assign(t.Context(), "chat_a", nil)
 		if !errors.Is(err, context.DeadlineExceeded) || !invent.MayHaveHappened(err) || time.Since(begin) != 5*time.Second {

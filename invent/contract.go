@@ -9,14 +9,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Contract says which of the client's routes the API has, as its own OpenAPI document says. The zero Contract is that of a
 // document that could not be read: then only what is documented in public counts, and the two routes without which nothing works.
 type Contract struct {
-	Read  bool      // the document was read
-	At    time.Time // when
+	Read  bool // the document was read
 	found map[string]bool
 }
 
@@ -26,18 +24,18 @@ type Finding struct {
 	Found                      bool
 }
 
-// Check reads the document that the API publishes about itself, and compares it with what the client may use. An error is one of
-// the other calls', or says that the document can't be understood.
+// Check reads the document that the API publishes about itself, without sending the key, and compares it with what the client may use.
+// An error is one of the other calls', or says that the document can't be understood.
 func (c *Client) Check(ctx context.Context) (Contract, error) {
-	text, err := c.Contract(ctx)
-	if err != nil {
+	var text []byte
+	if _, err := c.call(ctx, routeContract, "", nil, nil, &text); err != nil {
 		return Contract{}, err
 	}
 	var doc document
 	if json.Unmarshal(text, &doc) != nil || doc.Version == "" || doc.Paths == nil {
 		return Contract{}, &Error{Op: routeContract.Op, Status: 200, Err: fmt.Errorf("%w: not an OpenAPI document", ErrAnswer), final: true}
 	}
-	k := Contract{Read: true, At: c.now(), found: map[string]bool{}}
+	k := Contract{Read: true, found: map[string]bool{}}
 	if doc.elsewhere(c.base) {
 		return k, nil
 	}

@@ -4,6 +4,3 @@ import "time"
 
 // SetBeat makes listeners ping more often than a test has patience for.
 func (c *Client) SetBeat(d time.Duration) { c.beat = d }
-
-// ReadEvent is event.
-func ReadEvent(data []byte) Event { return event(data) }

@@ -30,7 +30,7 @@ func FuzzAnswers(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c := invent.New(invent.Options{URL: "http://invent.example", Key: "key", Org: "c", HTTP: &http.Client{Transport: sends(in)}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Key: "key", Org: "c", Wrap: instead(sends(in))})
 		known := func(err error) bool {
 			if err == nil {
 				return true
@@ -67,9 +67,6 @@ func FuzzAnswers(f *testing.F) {
 		_, err = c.Memories(t.Context(), "chat_1")
 		known(err)
 		known(c.Ping(t.Context()))
-		if e := invent.ReadEvent(in); e.Chat.ID == "" != (e.Chat.State.State == "") || e.Chat.ID == "" && e.Type != "" {
-			t.Errorf("%q: half an event: %+v", in, e)
-		}
 	})
 }
 
@@ -85,7 +82,7 @@ func FuzzContract(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		c := invent.New(invent.Options{URL: "http://invent.example", Key: "key", Org: "c", HTTP: &http.Client{Transport: sends(in)}})
+		c := invent.New(invent.Options{URL: "http://invent.example", Key: "key", Org: "c", Wrap: instead(sends(in))})
 		k, err := c.Check(t.Context())
 		if one := (*invent.Error)(nil); err != nil && !errors.As(err, &one) || (err == nil) != k.Read {
 			t.Errorf("%q: %v, read: %v", in, err, k.Read)

@@ -2,7 +2,6 @@ package invent
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"sync"
 	"time"
@@ -10,26 +9,17 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Event says that something happened in the inbox. It is a trigger, not the truth: events are lost, doubled and come late, and one
-// that could not be read is the zero Event.
-type Event struct {
-	Type string // undocumented; may be empty
-	Chat Chat
-}
-
-// Listen connects to the inbox's WebSocket and calls each for every event until the connection ends, and returns why; never nil. It
-// does not reconnect. each is called from one goroutine and must not dally: while it runs nothing is read, and a connection that
-// doesn't answer pings is given up. Errors are those of the other calls; a connection that ended has status 0.
-func (c *Client) Listen(ctx context.Context, each func(Event)) error {
+// Listen connects to the inbox's WebSocket and calls each for every event until the connection ends, and returns why; never nil. What
+// an event says is not read: it is a trigger, not the truth, for events are lost, doubled and come late. Listen does not reconnect.
+// each is called from one goroutine and must not dally: while it runs nothing is read, and a connection that doesn't answer pings is
+// given up. Errors are those of the other calls; a connection that ended has status 0.
+func (c *Client) Listen(ctx context.Context, each func()) error {
 	r := routeListen
-	path, err := r.fill(c.org)
-	if err == nil {
-		err = c.baseErr
-	}
+	address, err := c.address(r, c.org)
 	if err != nil {
 		return &Error{Op: r.Op, Err: err, unsent: true, final: true}
 	}
-	conn, err := c.dial(ctx, c.base+path)
+	conn, err := c.dial(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -43,11 +33,10 @@ func (c *Client) Listen(ctx context.Context, each func(Event)) error {
 	pinger.Go(func() { keepAlive(beating, conn, c.beat) })
 
 	for {
-		_, data, err := conn.Read(ctx)
-		if err != nil {
+		if _, _, err := conn.Read(ctx); err != nil {
 			return lost(r.Op, 0, err)
 		}
-		each(event(data))
+		each()
 	}
 }
 
@@ -90,16 +79,4 @@ func keepAlive(ctx context.Context, conn *websocket.Conn, every time.Duration) {
 			return
 		}
 	}
-}
-
-// event reads a message; half of one is none.
-func event(data []byte) Event {
-	var w struct {
-		Type string   `json:"type"`
-		Data wireChat `json:"data"`
-	}
-	if json.Unmarshal(data, &w) != nil || w.Data.ID == "" || w.Data.State.State == "" {
-		return Event{}
-	}
-	return Event{Type: w.Type, Chat: w.Data.chat()}
 }

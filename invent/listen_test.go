@@ -20,21 +20,17 @@ func TestListen(t *testing.T) {
 	i, c := start(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	events, ended := make(chan invent.Event), make(chan error)
-	listen := func() { ended <- c.Listen(ctx, func(e invent.Event) { events <- e }) }
+	events, ended := make(chan struct{}), make(chan error)
+	listen := func() { ended <- c.Listen(ctx, func() { events <- struct{}{} }) }
 	go listen()
 	if !i.Until(ctx, func() bool { return i.Sockets() == 1 }) {
 		t.Fatal("no socket")
 	}
 	i.SetChat("chat_a", func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
-	if e := <-events; e.Type != "chat.updated" || e.Chat.ID != "chat_a" || e.Chat.State.AssignedUser.ID != "mem_grace" {
-		t.Errorf("event = %+v; want Grace's", e)
-	}
-	for _, half := range []string{"", "{", "null", `{"type":"x"}`, `{"data":{"id":"chat_a"}}`, `{"type":"x","data":{"state":{"state":"OPEN"}}}`, `{"data":"x"}`} {
+	<-events
+	for _, half := range []string{"", "{", "null", `{"type":"x"}`, `{"data":{"id":"chat_a"}}`} {
 		i.Send([]byte(half))
-		if e := <-events; e.Type != "" || e.Chat.ID != "" {
-			t.Errorf("event of %q = %+v; want nothing but a trigger", half, e)
-		}
+		<-events // a trigger, whatever it says
 	}
 	i.DropSockets()
 	if err := <-ended; !invent.Temporary(err) {
@@ -55,7 +51,7 @@ func TestListen(t *testing.T) {
 func TestListenRefused(t *testing.T) {
 	t.Parallel()
 	i, c := start(t)
-	none := func(invent.Event) { t.Error("an event") }
+	none := func() { t.Error("an event") }
 	i.Fault(inventtest.Fault{Status: 403, Times: 1})
 	if err := c.Listen(t.Context(), none); !invent.Refused(err) {
 		t.Errorf("403: %v; want refused", err)
@@ -97,7 +93,7 @@ func TestListenGivesUpASilentConnection(t *testing.T) {
 	defer stop()
 	c := invent.New(invent.Options{URL: srv.URL, Org: "c"})
 	c.SetBeat(20 * time.Millisecond)
-	if err := c.Listen(t.Context(), func(invent.Event) {}); !invent.Temporary(err) {
+	if err := c.Listen(t.Context(), func() {}); !invent.Temporary(err) {
 		t.Errorf("silent: %v; want a temporary error", err)
 	}
 }

@@ -30,7 +30,7 @@ var (
 	routeContract = Route{Op: "contract", Method: "GET", Path: "/openapi.json", Public: true}
 )
 
-// Routes returns the calls that the client can make, for a comparison with the contract that the API publishes ([Client.Contract]).
+// Routes returns the calls that the client can make, for a comparison with the contract that the API publishes ([Client.Check]).
 // Of PATCH /chats/{chat_id}/state only ai_enabled is documented; state is a guess.
 func Routes() []Route {
 	return []Route{routeChat, routeAssign, routeState, routeNewer, routeMemories, routeMembers, routeInbox, routeListen}

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -61,7 +62,7 @@ func (c Card) Message() Message {
 	fields := make([]*slack.TextBlockObject, 0, len(facts))
 	for _, f := range facts {
 		text = append(text, f.name+": "+f.words+".")
-		fields = append(fields, slack.NewTextBlockObject(slack.MarkdownType, "*"+f.name+"*\n"+f.words, false, true))
+		fields = append(fields, mrkdwn("*"+f.name+"*\n"+f.words))
 	}
 	note := fmt.Sprintf(wordCardID, escape(c.Chat.ID, 200))
 	if c.Snapshot {
@@ -69,23 +70,25 @@ func (c Card) Message() Message {
 	}
 	text = append(text, note)
 
+	seen := ""
+	if u := state.AssignedUser; u != nil {
+		seen = u.ID
+	}
+	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
 	var blocks []slack.Block
 	if c.For != "" {
 		text = append([]string{c.lead()}, text...)
-		blocks = append(blocks, slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, c.lead(), false, true), nil, nil))
+		blocks = append(blocks, section(c.lead()))
 	}
 	blocks = append(blocks,
-		slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, plain(customer, headerLimit), false, false)),
+		header(plain(customer, headerLimit)),
 		slack.NewSectionBlock(nil, fields, nil),
-		slack.NewActionBlock("conversation", c.buttons(holderID(state))...),
+		slack.NewActionBlock("conversation", c.buttons(v)...),
 	)
-	if row := c.more(holderID(state)); len(row) > 0 {
+	if row := c.more(v); len(row) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("more", row...))
 	}
-	blocks = append(blocks,
-		slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, note, false, true)),
-	)
-	return Message{Text: strings.Join(text, " "), Blocks: blocks}
+	return Message{Text: strings.Join(text, " "), Blocks: append(blocks, contextOf(note))}
 }
 
 // lead says to the one person who reads the card whether the conversation is theirs, and through whom. Who took it from them stands
@@ -145,10 +148,7 @@ func (c Card) customer() string {
 	if c.Anonymous {
 		return wordCustomer
 	}
-	if name := tame(c.Chat.Customer()); name != "" {
-		return name
-	}
-	return wordUnnamed
+	return cmp.Or(tame(c.Chat.Customer()), wordUnnamed)
 }
 
 func (c Card) assignee() string {
@@ -178,17 +178,13 @@ func (h *Holder) words() string {
 
 // name is the holder's name in mrkdwn, for sentences that only one person reads.
 func (h *Holder) name() string {
-	if name := escape(h.Name, nameLimit); name != "" {
-		return name
+	if name := escape(h.Name, nameLimit); name != "" || h.User == "" {
+		return cmp.Or(name, wordSomebody)
 	}
-	if h.User != "" {
-		return mention(h.User)
-	}
-	return wordSomebody
+	return mention(h.User)
 }
 
-func (c Card) buttons(seen string) []slack.BlockElement {
-	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
+func (c Card) buttons(v value) []slack.BlockElement {
 	var row []slack.BlockElement
 	switch {
 	case c.NoAssign:
@@ -217,8 +213,7 @@ func (c Card) buttons(seen string) []slack.BlockElement {
 type More struct{ State, AI, Summary bool }
 
 // more draws what Invent's API offers beside assigning, each by the state it leads to.
-func (c Card) more(seen string) []slack.BlockElement {
-	v := value{Chat: c.Chat.ID, Seen: &seen, Fixed: c.Snapshot}
+func (c Card) more(v value) []slack.BlockElement {
 	state := c.Chat.State
 	var row []slack.BlockElement
 	sure := func(b *slack.ButtonBlockElement, title, yes string) *slack.ButtonBlockElement {
@@ -244,22 +239,14 @@ func (c Card) more(seen string) []slack.BlockElement {
 }
 
 func openButton(url string) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(openAction, "", slack.NewTextBlockObject(slack.PlainTextType, wordOpen, false, false))
+	b := slack.NewButtonBlockElement(openAction, "", words(wordOpen))
 	b.URL = url
 	b.AccessibilityLabel = labelOpen
 	return b
 }
 
-// holderID answers the assignee as a button carries it: "" for nobody.
-func holderID(s invent.ChatState) string {
-	if s.AssignedUser == nil {
-		return ""
-	}
-	return s.AssignedUser.ID
-}
-
-func button(verb Verb, words, label string, v value) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(string(verb), v.String(), slack.NewTextBlockObject(slack.PlainTextType, words, false, false))
+func button(verb Verb, text, label string, v value) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(string(verb), v.String(), words(text))
 	b.AccessibilityLabel = label
 	return b
 }
@@ -270,18 +257,30 @@ func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 }
 
 func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
-	return slack.NewConfirmationBlockObject(
-		slack.NewTextBlockObject(slack.PlainTextType, title, false, false),
-		slack.NewTextBlockObject(slack.MarkdownType, text, false, true),
-		slack.NewTextBlockObject(slack.PlainTextType, yes, false, false),
-		slack.NewTextBlockObject(slack.PlainTextType, wordCancel, false, false))
+	return slack.NewConfirmationBlockObject(words(title), mrkdwn(text), words(yes), words(wordCancel))
 }
 
 // say makes a message of mrkdwn words of ours, with buttons below where there are any.
-func say(words string, buttons ...slack.BlockElement) *Message {
-	blocks := []slack.Block{slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil)}
+func say(words string, buttons ...slack.BlockElement) Message {
+	blocks := []slack.Block{section(words)}
 	if len(buttons) > 0 {
 		blocks = append(blocks, slack.NewActionBlock("answer", buttons...))
 	}
-	return &Message{Text: words, Blocks: blocks}
+	return Message{Text: words, Blocks: blocks}
 }
+
+// words are ours, or somebody's that were clipped: Slack shows them as they are.
+func words(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
+}
+
+// mrkdwn is words in which Slack finds mentions, dates and links: what is somebody's is escaped.
+func mrkdwn(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, s, false, true)
+}
+
+func header(s string) *slack.HeaderBlock { return slack.NewHeaderBlock(words(s)) }
+
+func section(s string) *slack.SectionBlock { return slack.NewSectionBlock(mrkdwn(s), nil, nil) }
+
+func contextOf(s string) *slack.ContextBlock { return slack.NewContextBlock("", mrkdwn(s)) }

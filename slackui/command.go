@@ -7,25 +7,6 @@ import (
 	"unicode"
 )
 
-// commandWords is what can be typed today, the first of each being the one that help shows.
-var commandWords = []struct {
-	verb  Verb
-	words []string
-}{
-	{Take, []string{"take"}},
-	{Assign, []string{"assign"}},
-	{Release, []string{"release", "unassign"}},
-	{Show, []string{"show", "status"}},
-	{Queue, []string{"queue"}},
-	{Mine, []string{"mine"}},
-	{History, []string{"history"}},
-	{Route, []string{"route"}},
-	{Whoami, []string{"whoami"}},
-	{Link, []string{"link"}},
-	{Unlink, []string{"unlink"}},
-	{Links, []string{"links"}},
-}
-
 // ChatURL is the template of a conversation's address in the dashboard; {chat_id} stands for its id.
 type ChatURL string
 
@@ -87,7 +68,8 @@ func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 		i.Verb = Queue // there one chooses
 	}
 	if problem := t.arguments(words[1:], i); problem != "" {
-		return say(problemText(problem, command, verb))
+		wrong := say(problemText(problem, command, verb))
+		return &wrong
 	}
 	return nil
 }
@@ -110,24 +92,12 @@ func (t ChatURL) arguments(words []string, i *Intent) (problem Problem) {
 		}
 		i.To, words, problem = who(words, i.User)
 	case Link:
-		var p *To
-		if p, words, problem = who(words, i.User); problem == "" {
-			if i.Person = p.User; i.Person == "" {
-				problem = NotAPerson
-			}
-		}
-		if problem == "" {
+		if i.Person, words, problem = slackUser(words, i.User); problem == "" {
 			i.To, words, problem = member(words)
 		}
 	case Unlink:
-		if len(words) == 0 {
-			return ""
-		}
-		var p *To
-		if p, words, problem = who(words, i.User); problem == "" {
-			if i.Person = p.User; i.Person == "" {
-				problem = NotAPerson
-			}
+		if len(words) > 0 {
+			i.Person, words, problem = slackUser(words, i.User)
 		}
 	}
 	if problem == "" && len(words) > 0 {
@@ -143,6 +113,18 @@ func who(words []string, me string) (*To, []string, Problem) {
 	}
 	to, problem := person(words[0], me)
 	return to, words[1:], problem
+}
+
+// slackUser reads a person off the front of the words who is named as Slack knows them.
+func slackUser(words []string, me string) (string, []string, Problem) {
+	to, rest, problem := who(words, me)
+	switch {
+	case problem != "":
+		return "", rest, problem
+	case to.User == "": // an e-mail
+		return "", rest, NotAPerson
+	}
+	return to.User, rest, ""
 }
 
 // member reads an e-mail or a member's id off the front of the words.
@@ -211,7 +193,7 @@ func person(word, me string) (*To, Problem) {
 }
 
 func verbOf(word string) (Verb, bool) {
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			if strings.EqualFold(w, word) {
 				return c.verb, true
@@ -235,7 +217,7 @@ func nearest(word string) string {
 			best, least = w, d
 		}
 	}
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			try(w)
 		}
@@ -272,7 +254,7 @@ func distance(a, b string) int {
 // Commands lists what can be typed, as the usage hint shows it.
 func Commands() []string {
 	var list []string
-	for _, c := range commandWords {
+	for _, c := range commands {
 		list = append(list, c.words[0])
 	}
 	return append(list, "help")

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -59,10 +60,7 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 		} `json:"links"`
 	}
 	_ = json.Unmarshal(e.Event, &inner) // what can't be read asks for nothing
-	i := Intent{V: Version, Team: e.Team, Enterprise: e.Enterprise, User: inner.User, Channel: inner.Channel, Sent: time.Unix(e.At, 0)}
-	if i.Team == "" {
-		i.Team = i.Enterprise
-	}
+	i := Intent{V: Version, Team: cmp.Or(e.Team, e.Enterprise), Enterprise: e.Enterprise, User: inner.User, Channel: inner.Channel, Sent: time.Unix(e.At, 0)}
 	if i.Team == "" || i.User == "" || e.ID == "" || e.At < 0 || e.At > 1<<36 {
 		return Event{}, nil
 	}

@@ -1,26 +1,21 @@
 package slackui
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // ReadActions are the action ids that the parser knows: those of verbs, and the one that asks for nothing.
 func ReadActions() []string {
-	return slices.Sorted(maps.Keys(maps.Collect(func(yield func(string, bool) bool) {
-		for id := range clickable {
-			if !yield(id, true) {
-				return
-			}
-		}
-		yield(openAction, true)
-	})))
+	ids := []string{openAction}
+	for _, v := range clickable {
+		ids = append(ids, string(v))
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // CommandWords are all words that can be typed, aliases too.
 func CommandWords() map[string]Verb {
 	all := map[string]Verb{}
-	for _, c := range commandWords {
+	for _, c := range commands {
 		for _, w := range c.words {
 			all[w] = c.verb
 		}

@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,11 +9,8 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// homePage is how many conversations a page of the Home tab's lists has, and homeTeam how many people it counts for.
-const (
-	homePage = 10
-	homeTeam = 20
-)
+// homeTeam is for how many people the Home tab counts.
+const homeTeam = 20
 
 // HomeTab is what a member's Home tab shows.
 type HomeTab struct {
@@ -58,43 +56,25 @@ func homeView(blocks []slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-func header(s string) *slack.HeaderBlock { return slack.NewHeaderBlock(words(s)) }
-
-func section(mrkdwn string) *slack.SectionBlock {
-	return slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, mrkdwn, false, true), nil, nil)
-}
-
 // list draws one page of one of the two lists. The buttons carry the pages of both.
 func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []slack.Block {
-	pages := max(1, (len(items)+homePage-1)/homePage)
-	page = max(0, min(page, pages-1))
-	title = fmt.Sprintf("%s: %d", title, len(items))
-	if pages > 1 {
-		title += fmt.Sprintf(" (page %d of %d)", page+1, pages)
-	}
-	blocks := []slack.Block{header(title)}
+	part, page, pages := pageOf(items, page)
+	blocks := []slack.Block{header(fmt.Sprintf("%s: %d", title, len(items)) + ofPages(page, pages))}
 	if len(items) == 0 {
 		return append(blocks, section(empty))
 	}
 	v := value{List: Home, Page: h.Page, Below: h.Below}
-	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
+	for n, item := range part {
 		blocks = append(blocks, item.blocks(kind, fmt.Sprintf("%s %d", kind, n), v)...)
 	}
-	var turn []slack.BlockElement
-	to := func(page int) value {
+	row := turning(Home, page, pages, func(page int) value {
 		if kind == Mine {
 			return value{Page: page, Below: h.Below}
 		}
 		return value{Page: h.Page, Below: page}
-	}
-	if page > 0 {
-		turn = append(turn, numbered(button(Home, wordBack, labelBack, to(page-1)), "back"))
-	}
-	if page < pages-1 {
-		turn = append(turn, numbered(button(Home, wordNext, labelNext, to(page+1)), "next"))
-	}
-	if len(turn) > 0 {
-		blocks = append(blocks, slack.NewActionBlock(string(kind)+" turn", turn...))
+	})
+	if len(row) > 0 {
+		blocks = append(blocks, slack.NewActionBlock(string(kind)+" turn", row...))
 	}
 	return blocks
 }
@@ -129,9 +109,9 @@ func HomeLater() slack.HomeTabViewRequest {
 // Welcome is said once, when somebody opens the app for the first time. r is why they are no member; "" for a member.
 func Welcome(command string, r Reason) Message {
 	if r != "" {
-		return *say(wordWhat + "\n" + refusedSelf(command, r))
+		return say(wordWhat + "\n" + refusedSelf(command, r))
 	}
-	return *say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
+	return say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
 }
 
 // Picking is the modal of the shortcut that takes a conversation, before it is known what waits.
@@ -139,8 +119,7 @@ func Picking() slack.ModalViewRequest { return pickView([]slack.Block{section(wo
 
 // PickOf is that modal with one page of the conversations that wait. done, when there is one, is said above.
 func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
-	pages := max(1, (len(items)+homePage-1)/homePage)
-	page = max(0, min(page, pages-1))
+	part, page, pages := pageOf(items, page)
 	var blocks []slack.Block
 	if done != "" {
 		blocks = append(blocks, section(done))
@@ -148,23 +127,12 @@ func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
 	if len(items) == 0 {
 		return pickView(append(blocks, section(wordQueueEmpty)))
 	}
-	title := fmt.Sprintf("*%s: %d*", wordQueueTitle, len(items))
-	if pages > 1 {
-		title += fmt.Sprintf(" (page %d of %d)", page+1, pages)
-	}
-	blocks = append(blocks, section(title))
-	for n, item := range items[page*homePage : min(len(items), (page+1)*homePage)] {
+	blocks = append(blocks, section(fmt.Sprintf("*%s: %d*", wordQueueTitle, len(items))+ofPages(page, pages)))
+	for n, item := range part {
 		blocks = append(blocks, item.blocks(Queue, fmt.Sprintf("item %d", n), value{List: Pick, Page: page})...)
 	}
-	var turn []slack.BlockElement
-	if page > 0 {
-		turn = append(turn, numbered(button(Turn, wordBack, labelBack, value{Page: page - 1}), "back"))
-	}
-	if page < pages-1 {
-		turn = append(turn, numbered(button(Turn, wordNext, labelNext, value{Page: page + 1}), "next"))
-	}
-	if len(turn) > 0 {
-		blocks = append(blocks, slack.NewActionBlock("turn", turn...))
+	if row := turning(Turn, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("turn", row...))
 	}
 	return pickView(blocks)
 }
@@ -189,10 +157,7 @@ func pickView(blocks []slack.Block) slack.ModalViewRequest {
 // words says in one line which conversation an item is.
 func (item Item) words(kind Verb) string {
 	state := item.Chat.State
-	words := escape(item.Chat.Customer(), nameLimit)
-	if words == "" {
-		words = wordUnnamed
-	}
+	words := cmp.Or(escape(item.Chat.Customer(), nameLimit), wordUnnamed)
 	if channel := channelName(state.IntegrationID); channel != "" {
 		words = channel + ": " + words // a name that is written from right to left would turn the line
 	}
@@ -222,10 +187,7 @@ func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
 // channel none to show a card in.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	v.Chat, v.Seen = item.Chat.ID, &item.Holder
-	customer := plain(item.Chat.Customer(), 30)
-	if customer == "" {
-		customer = wordUnnamed
-	}
+	customer := cmp.Or(plain(item.Chat.Customer(), 30), wordUnnamed)
 	var row []slack.BlockElement
 	add := func(b *slack.ButtonBlockElement) { // among many of one name a screen reader needs to know whose it is
 		b.AccessibilityLabel = b.Text.Text + ": " + customer

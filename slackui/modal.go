@@ -103,14 +103,6 @@ func AskWhom(command string, i Intent, chat invent.Chat, holder, me string, all 
 	}
 }
 
-func words(s string) *slack.TextBlockObject {
-	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
-}
-
-func contextOf(mrkdwn string) *slack.ContextBlock {
-	return slack.NewContextBlock("", slack.NewTextBlockObject(slack.MarkdownType, mrkdwn, false, true))
-}
-
 func option(value, text, description string) *slack.OptionBlockObject {
 	o := slack.NewOptionBlockObject(value, words(text), nil)
 	if description != "" {

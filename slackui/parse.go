@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,11 +31,8 @@ func (t ChatURL) ParseCommand(body []byte, sent time.Time, off ...Verb) (*Intent
 	}
 	i := &Intent{
 		V: Version, Key: form.Get("trigger_id"), Sent: sent,
-		Team: form.Get("team_id"), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id"),
+		Team: cmp.Or(form.Get("team_id"), form.Get("enterprise_id")), Enterprise: form.Get("enterprise_id"), User: form.Get("user_id"),
 		Channel: form.Get("channel_id"), Command: form.Get("command"), ResponseURL: form.Get("response_url"),
-	}
-	if i.Team == "" {
-		i.Team = i.Enterprise
 	}
 	if i.Command == "" || i.Team == "" || i.User == "" || i.Channel == "" || i.Key == "" {
 		return nil, nil, fmt.Errorf("%w: a field of the command is missing", ErrMalformed)
@@ -137,12 +135,9 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	i := &Intent{
 		V: Version, Key: p.TriggerID, Sent: sent,
 		User: p.User.ID, ResponseURL: p.ResponseURL,
-		Channel: p.Channel.ID, Private: p.Container.IsEphemeral,
+		Channel: cmp.Or(p.Channel.ID, p.Container.ChannelID), Thread: p.thread(), Private: p.Container.IsEphemeral,
 	}
 	i.Team, i.Enterprise = p.team()
-	if i.Channel == "" {
-		i.Channel = p.Container.ChannelID
-	}
 	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
@@ -152,7 +147,6 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	if p.Container.MessageTS != "" {
 		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
 	}
-	i.Thread = p.thread()
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
 		i.Sent = t
@@ -161,11 +155,9 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 		i.Sent = sent.Add(time.Second)
 	}
 	action, _, _ := strings.Cut(a.ActionID, ":") // behind it stands which of several buttons of one verb it is
-	verb, ok := clickable[action]
-	if !ok {
+	if i.Verb = Verb(action); !slices.Contains(clickable, i.Verb) {
 		return nil, nil
 	}
-	i.Verb = verb
 	i.readValue(a.Value)
 	return i, nil
 }
@@ -179,14 +171,10 @@ func AsksForOptions(payload []byte) bool {
 	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
 }
 
-// clickable maps the action ids that cards and private messages draw to what they ask for.
-var clickable = map[string]Verb{
-	string(Take): Take, string(Assign): Assign, string(Release): Release, string(Show): Show,
-	string(Refresh): Refresh, string(Share): Share, string(Leave): Leave, string(Choose): Choose, string(Undo): Undo,
-	string(Resolve): Resolve, string(Reopen): Reopen, string(ToAI): ToAI, string(PauseAI): PauseAI, string(Summary): Summary,
-	string(Paste): Paste, string(Turn): Turn, string(Home): Home, string(Hush): Hush, string(Tellme): Tellme,
-	string(Agree): Agree, string(Decline): Decline, string(Links): Links, string(History): History,
-	string(Queue): Queue, string(Mine): Mine,
+// clickable are the verbs whose buttons cards and private messages draw; each button's action id is its verb.
+var clickable = []Verb{
+	Take, Assign, Release, Show, Refresh, Share, Leave, Choose, Undo, Resolve, Reopen, ToAI, PauseAI, Summary, Paste, Turn, Home, Hush, Tellme,
+	Agree, Decline, Links, History, Queue, Mine,
 }
 
 // openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.

@@ -50,7 +50,7 @@ func (n names) conversation() invent.Chat {
 	return invent.Chat{
 		ID: n.chat,
 		Members: []invent.Participant{
-			{ID: "p1", ContactChannel: &invent.ContactChannel{ID: "c1", Contact: &invent.Contact{ID: "k1", Name: &n.customer}}},
+			{ContactChannel: &invent.ContactChannel{Contact: &invent.Contact{Name: &n.customer}}},
 		},
 		State: invent.ChatState{
 			ID: "s1", State: invent.Open, IntegrationID: "whatsapp_bot",

@@ -143,16 +143,13 @@ func AskWhich(i Intent) slack.ModalViewRequest {
 // Found asks which of several conversations is meant, or says that there is none.
 func Found(cards []Card) Message {
 	if len(cards) == 0 {
-		return *say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
+		return say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
 	}
-	m := Message{Text: wordSeveral, Blocks: []slack.Block{
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, wordSeveral, false, true), nil, nil),
-	}}
+	m := say(wordSeveral)
 	for n, c := range cards {
 		line := c.line()
 		m.Text += "\n" + line
-		m.Blocks = append(m.Blocks,
-			slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, line, false, true), nil, nil),
+		m.Blocks = append(m.Blocks, section(line),
 			slack.NewActionBlock(fmt.Sprintf("found:%d", n), button(Show, wordShow, labelShow, value{Chat: c.Chat.ID})))
 	}
 	return m

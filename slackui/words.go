@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -193,8 +194,6 @@ func problemText(p Problem, command string, verb Verb) string {
 			"If that doesn't help, the command's setting “Escape channels, users, and links” is off in the app's configuration."
 	case OldButton:
 		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
-	}
-	switch p {
 	case UndoExpired:
 		return "That could only be undone within five minutes. Nothing was changed. The card has buttons for what you can do now."
 	case OldForm:
@@ -221,39 +220,35 @@ func orSo(v Verb) string {
 	return ""
 }
 
-var usages = map[Verb]string{
-	Take:    "take <conversation>",
-	Assign:  "assign <conversation> [to] <who>",
-	Release: "release <conversation>",
-	Show:    "show <conversation>",
-	Queue:   "queue",
-	Mine:    "mine",
-	History: "history <conversation>",
-	Route:   "route <conversation>",
-	Whoami:  "whoami",
-	Link:    "link @person <e-mail or member id>",
-	Unlink:  "unlink [@person]",
-	Links:   "links",
-}
-
-var explained = map[Verb]string{
-	Take:    "assign it to me",
-	Assign:  "who = `me`, an @person, or an e-mail",
-	Release: "nobody has it then (also: `unassign`)",
-	Show:    "a card that only you see (also: `status`)",
-	Queue:   "the conversations that wait for a human (also: `take` alone)",
-	Mine:    "the conversations that I have",
-	Route:   "where its waiting is announced, why, and what became of it",
-	History: "what was done with it from Slack, newest first",
-	Whoami:  "which member of Invent I am, and what I may do",
-	Link:    "for admins: ask a person whether they are that member",
-	Unlink:  "drop an admin's link: mine, or for admins anybody's",
-	Links:   "for admins: who is linked how, and what to mend",
+// commands is what can be typed today, as help lists it. The first of the words is the one that help shows.
+var commands = []struct {
+	verb  Verb
+	words []string
+	usage string
+	does  string
+}{
+	{Take, []string{"take"}, "take <conversation>", "assign it to me"},
+	{Assign, []string{"assign"}, "assign <conversation> [to] <who>", "who = `me`, an @person, or an e-mail"},
+	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it then (also: `unassign`)"},
+	{Show, []string{"show", "status"}, "show <conversation>", "a card that only you see (also: `status`)"},
+	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human (also: `take` alone)"},
+	{Mine, []string{"mine"}, "mine", "the conversations that I have"},
+	{History, []string{"history"}, "history <conversation>", "what was done with it from Slack, newest first"},
+	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, why, and what became of it"},
+	{Whoami, []string{"whoami"}, "whoami", "which member of Invent I am, and what I may do"},
+	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
+	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: mine, or for admins anybody's"},
+	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to mend"},
 }
 
 // usage words how a verb is typed.
 func usage(command string, verb Verb) string {
-	return typed(command, escaper.Replace(usages[verb]))
+	for _, c := range commands {
+		if c.verb == verb {
+			return typed(command, escaper.Replace(c.usage))
+		}
+	}
+	return typed(command, "")
 }
 
 // typed shows what to type after the command. What comes is escaped already.
@@ -271,8 +266,8 @@ func help(command, unknown string, off []Verb) *Message {
 		b.WriteString("\n")
 	}
 	b.WriteString("What you can type:\n")
-	for _, c := range commandWords {
-		fmt.Fprintf(&b, "• %s: %s", usage(command, c.verb), explained[c.verb])
+	for _, c := range commands {
+		fmt.Fprintf(&b, "• %s: %s", usage(command, c.verb), c.does)
 		if slices.Contains(off, c.verb) {
 			b.WriteString(" _(off: your Invent's API doesn't offer what it needs)_")
 		}
@@ -280,18 +275,19 @@ func help(command, unknown string, off []Verb) *Message {
 	}
 	fmt.Fprintf(&b, "• `%s help`: this list\n", name)
 	b.WriteString("A conversation is its id, or its link pasted from Invent.")
-	return say(b.String())
+	m := say(b.String())
+	return &m
 }
 
 // Busy says that the queue is full.
-func Busy() Message { return *say(wordBusy) }
+func Busy() Message { return say(wordBusy) }
 
 // Cannot says what is wrong with a click.
-func Cannot(i Intent) Message { return *say(problemText(i.Problem, i.Command, i.Verb)) }
+func Cannot(i Intent) Message { return say(problemText(i.Problem, i.Command, i.Verb)) }
 
 // Slow says, while it lasts, that an action takes longer.
 func Slow() Message {
-	return *say("Still on it: this takes longer than usual. I'll tell you how it ends.")
+	return say("Still on it: this takes longer than usual. I'll tell you how it ends.")
 }
 
 // Late says that somebody the person didn't see has the conversation, and offers what can be done about it.
@@ -324,7 +320,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 			row = append(row, button(Assign, wordAnyway, labelAnyway, to))
 		}
 	}
-	return *say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
+	return say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
 }
 
 // card answers the card that the intent is about: the clicked one, or the one behind a private message.
@@ -360,13 +356,13 @@ func which(chat invent.Chat) string {
 func Already(h *Holder, mine, noted bool) Message {
 	switch {
 	case h == nil:
-		return *say("Nobody has it: there is nothing to release.")
+		return say("Nobody has it: there is nothing to release.")
 	case mine:
-		return *say("It is yours already.")
+		return say("It is yours already.")
 	case noted:
-		return *say(h.name() + " has it already, and has got your note.")
+		return say(h.name() + " has it already, and has got your note.")
 	}
-	return *say(h.name() + " has it already.")
+	return say(h.name() + " has it already.")
 }
 
 // Back is what a change can be undone to, and until when.
@@ -386,7 +382,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		words = "Done: " + h.name() + " has it."
 	}
 	if back == nil {
-		return *say(words)
+		return say(words)
 	}
 	now := ""
 	if h != nil {
@@ -403,7 +399,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 			to = wordSomebody
 		}
 	}
-	return *say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
+	return say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
 		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
 }
 
@@ -413,28 +409,28 @@ func ChangedSince(i Intent, h *Holder) Message {
 	words := "nobody has it now."
 	switch {
 	case i.Verb.Sets():
-		return *say("That was done, but somebody has changed it since.")
+		return say("That was done, but somebody has changed it since.")
 	case h != nil && h.User == i.User:
 		words = "now it is yours."
 	case h != nil:
 		words = "now " + h.name() + " has it."
 	}
-	return *say("That was done, but somebody has changed it since: " + words)
+	return say("That was done, but somebody has changed it since: " + words)
 }
 
 // YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
 func YoursAgain(user, by string) Message {
-	return *say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
+	return say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
 }
 
 // YoursNow tells a person, below the card that they have, that the conversation is theirs since somebody assigned it in Invent.
 func YoursNow(user string) Message {
-	return *say(mention(user) + ", this conversation is yours now.")
+	return say(mention(user) + ", this conversation is yours now.")
 }
 
 // Relieved tells a person, below the card that they have, who took the conversation from them.
 func Relieved(user, by string) Message {
-	return *say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
+	return say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
 }
 
 // Note hands a note over to the new assignee.
@@ -448,30 +444,28 @@ func NoteReturned(h *Holder, note string) Message {
 		return quoting("Your note was not delivered. Here it is:", note)
 	}
 	if note == "" {
-		return *say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
+		return say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
 	}
 	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
 }
 
 // quoting makes a message of words of ours and somebody's own below.
-func quoting(words, theirs string) Message {
-	theirs = lines(theirs, textLimit)
-	if theirs == "" {
-		return *say(words)
+func quoting(ours, theirs string) Message {
+	m := say(ours)
+	if theirs = lines(theirs, textLimit); theirs != "" {
+		m.Text += "\n" + escaper.Replace(theirs)
+		m.Blocks = append(m.Blocks, slack.NewSectionBlock(words(theirs), nil, nil))
 	}
-	return Message{Text: words + "\n" + escaper.Replace(theirs), Blocks: []slack.Block{
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.MarkdownType, words, false, true), nil, nil),
-		slack.NewSectionBlock(slack.NewTextBlockObject(slack.PlainTextType, theirs, false, false), nil, nil),
-	}}
+	return m
 }
 
 // Set says privately that a conversation is as was asked for; so says that it was so before.
 func Set(v Verb, so bool) Message {
 	words := map[Verb]string{Resolve: "resolved", Reopen: "open", ToAI: "with the AI", PauseAI: "without the AI"}[v]
 	if so {
-		return *say("It is " + words + " already.")
+		return say("It is " + words + " already.")
 	}
-	return *say("Done: it is " + words + " now.")
+	return say("Done: it is " + words + " now.")
 }
 
 // SetBy tells a person, below the card that they have, what somebody else did with their conversation.
@@ -480,13 +474,13 @@ func SetBy(user, by string, v Verb) Message {
 		Resolve: "resolved this conversation", Reopen: "opened this conversation again", ToAI: "handed this conversation to the AI",
 		PauseAI: "paused the AI in this conversation",
 	}[v]
-	return *say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
+	return say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
 }
 
 // Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
 func Summarised(m *invent.Memory) Message {
 	if m == nil {
-		return *say("Invent has no summary of this conversation yet. It makes one every ten messages.")
+		return say("Invent has no summary of this conversation yet. It makes one every ten messages.")
 	}
 	text := lines(m.Summary, NoteLimit)
 	for n, point := range m.KeyPoints {
@@ -503,11 +497,11 @@ func Summarised(m *invent.Memory) Message {
 
 // RetiredButton goes with a fresh card where the button can't mean any more what it said.
 func RetiredButton() Message {
-	return *say("That card was old and nothing was changed. Here is a fresh one.")
+	return say("That card was old and nothing was changed. Here is a fresh one.")
 }
 
 // Shared says that the card is in the channel now.
-func Shared() Message { return *say("Shared in this channel.") }
+func Shared() Message { return say("Shared in this channel.") }
 
 // Reason is why a person may not act, or why somebody can't be assigned.
 type Reason string
@@ -565,7 +559,7 @@ func Refused(command string, v Verb, r Reason, about string, held bool) Message 
 	if held {
 		words += " If you are linked within an hour, I'll carry this out by myself."
 	}
-	return *say(words)
+	return say(words)
 }
 
 func refusedSelf(command string, r Reason) string {
@@ -674,15 +668,10 @@ type Me struct {
 }
 
 // memberName is a member's name in at most n characters; Invent may know none.
-func memberName(name string, n int) string {
-	if name = escape(name, n); name != "" {
-		return name
-	}
-	return wordUnnamed
-}
+func memberName(name string, n int) string { return cmp.Or(escape(name, n), wordUnnamed) }
 
 // Myself says which member a person is, by which rule, and what they may do.
-func Myself(m Me) Message { return *say(m.words()) }
+func Myself(m Me) Message { return say(m.words()) }
 
 func (m Me) words() string {
 	words := fmt.Sprintf("You are *%s* in Invent (member `%s`)", memberName(m.Name, nameLimit), escape(m.Member, 200))
@@ -705,77 +694,72 @@ func (m Me) words() string {
 }
 
 // Nobody says why a person is no member, and the one step that mends it.
-func Nobody(command string, r Reason) Message { return *say(refusedSelf(command, r)) }
+func Nobody(command string, r Reason) Message { return say(refusedSelf(command, r)) }
 
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
 
-func roleName(role string) string {
-	if name, ok := roleNames[role]; ok {
-		return name
-	}
-	return role
-}
+func roleName(role string) string { return cmp.Or(roleNames[role], role) }
 
 // Offer asks a person whether they are the member that an admin says they are.
 func Offer(admin, member, name, offer string) Message {
 	v := value{Offer: offer}
-	return *say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
+	return say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
 		"and what you do is done as that member. The question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
 		primary(button(Agree, wordAgree, labelAgree, v)), button(Decline, wordDecline, labelDecline, v))
 }
 
 // Offered tells the admin that the person was asked.
 func Offered(person, name string) Message {
-	return *say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
+	return say(fmt.Sprintf("I've asked %s in a direct message whether they are *%s* in Invent. The link counts once they agree, and I'll tell you their answer. The question expires in 7 days.",
 		mention(person), memberName(name, nameLimit)))
 }
 
 // Agreed takes the question's place once the person has said yes.
 func Agreed(command, name string) Message {
-	return *say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
+	return say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
 		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
 // Declined takes the question's place once the person has said no.
-func Declined() Message { return *say("You weren't linked.") }
+func Declined() Message { return say("You weren't linked.") }
 
 // Answered tells the admin what the person said.
 func Answered(person, name string, yes bool) Message {
 	if yes {
-		return *say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
+		return say(fmt.Sprintf("%s agreed and is linked to *%s* in Invent now.", mention(person), memberName(name, nameLimit)))
 	}
-	return *say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
+	return say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
 }
 
 // Unlinked says that an admin's link is gone; person is "" for one's own.
 func Unlinked(person string) Message {
 	if person == "" {
-		return *say("The link that an admin made for you is gone.")
+		return say("The link that an admin made for you is gone.")
 	}
-	return *say("The link that an admin made for " + mention(person) + " is gone.")
+	return say("The link that an admin made for " + mention(person) + " is gone.")
 }
 
 // UnlinkedBy tells a person that an admin dropped their link.
 func UnlinkedBy(command, admin string) Message {
-	return *say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
+	return say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
 }
 
 // Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
 func Withdrawn(person string) Message {
 	if person == "" {
-		return *say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
+		return say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
 	}
-	return *say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
+	return say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
 }
 
 // Closed stands in the place of a card in the direct messages of somebody who may not read conversations any more.
 func Closed(command string) Message {
-	return *say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
+	return say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
 }
 
 // Resumed tells a person that what they asked for before is carried out now.
 func Resumed() Message {
-	return *say("You are linked now, so I'm carrying out what you asked for before.")
+	return say("You are linked now, so I'm carrying out what you asked for before.")
 }
 
 // LinkLine is one line of the list of links. Each field is optional.
@@ -829,9 +813,6 @@ func (l LinkLine) words(command string) string {
 	return fmt.Sprintf("%s: %s, by the same e-mail", name, mention(l.User))
 }
 
-// LinksPage is how many lines a page of the list has.
-const LinksPage = 10
-
 // LinkList shows one page of the list of links; a page past the end is the last one.
 func LinkList(command string, lines []LinkLine, page int) Message {
 	words := make([]string, len(lines))
@@ -867,38 +848,51 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 	return list("Conversation `"+escape(chat, 200)+"`, newest first", "Nothing was done with conversation `"+escape(chat, 200)+"` from Slack in the last 90 days.", words, page, History, value{Chat: chat})
 }
 
-func orNobody(name string) string {
-	if name = escape(name, nameLimit); name != "" {
-		return name
-	}
-	return "nobody"
-}
+func orNobody(name string) string { return cmp.Or(escape(name, nameLimit), "nobody") }
 
 // list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn it.
 func list(title, empty string, lines []string, page int, verb Verb, v value) Message {
 	if len(lines) == 0 {
-		return *say(empty)
+		return say(empty)
 	}
-	pages := (len(lines) + LinksPage - 1) / LinksPage
-	page = min(page, pages-1)
-	var b strings.Builder
-	b.WriteString(title)
-	if pages > 1 {
-		fmt.Fprintf(&b, " (page %d of %d)", page+1, pages)
+	part, page, pages := pageOf(lines, page)
+	text := title + ofPages(page, pages)
+	for _, l := range part {
+		text += "\n• " + l
 	}
-	for _, l := range lines[page*LinksPage : min(len(lines), (page+1)*LinksPage)] {
-		b.WriteString("\n• " + l)
+	return say(text, turning(verb, page, pages, func(page int) value {
+		v.Page = page
+		return v
+	})...)
+}
+
+// perPage is how many lines or conversations a page of a list has.
+const perPage = 10
+
+// pageOf answers a page of a list, which one that is, and how many there are; a page past the end is the last one.
+func pageOf[T any](all []T, page int) (part []T, at, pages int) {
+	pages = max(1, (len(all)+perPage-1)/perPage)
+	at = max(0, min(page, pages-1))
+	return all[at*perPage : min(len(all), (at+1)*perPage)], at, pages
+}
+
+// ofPages says behind a title which page it is, where there are several.
+func ofPages(page, pages int) string {
+	if pages == 1 {
+		return ""
 	}
-	var turn []slack.BlockElement
+	return fmt.Sprintf(" (page %d of %d)", page+1, pages)
+}
+
+// turning draws the buttons that turn a list's page, where there are several. They carry what to makes of the page they lead to.
+func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.BlockElement) {
 	if page > 0 {
-		v.Page = page - 1
-		turn = append(turn, numbered(button(verb, wordBack, labelBack, v), "back"))
+		row = append(row, numbered(button(verb, wordBack, labelBack, to(page-1)), "back"))
 	}
 	if page < pages-1 {
-		v.Page = page + 1
-		turn = append(turn, numbered(button(verb, wordNext, labelNext, v), "next"))
+		row = append(row, numbered(button(verb, wordNext, labelNext, to(page+1)), "next"))
 	}
-	return *say(b.String(), turn...)
+	return row
 }
 
 // Bundled says that many conversations waited when they were counted, instead of a card for each.
@@ -907,15 +901,15 @@ func Bundled(count int, counted time.Time) Message {
 	if count == 1 {
 		words = "One conversation waits for a human"
 	}
-	return *say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
+	return say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
 }
 
 // StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
 func StillWaiting(since time.Time) Message {
 	if since.IsZero() {
-		return *say("This conversation still waits for a human.")
+		return say("This conversation still waits for a human.")
 	}
-	return *say("This conversation has been waiting for a human since " + date(since) + ".")
+	return say("This conversation has been waiting for a human since " + date(since) + ".")
 }
 
 // ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.
@@ -929,7 +923,7 @@ func ChannelTrouble(channel, code string) Message {
 	case "is_archived":
 		help = "Unarchive it, or name another channel in the setting."
 	}
-	return *say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
+	return say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
 		channel, escape(code, nameLimit), help))
 }
 
@@ -949,46 +943,28 @@ func Items(list Verb, items []Item, page int, done string) Message {
 		title, empty = wordMineTitle, wordMineEmpty
 	}
 	if len(items) == 0 {
-		return *say(strings.TrimSpace(done + " " + empty))
+		return say(strings.TrimSpace(done + " " + empty))
 	}
-	pages := (len(items) + LinksPage - 1) / LinksPage
-	page = max(0, min(page, pages-1))
-	head := fmt.Sprintf("*%s*: %d", title, len(items))
-	if pages > 1 {
-		head += fmt.Sprintf(" (page %d of %d)", page+1, pages)
-	}
+	part, page, pages := pageOf(items, page)
+	head := fmt.Sprintf("*%s*: %d", title, len(items)) + ofPages(page, pages)
 	if done != "" {
 		head = done + "\n" + head
 	}
 	m := say(head)
-	for n, item := range items[page*LinksPage : min(len(items), (page+1)*LinksPage)] {
-		m.add(item, list, page, n)
+	for n, item := range part {
+		m.Text += "\n• " + item.words(list)
+		m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 	}
-	v := value{Page: page - 1}
-	var turn []slack.BlockElement
-	if page > 0 {
-		turn = append(turn, numbered(button(list, wordBack, labelBack, v), "back"))
+	if row := turning(list, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
+		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", row...))
 	}
-	if page < pages-1 {
-		v.Page = page + 1
-		turn = append(turn, numbered(button(list, wordNext, labelNext, v), "next"))
-	}
-	if len(turn) > 0 {
-		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", turn...))
-	}
-	return *m
+	return m
 }
 
 // numbered tells several buttons of one verb in a message apart.
 func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockElement {
 	b.ActionID += ":" + which
 	return b
-}
-
-// add puts one conversation with its buttons at the end of a list.
-func (m *Message) add(item Item, list Verb, page, n int) {
-	m.Text += "\n• " + item.words(list)
-	m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 }
 
 // Told is what /invent route says of a conversation's announcement.
@@ -1052,7 +1028,7 @@ func RouteTold(t Told) Message {
 			fmt.Fprintf(&b, "\n• In %s it %s", channels[n], what)
 		}
 	}
-	return *say(b.String())
+	return say(b.String())
 }
 
 // words says what became of "it"; "" when nothing is known.
@@ -1086,7 +1062,7 @@ func notPosted(why string) string {
 
 // LockedOut tells admins that the bot can't work, once, by the side that still does.
 func LockedOut() Message {
-	return *say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
+	return say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
 		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say it again in a week if it still doesn't work.")
 }
 
@@ -1171,12 +1147,12 @@ func Failed(f Failure, i Intent, ref string) Message {
 		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
 		row = i.again()
 	}
-	return *say(words+" (ref "+ref+")", row...)
+	return say(words+" (ref "+ref+")", row...)
 }
 
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
-	return *say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
+	return say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
 		button(Show, wordNewer, labelNewer, value{Chat: newer}))
 }
 
@@ -1196,7 +1172,7 @@ func (i Intent) again() []slack.BlockElement {
 			verb = Release
 		}
 	}
-	if i.Chat == "" || clickable[string(verb)] == "" {
+	if i.Chat == "" || !slices.Contains(clickable, verb) {
 		return nil
 	}
 	nobody := ""

@@ -67,13 +67,11 @@ type method struct {
 }
 
 var methods = map[string]method{
-	"api.test":            {"", 100, func(*Workspace, args) (reply, *refusal) { return reply{}, nil }},
 	"auth.test":           {"", 300, (*Workspace).authTest},
 	"chat.postMessage":    {"chat:write", 0, (*Workspace).postMessage}, // a second per channel instead
 	"chat.postEphemeral":  {"chat:write", 100, (*Workspace).postEphemeral},
 	"chat.update":         {"chat:write", 50, (*Workspace).update},
 	"chat.delete":         {"chat:write", 50, (*Workspace).deleteMessage},
-	"chat.getPermalink":   {"", 300, (*Workspace).permalink},
 	"chat.unfurl":         {"links:write", 50, (*Workspace).unfurl},
 	"conversations.open":  {"im:write", 50, (*Workspace).openConversation},
 	"conversations.info":  {"channels:read", 50, (*Workspace).conversationInfo},
@@ -89,9 +87,6 @@ var methods = map[string]method{
 }
 
 const connectionsOpen = "apps.connections.open"
-
-// Methods are the names of the Web API methods that are served.
-func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
 // ScopeOf is the scope a method needs, empty when none; ok is false for a method that is not served.
 func ScopeOf(name string) (scope string, ok bool) {
@@ -164,12 +159,12 @@ func (w *Workspace) answer(name string, a args, token string, bad *refusal) (bod
 		no = blame("unknown_method", "no such method, or none that is pretended here")
 	case bad != nil:
 		no = bad
-	case token == "" && name != "api.test":
+	case token == "":
 		no = blame("not_authed", "no token")
 	case name == connectionsOpen && token == w.token:
 		no = blame("not_allowed_token_type", "this wants the app-level token")
 	case name == connectionsOpen && token == w.appToken:
-	case token != "" && token != w.token:
+	case token != w.token:
 		no = blame("invalid_auth", "not this workspace's token")
 	case w.revoked:
 		no = refuse("token_revoked")
@@ -446,15 +441,6 @@ func (w *Workspace) deleteMessage(a args) (reply, *refusal) {
 	q.deleted = true
 	w.touch()
 	return reply{"channel": q.channel, "ts": q.ts}, nil
-}
-
-func (w *Workspace) permalink(a args) (reply, *refusal) {
-	q := w.byTS[a["channel"]][a["message_ts"]]
-	if q == nil || q.deleted || q.ephemeral != "" {
-		return nil, refuse("message_not_found")
-	}
-	link := "https://" + domain + ".slack.com/archives/" + q.channel + "/p" + strings.ReplaceAll(q.ts, ".", "")
-	return reply{"channel": q.channel, "permalink": link}, nil
 }
 
 func (w *Workspace) unfurl(a args) (reply, *refusal) {

@@ -211,9 +211,6 @@ func (p *Person) DM() *Channel {
 	return p.w.openDM(p.ID).handle()
 }
 
-// Mention is the person in mrkdwn.
-func (p *Person) Mention() string { return "<@" + p.ID + ">" }
-
 // Types lets the person type a line: "/invent take chat_1". Any word with a leading slash is sent to the bot as a command; a line
 // without one is an ordinary message, which the bot is not told of. It returns when the bot has acknowledged, or when Slack has given up.
 // In a direct message's or a private channel's payload the channel's name is hidden, as in Slack.

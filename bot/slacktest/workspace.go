@@ -122,9 +122,6 @@ func Enterprise(id string) Option { return func(w *Workspace) { w.entID = id } }
 // Secret sets the signing secret.
 func Secret(s string) Option { return func(w *Workspace) { w.secret = s } }
 
-// Token sets the bot token, the only one that the Web API accepts.
-func Token(s string) Option { return func(w *Workspace) { w.token = s } }
-
 // Scopes replaces what the token may do; by default commands, chat:write, users:read and users:read.email.
 func Scopes(scopes ...string) Option {
 	return func(w *Workspace) {
@@ -244,9 +241,6 @@ func (w *Workspace) BotUserID() string { return botUserID }
 
 // BotID is the bot_id of its messages.
 func (w *Workspace) BotID() string { return botID }
-
-// AppID is the api_app_id of each request.
-func (w *Workspace) AppID() string { return appID }
 
 // SetBot says where the bot listens, without a path: http://127.0.0.1:8080. Before, everything is a dispatch_failed.
 func (w *Workspace) SetBot(url string) {

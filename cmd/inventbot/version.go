@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -41,9 +42,4 @@ func printVersion(w io.Writer) int {
 	return 0
 }
 
-func known(s string) string {
-	if s == "" {
-		return "unknown"
-	}
-	return s
-}
+func known(s string) string { return cmp.Or(s, "unknown") }

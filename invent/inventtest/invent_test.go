@@ -268,7 +268,7 @@ func TestCloseEndsWhatHangs(t *testing.T) {
 			t.Error("a late call was answered")
 		}
 	})
-	calls.Go(func() { _ = c.Listen(t.Context(), func(invent.Event) {}) })
+	calls.Go(func() { _ = c.Listen(t.Context(), func() {}) })
 	i.Until(t.Context(), func() bool { return i.Sockets() == 1 && len(i.Requests()) == 3 })
 	i.Close()
 	calls.Wait()
