@@ -319,7 +319,7 @@ func unseen(i slackui.Intent, state invent.ChatState, me cache.Link) bool {
 // words could not be delivered yet.
 func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	// The try's own time may be up; these words have theirs.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	ctx, cancel := w.parting(ctx)
 	defer cancel()
 	i := w.Intent
 	var outcome string

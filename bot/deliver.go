@@ -572,7 +572,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting) // the try's own time may be up: that is why some are postponed
+	ctx, cancel := s.work.parting(ctx) // the try's own time may be up: that is why some are postponed
 	defer cancel()
 	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
 	if postponed > 0 {

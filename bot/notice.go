@@ -236,7 +236,7 @@ func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note st
 		return true // by an earlier try
 	}
 	if untold != nil || note == "" || h.User == "" || c == nil || b.below(ctx, s, c, slackui.Note(h.User, i.User, note)) != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+		ctx, cancel := s.work.parting(ctx)
 		defer cancel()
 		b.whisper(ctx, i, slackui.NoteReturned(h, note))
 		return false

@@ -29,7 +29,7 @@ const (
 	panics     = 4                // retries of a job that panics, or kills its process
 	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
-	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; with attempt shorter than cache.TakeOver
+	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; both together are shorter than cache.TakeOver
 	handIdle   = time.Second
 	spareTurns = 4 // how many jobs for each worker may be open in this process alone: what waits longer is better refused, for it ends with the process
 )
@@ -57,6 +57,17 @@ type work struct {
 	kept   bool   // the job is one of Bot.cache
 	last   bool   // nothing is to be written any more: it is only to be found out what became of it
 	ended  bool   // the job was ended together with the last thing that it had to do
+
+	held time.Time // until when this process may hold the job; zero: not from a queue
+}
+
+// parting has a context for what a person must hear though the try's own time is up.
+func (w *work) parting(ctx context.Context) (context.Context, context.CancelFunc) {
+	held := w.held
+	if held.IsZero() {
+		held = time.Now().Add(parting)
+	}
+	return context.WithDeadline(context.WithoutCancel(ctx), held)
 }
 
 // posted is an announcement that Slack has taken.
@@ -394,7 +405,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		return
 	}
 	b.passed(taken, j)
-	w.kept = q == b.cache
+	w.kept, w.held = q == b.cache, time.Now().Add(attempt+parting)
 	outcome, again, err := b.tries(ctx, q, j, w)
 	if again {
 		return

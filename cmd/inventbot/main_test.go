@@ -415,7 +415,7 @@ func TestWrongSetting(t *testing.T) {
 		{map[string]string{"LOG_LEVEL": "Warn"}, nil},
 		{map[string]string{"SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": ""}, nil},
 		{map[string]string{"SLACK_BOT_TOKEN": "xapp-1"}, []string{"SLACK_BOT_TOKEN"}},
-		{map[string]string{"SLACK_BOT_TOKEN": `"xoxb-1"`, "INVENT_API_KEY": "'k'"}, []string{"SLACK_BOT_TOKEN", "INVENT_API_KEY"}},
+		{map[string]string{"SLACK_BOT_TOKEN": `"xoxb-1"`, "INVENT_API_KEY": "'k'"}, []string{"SLACK_BOT_TOKEN", "INVENT_API_KEY"}}, //nolint:gosec // no key at all
 		{map[string]string{"SLACK_APP_TOKEN": "xoxb-1"}, []string{"SLACK_APP_TOKEN"}},
 		{map[string]string{"SLACK_APP_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": ""}, []string{"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"}},
 	} {
