@@ -272,6 +272,7 @@ func (f *feed) orderRedraws(ctx context.Context) {
 	channels, err := f.cache.Channels(ctx, f.team.ID, due)
 	f.debug("it can't be told which channels a redraw concerns", err)
 	wait := map[string]time.Time{}
+	var ordered []string
 	for _, chat := range due {
 		turn := f.turns.next(now, channels[chat]...)
 		switch {
@@ -281,17 +282,15 @@ func (f *feed) orderRedraws(ctx context.Context) {
 			wait[chat] = now
 		default:
 			f.turns.take(now, channels[chat]...)
-			if !f.redrawNow(ctx, chat) {
+			if f.redrawNow(ctx, chat) {
+				ordered = append(ordered, chat)
+			} else {
 				wait[chat] = now.Add(turnEvery) // the queue is full
 			}
 		}
 	}
-	if err := f.cache.RedrawAt(ctx, f.team.ID, wait); err != nil {
-		f.debug("redraws can't be put off", err)
-		for chat := range wait {
-			f.redrawNow(ctx, chat)
-		}
-	}
+	f.debug("redraws are put off for half a minute", f.cache.RedrawAt(ctx, f.team.ID, wait))
+	f.debug("redraws will be ordered once more", f.cache.Redrawn(ctx, f.team.ID, now, ordered...))
 }
 
 func (f *feed) redrawNow(ctx context.Context, chat string) bool {

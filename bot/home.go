@@ -170,7 +170,7 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 		return already, err
 	}
 	if err := b.dm(ctx, t, i.User, slackui.Welcome(b.commandName, reason)); err != nil {
-		b.debug("a greeting can't be taken back", b.cache.Ungreet(ctx, t.ID, i.User))
+		b.debug("a greeting can't be taken back", b.cache.Ungreet(context.WithoutCancel(ctx), t.ID, i.User))
 		return "", err
 	}
 	return said, nil

@@ -141,7 +141,7 @@ func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	if err != nil {
 		return "", err
 	}
-	o := cache.Offer{ID: rand.Text(), Member: m.ID, Name: m.Name, By: i.User, Channel: i.Channel}
+	o := cache.Offer{ID: rand.Text(), Member: m.ID, Name: m.Name, By: i.User}
 	if err := b.cache.SetOffer(ctx, t.ID, i.Person, o); err != nil {
 		return "", errors.Join(errStore, err)
 	}

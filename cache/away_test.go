@@ -164,6 +164,7 @@ var calls = map[string]struct {
 	"RedrawAt": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		return c.RedrawAt(ctx, "T1", map[string]time.Time{"chat_1": noon})
 	}},
+	"Redrawn": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Redrawn(ctx, "T1", noon, "chat_1") }},
 	"DueRedraws": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.DueRedraws(ctx, "T1", noon, 10)
 		return err

@@ -185,7 +185,7 @@ func (c *Cache) Trouble(ctx context.Context, team, channel string, now time.Time
 	return t, err
 }
 
-// RedrawAt asks for a redraw of a conversation's cards at the given time, unless one is asked for already: any number
+// RedrawAt asks for a redraw of a conversation's cards at the given time, or earlier if that is asked for already: any number
 // of changes until then cost one redraw, which shows the newest state.
 func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Time) error {
 	if len(at) == 0 {
@@ -198,25 +198,52 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 		list = append(list, redis.Z{Score: float64(t.UnixMilli()), Member: chat})
 	}
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZAddNX(ctx, redrawsKey(team), list...)
+		p.ZAddLT(ctx, redrawsKey(team), list...)
 		p.Expire(ctx, redrawsKey(team), cardsLife)
 		return nil
 	})
 	return wrap("asking for redraws", err)
 }
 
-// DueRedraws hands out at most n conversations whose redraw is due, each once.
+// redrawAgain is how long a redraw that was handed out may take until it is ordered.
+const redrawAgain = 30 * time.Second
+
+// DueRedraws hands out at most n conversations whose redraw is due. Whoever gets them says Redrawn, with the same time; those of which
+// nobody says so (the answer was lost, or its process died) are handed out again half a minute later.
 func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n int) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n).StringSlice()
+	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n, now.Add(redrawAgain).UnixMilli()).StringSlice()
 	return chats, wrap("looking for redraws", err)
 }
 
 var dueScript = redis.NewScript(`
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, chat in ipairs(due) do redis.call('ZREM', KEYS[1], chat) end
+for _, chat in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[3], chat) end
 return due`)
+
+var redrawnScript = redis.NewScript(`
+for n = 2, #ARGV do
+  if redis.call('ZSCORE', KEYS[1], ARGV[n]) == ARGV[1] then redis.call('ZREM', KEYS[1], ARGV[n]) end
+end`)
+
+// Redrawn says that redraws handed out at that time need not be handed out again. What was asked for since stays.
+func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, chats ...string) error {
+	if len(chats) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	args := []any{fmt.Sprint(handedOut.Add(redrawAgain).UnixMilli())}
+	for _, chat := range chats {
+		args = append(args, chat)
+	}
+	err := redrawnScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err()
+	if errors.Is(err, redis.Nil) { // it answers nothing
+		err = nil
+	}
+	return wrap("forgetting redraws", err)
+}
 
 // Channels answers, of the given conversations, in which channels their cards stand: one for each card.
 func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[string][]string, error) {

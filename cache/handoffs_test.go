@@ -365,13 +365,14 @@ func TestTrouble(t *testing.T) {
 	})
 }
 
-// due wants exactly these redraws to be handed out, in this order.
+// due wants exactly these redraws to be handed out, in this order, and says that they are ordered.
 func due(t *testing.T, c *cache.Cache, now time.Time, n int, want ...string) {
 	t.Helper()
 	got, err := c.DueRedraws(t.Context(), "T1", now, n)
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" || err != nil {
 		t.Errorf("due at %s: %v; want -, got +:\n%s", now.Format(time.TimeOnly), err, d)
 	}
+	fine(t, c.Redrawn(t.Context(), "T1", now, got...))
 }
 
 func TestRedraws(t *testing.T) {
@@ -401,13 +402,28 @@ func TestRedraws(t *testing.T) {
 			due(t, c, noon.Add(time.Minute), 2)
 		})
 	})
-	t.Run("of any number of changes are one, when it was asked for first", func(t *testing.T) {
+	t.Run("of which nobody says that they are ordered are handed out again", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"lost": noon, "asked for again": noon}))
+			handedOut, err := c.DueRedraws(t.Context(), "T1", noon, 10)
+			if err != nil || len(handedOut) != 2 {
+				t.Fatal(handedOut, err)
+			}
+			fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"asked for again": noon.Add(time.Second)}))
+			fine(t, c.Redrawn(t.Context(), "T1", noon, "asked for again", "never asked for"))
+			due(t, c, noon.Add(time.Second), 10, "asked for again")
+			due(t, c, noon.Add(29*time.Second), 10)
+			due(t, c, noon.Add(30*time.Second), 10, "lost")
+			due(t, c, noon.Add(time.Hour), 10)
+		})
+	})
+	t.Run("of any number of changes are one, at the earliest time that was asked for", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			for _, wait := range []time.Duration{2, 5, 1} {
 				fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"chat_1": noon.Add(wait * time.Second)}))
 			}
-			due(t, c, noon.Add(time.Second), 10)
-			due(t, c, noon.Add(2*time.Second), 10, "chat_1")
+			due(t, c, noon.Add(time.Second-time.Millisecond), 10)
+			due(t, c, noon.Add(time.Second), 10, "chat_1")
 			due(t, c, noon.Add(time.Minute), 10)
 			fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"chat_1": noon.Add(time.Minute)})) // after that one: another
 			due(t, c, noon.Add(time.Minute), 10, "chat_1")

@@ -33,11 +33,10 @@ type HandLink struct {
 
 // Offer is the question whether a person is a member.
 type Offer struct {
-	ID      string `json:"id"` // tells an older question of the same person apart
-	Member  string `json:"member"`
-	Name    string `json:"name"`
-	By      string `json:"by"`      // Slack user of the admin
-	Channel string `json:"channel"` // where the admin asked
+	ID     string `json:"id"` // tells an older question of the same person apart
+	Member string `json:"member"`
+	Name   string `json:"name"`
+	By     string `json:"by"` // Slack user of the admin
 }
 
 // Deed is one change made through the bot. From and To are names as Invent had them, "" for nobody.

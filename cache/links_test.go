@@ -15,7 +15,7 @@ import (
 
 var (
 	hand  = cache.HandLink{Member: "mem_1", By: "U9", At: noon}
-	offer = cache.Offer{ID: "q1", Member: "mem_1", Name: "Ada <Lovelace>", By: "U9", Channel: "C1"}
+	offer = cache.Offer{ID: "q1", Member: "mem_1", Name: "Ada <Lovelace>", By: "U9"}
 )
 
 func deed(n int, chat string) cache.Deed {
