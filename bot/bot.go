@@ -26,7 +26,7 @@ import (
 // Config is what a Bot needs. Zero values of the fields marked so are replaced.
 type Config struct {
 	Secrets      []string      // Slack's signing secrets; any of them verifies
-	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and not over HTTP
+	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and over HTTP only where Secrets verify them
 	Teams        Teams
 	Probe        *Team // whose inbox is followed, whose lists are kept, and on whose keys /readyz reports
 	Cache        *cache.Cache
@@ -78,7 +78,7 @@ type Bot struct {
 	hooks        *responses
 	metrics      *metrics
 	side         side
-	unverified   atomic.Int64 // bytes of bodies that are being read, see share
+	unverified   atomic.Int64 // bytes of large bodies whose requests aren't answered yet, see share
 	settled      settled
 	lanes        lanes
 	answered     answered
@@ -168,7 +168,8 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 
 // Run carries out jobs until ctx ends; then it takes no new ones, finishes what runs, and gives back
 // the rest to other processes. Work that only this process knows of is finished, or its people are
-// told, before Run returns; that takes drain at most.
+// told, before Run returns; that takes drain at most, and some seconds more where Slack takes those
+// words slowly.
 func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	// What runs is not cut off by ctx: it has its own deadlines, and drain.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -52,7 +52,8 @@ func (a answer) payload() any {
 // handler makes the answer to the body of a request that is known to come from Slack, over HTTP or Socket Mode.
 type handler func(ctx context.Context, body []byte, sent time.Time) answer
 
-// Handler serves every route of the bot. Without a signing secret, as under Socket Mode, those for Slack's requests refuse everything.
+// Handler serves every route of the bot. Without a signing secret, which Socket Mode doesn't need, those for Slack's requests refuse
+// everything.
 func (b *Bot) Handler() http.Handler {
 	r := mux.NewRouter()
 	form, jsonBody := "application/x-www-form-urlencoded", "application/json"
@@ -112,7 +113,7 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 
 const (
 	freely = 16 << 10 // of each body: most of Slack's are smaller
-	crowd  = 16 << 20 // of all bodies beyond that, as long as nobody knows who sent them
+	crowd  = 16 << 20 // of all bodies beyond that, until their requests are answered
 )
 
 var errCrowded = errors.New("too many large bodies at a time")
