@@ -14,10 +14,10 @@ import (
 const (
 	workers = "workers" // the consumer group
 
-	// Attempt is how long a worker may hold a job at most. It is shorter than the time after
-	// which another process takes the job over, so that no two ever hold one job.
+	// Attempt is how long a worker has for a job, but for what a person must hear at its end.
 	Attempt = 12 * time.Second
-	// TakeOver is how long a job may be held before its process is taken for dead.
+	// TakeOver is how long a job may be held before its process is taken for dead, and another
+	// takes the job over: by then a worker has let go of it, so that no two ever hold one job.
 	// With the interval of Reap it keeps the promise "within 30 s".
 	TakeOver = 20 * time.Second
 
@@ -223,7 +223,7 @@ func (j Job) encode() ([]byte, error) {
 }
 
 // Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
-// Whoever takes a job ends it with Done or Later within Attempt; until one of them has gone well, this process has it in hand.
+// Whoever takes a job ends it with Done or Later before TakeOver has passed; until one of them has gone well, this process has it in hand.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+c.patience)
 	defer cancel()

@@ -105,7 +105,7 @@ func (v Verb) OfChat() bool {
 // Intent is one thing one person asked for, read from a verified request and from nothing else.
 type Intent struct {
 	V           int       `json:"v"`
-	Key         string    `json:"key"` // the request's trigger_id: the same request twice has the same
+	Key         string    `json:"key"` // of the request, mostly its trigger_id or its event's id: the same request twice has the same
 	Verb        Verb      `json:"verb"`
 	Chat        string    `json:"chat,omitempty"`
 	Chats       []string  `json:"chats,omitempty"`   // with Which: what may be conversations

@@ -121,7 +121,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		wrong("SLACK_APP_TOKEN", "is not an app-level token: those begin with xapp-")
 	}
 	switch {
-	case socket: // nobody signs
+	case socket: // nobody needs to sign
 	case s.SlackSigningSecret == "":
 		wrong("SLACK_SIGNING_SECRET", "is not set: the bot needs it, or else SLACK_APP_TOKEN, for Socket Mode")
 	case len(s.secrets) == 0:
