@@ -88,7 +88,8 @@ func (b *Bot) openModal(ctx context.Context, w *work) error {
 	return wrapSlack("opening a modal", err)
 }
 
-// askWhom draws the modal that assigns, from memory. To whom it isn't known yet whether they may read conversations, it tells nothing.
+// askWhom draws the modal that assigns, from memory. Somebody of whom it isn't known yet whether they may read conversations is told
+// nothing.
 func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, known bool) slack.ModalViewRequest {
 	if !known {
 		return slackui.AskWhom(b.commandName, i, invent.Chat{ID: i.Chat}, "", "", nil)

@@ -171,7 +171,7 @@ func AsksForOptions(payload []byte) bool {
 	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
 }
 
-// clickable are the verbs whose buttons cards and private messages draw; each button's action id is its verb.
+// clickable are the verbs whose buttons are drawn, on cards, messages, windows and the Home tab; each button's action id is its verb.
 var clickable = []Verb{
 	Take, Assign, Release, Show, Refresh, Share, Leave, Choose, Undo, Resolve, Reopen, ToAI, PauseAI, Summary, Paste, Turn, Home, Hush, Tellme,
 	Agree, Decline, Links, History, Queue, Mine,

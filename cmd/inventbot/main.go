@@ -30,7 +30,7 @@ const (
 	farewell = 2 * time.Second
 	drain    = 20 * time.Second
 
-	restEvery = 5 * time.Second // memory is given back, after such a time in which less than this was allocated
+	restEvery = 5 * time.Second // memory is given back after so long a time, if less than restBelow was allocated in it
 	restBelow = 16 << 20
 )
 
@@ -93,8 +93,8 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 
 // spendMemory lets the small heap of the bot grow to five times what lives before it is collected, as long as all of
 // it stays below 80 MiB: with Go's own 100 % a good part of the processor's time under load goes into collecting a few
-// megabytes, and one acknowledgement in a hundred waits for it. At rest nobody waits, and what isn't needed is given back until the answered
-// function is called. GOGC and GOMEMLIMIT override it.
+// megabytes, and one acknowledgement in a hundred waits for it. At rest nobody waits: then what isn't needed is given back to
+// the system, until end is called. GOGC and GOMEMLIMIT override it.
 func spendMemory() (end func()) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(80 << 20)
