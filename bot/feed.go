@@ -376,7 +376,7 @@ func (f *feed) reconcile(ctx context.Context) {
 	begun := f.now()
 	if !f.team.has("inbox") || !f.team.has("chat") { // a card is drawn from the conversation as it is then
 		f.next = begun.Add(listAlone)
-		f.say("Invent's API lists no inbox, as far as is known: handoffs are not announced, and cards are redrawn by clicks only")
+		f.say("Invent's API lists no inbox, as far as is known: handoffs are not announced, and cards are redrawn by clicks and once an hour only")
 		return
 	}
 	chats, err := f.listInbox(ctx, f.team, begun)

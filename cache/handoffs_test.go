@@ -612,6 +612,7 @@ var feedScripts = []struct {
 		chats, err := c.DueRedraws(ctx, "T1", noon, 10)
 		return result(slices.Equal(chats, []string{"chat_1"}), err)
 	}},
+	{"Redrawn", func(ctx context.Context, c *cache.Cache) error { return c.Redrawn(ctx, "T1", noon, "chat_1") }},
 }
 
 func result(ok bool, err error) error {

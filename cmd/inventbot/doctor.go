@@ -425,7 +425,7 @@ var needs = map[string]need{
 	"state":            {"changing more of a conversation than its assignee", false},
 	"state.ai_enabled": {"turning the AI on and off", false},
 	"state.state":      {"resolving and reopening", false},
-	"inbox":            {"queue, mine, and announcements of handoffs", false},
+	"inbox":            {"queue, mine, the lists of the Home tab, announcements of handoffs, and cards redrawn after changes in the dashboard", false},
 	"listen":           {"announcing handoffs at once", false},
 }
 
