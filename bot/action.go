@@ -140,10 +140,8 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.summary(ctx, s)
 	case slackui.Resolve, slackui.Reopen, slackui.ToAI, slackui.PauseAI:
 		return b.set(ctx, s, me)
-	case slackui.Take, slackui.Assign, slackui.Release, slackui.Undo:
-		return b.change(ctx, s, me)
 	}
-	return "", errNewer
+	return b.change(ctx, s, me)
 }
 
 // late says why the time of an action is up.
@@ -200,7 +198,9 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	holder := s.chat.State.AssignedUser
 	if w.Wrote == written {
-		s.since = !so(target, holder)
+		if s.since = !so(target, holder); !s.since {
+			s.through()
+		}
 		return changed, b.showChange(ctx, s)
 	}
 	others := target != nil && !s.mine || target == nil && holder != nil && !is(me, holder)
@@ -245,7 +245,11 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	s.chat.State = state
 	if !so(target, state.AssignedUser) { // the assignee is optional in an answer, or somebody was faster than it
-		if chat, err := s.team.Invent.Chat(inTime, i.Chat); err == nil {
+		chat, err := s.team.Invent.Chat(inTime, i.Chat)
+		if err != nil && temporary(err) {
+			return "", err // what was written is noted: the next try reads it
+		}
+		if err == nil {
 			s.chat = chat
 		}
 		s.since = !so(target, s.chat.State.AssignedUser)

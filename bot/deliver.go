@@ -322,7 +322,7 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	case slackui.Queue, slackui.Mine:
 		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At.Add(-listAlone), done)
 	case slackui.Pick:
-		_, err = b.fill(ctx, s.team, s.work, s.job.At, done)
+		_, err = b.fill(ctx, s.team, s.work, s.job.At.Add(-listAlone), done)
 	}
 	if err != nil {
 		b.log.Warn("a list could not be shown anew", "error", err, "ref", ref(i.Key))

@@ -969,7 +969,7 @@ func longest(a, b slackui.Item) int {
 
 // route says which rule takes a conversation and why, and what became of its announcement in each of the rule's channels.
 func (b *Bot) route(ctx context.Context, s *scene) (string, error) {
-	told := slackui.Told{Unlisted: !s.team.has("inbox"), Waiting: slackui.Waiting(s.chat.State), Waits: waitsSince(s)}
+	told := slackui.Told{Unlisted: s.team.lacks("inbox"), Waiting: slackui.Waiting(s.chat.State), Waits: waitsSince(s)}
 	if rules := b.routes.take(s.chat); len(rules) > 0 {
 		told.Rule, told.Why, told.LeftOut = rules[0].Name, b.routes.why(rules[0]), b.leftOut(s.chat)
 		for _, r := range rules {

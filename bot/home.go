@@ -16,7 +16,10 @@ import (
 // items sorts the inbox for a member: theirs, those that wait, and who has how many. asked is when somebody wanted to know: a try
 // that comes later doesn't want a newer list.
 func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
-	if !t.has("inbox") {
+	switch {
+	case t.contract.Load() == nil: // since the start nobody has looked yet what Invent's API offers
+		return nil, nil, nil, &waitError{after: 500 * time.Millisecond, until: giveUp}
+	case !t.has("inbox"):
 		return nil, nil, nil, refuse(slackui.NoInbox)
 	}
 	chats, err := b.conversations(ctx, t, asked)
@@ -162,7 +165,7 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 		if reason = no.reason; !reason.Mends() {
 			return string(reason), nil // a guest, a bot, an outsider: there is no next step
 		}
-	} else if !t.has("inbox") {
+	} else if t.lacks("inbox") {
 		reason = slackui.NoInbox
 	}
 	first, err := b.cache.Greet(ctx, t.ID, i.User)

@@ -250,24 +250,73 @@ func TestUnknownVerb(t *testing.T) {
 	t.Parallel()
 	w, store := newWorld(t), ownStore(t)
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	for n, to := range []*slackui.To{nil, {User: "UGRACE"}} {
-		chat := w.chat(fmt.Sprint("chat_new", n))
-		body, err := json.Marshal(map[string]any{"intent": slackui.Intent{
-			V: slackui.Version, Key: chat, Verb: "park", Chat: chat, Team: w.slack.TeamID(), User: "UADA", Channel: w.support.ID, Sent: time.Now(), To: to,
-		}})
+	given := map[string]time.Time{}
+	for n, i := range []slackui.Intent{{Verb: "park", Chat: "chat_1"}, {Verb: "park", Chat: "chat_1", To: &slackui.To{User: "UGRACE"}}, {Verb: "stats"}} {
+		i.V, i.Key, i.Team, i.User, i.Channel, i.Sent = slackui.Version, fmt.Sprint("new", n), w.slack.TeamID(), "UADA", w.support.ID, time.Now()
+		body, err := json.Marshal(map[string]any{"intent": i})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Submit(t.Context(), cache.Job{ID: chat, Lane: w.slack.TeamID() + "/" + chat, At: time.Now(), Body: body}, 10); err != nil {
+		if _, err := store.Submit(t.Context(), cache.Job{ID: i.Key, Lane: i.Key, At: i.Sent, Body: body}, 10); err != nil {
 			t.Fatal(err)
 		}
-		w.until("it is looked at again and again", func() bool { return len(w.about(chat)) > 1 })
+		given[i.Key] = i.Sent
 	}
-	if d, err := store.Depth(t.Context()); err != nil || d.Open != 2 {
-		t.Errorf("%d jobs are open, %v, want both", d.Open, err)
-	}
+	w.until("all are given back", func() bool {
+		d, err := store.Depth(t.Context())
+		return err == nil && d.Waiting == len(given)
+	})
 	w.wrote()
 	w.slack.IgnoreLeftovers() // at its end the process says that it was stopped: its queue ends with it
+}
+
+// TestAnswerWithoutAssignee: where Invent's answer to an assign doesn't tell who has it, it is found out by reading, however often that
+// takes.
+func TestAnswerWithoutAssignee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/chats/chat_1", AfterWrite: true, Times: 1, Body: []byte(`{"id":"state_1","state":"OPEN","ai_enabled":true}`)})
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Delay: time.Millisecond, Times: 1}) // before the change
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503, Times: 1})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada", "Release")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // the feed may have been faster, and tell her that it is hers
+}
+
+// TestPickAfterTake: what was taken in the window is shown there at once, from the list that it was taken from.
+func TestPickAfterTake(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.chat("chat_2")
+	w.serve(clock.drive)
+	w.listed()
+	w.acknowledged(w.ada.Shortcut("take_one"))
+	modal := w.ada.ExpectModal("Waiting for a human: 2", "chat_1")
+	clock.pass(2 * time.Second)
+	w.invent.Fault(inventtest.Fault{Path: "/inbox", Status: 503})
+	w.acknowledged(w.ada.Clicks(modal.Button("Take")))
+	w.ada.ExpectModal("Done: it is yours.", "Waiting for a human: 1")
+	w.slack.IgnoreLeftovers() // a card may be drawn
+}
+
+// TestBeforeContract: nobody is told what isn't known yet.
+func TestBeforeContract(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.invent.Fault(inventtest.Fault{Path: "/openapi.json", Delay: 1500 * time.Millisecond, Times: 1})
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("/invent queue")
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.until("that waits, and the Home tab", func() bool {
+		d, err := store.Depth(t.Context())
+		return err == nil && d.Waiting == 2
+	})
+	w.ada.ExpectPrivate(w.support, "Waiting for a human")
+	w.ada.ExpectHome("My conversations")
 }
 
 // TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back.

@@ -51,6 +51,12 @@ func (t *Team) has(op string, properties ...string) bool {
 	return invent.Contract{}.Has(op, properties...)
 }
 
+// lacks says whether Invent's API is known not to offer a route: its document was read.
+func (t *Team) lacks(op string) bool {
+	k := t.contract.Load()
+	return k != nil && k.Read && !k.Has(op)
+}
+
 // assigns says whether Invent's API lets somebody be assigned, as far as is known.
 func (t *Team) assigns() bool { return t.has("chat") && t.has("assign", "member_id") }
 
@@ -145,10 +151,10 @@ type listing[T any] struct {
 // fetch, or two when some of them asked after it began. Who has no more time leaves; the fetch, with its own deadline, goes on for
 // the others, and for the next try.
 func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() time.Time, fetch func(context.Context) (T, error)) (T, error) {
-	if n := now(); oldest.After(n) {
-		oldest = n // by another process's clock, or our own before it was put back: no list could ever be that new
-	}
 	for {
+		if n := now(); oldest.After(n) {
+			oldest = n // by another process's clock, or our own before it was put back: no list could ever be that new
+		}
 		l.mu.Lock()
 		list, at := l.list, l.at
 		l.mu.Unlock()

@@ -389,7 +389,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	defer cancel()
 	if w == nil {
 		w = &work{}
-		if err := json.Unmarshal(j.Body, w); err != nil || w.Intent.V > slackui.Version {
+		if err := json.Unmarshal(j.Body, w); err != nil || w.Intent.V > slackui.Version || !w.Intent.Verb.Known() {
 			b.leaveToNewer(ctx, q, j, w)
 			return
 		}
@@ -440,9 +440,6 @@ func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (
 	switch {
 	case err == nil:
 		return outcome, false, nil
-	case errors.Is(err, errNewer):
-		b.leaveToNewer(ctx, q, j, w)
-		return "", true, nil
 	case b.retry(ctx, q, j, w, err, b.until(w, j, err)):
 		return "", true, nil
 	case w.Wrote != unsettled, j.Dead > panics, errors.Is(err, errPanicked):
@@ -608,10 +605,7 @@ func (b *Bot) tellStopped() {
 	}
 }
 
-var (
-	errStopped = errors.New("the bot was stopped")
-	errNewer   = errors.New("a verb that only newer processes know")
-)
+var errStopped = errors.New("the bot was stopped")
 
 // record writes the one line that each action leaves in the log: ids, no content.
 func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
@@ -619,7 +613,7 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	b.metrics.acted(string(i.Verb), outcome, took)
 	chat := i.Chat
 	pasted := i.Verb == slackui.Unfold || i.Verb == slackui.Show && i.Clicked == nil
-	if !w.exists && (i.Command != "" || i.Form != "" || pasted) && !slackui.LooksLikeID(chat) {
+	if !w.exists && (i.Command != "" || i.Form != "" || pasted) {
 		chat = "" // what somebody typed or pasted where an id belongs may be anything
 	}
 	level, attrs := slog.LevelInfo, []any{

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -453,5 +454,26 @@ func TestActionIDsDrawnAreThoseRead(t *testing.T) {
 	}
 	if d := cmp.Diff(slackui.ReadActions(), slices.Sorted(maps.Keys(drawn))); d != "" {
 		t.Errorf("read -, drawn +:\n%s", d)
+	}
+}
+
+// TestVerbsAreKnown: a verb that this version doesn't take for its own would be left to a newer process for ever.
+func TestVerbsAreKnown(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("intent.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := regexp.MustCompile(`(?m)^\t\w+\s+Verb = "(\w+)"`).FindAllStringSubmatch(string(text), -1)
+	for _, m := range all {
+		if !slackui.Verb(m[1]).Known() {
+			t.Errorf("%s isn't known", m[1])
+		}
+	}
+	if len(all) < 30 || slackui.Verb("park").Known() {
+		t.Errorf("%d verbs were found, or one that there isn't is known", len(all))
+	}
+	if m := slackui.Failed(slackui.NewerVersion, slackui.Intent{Verb: "park", Chat: "chat_1"}, "0a1b2c3d"); !strings.Contains(m.Text, "Nothing was changed") {
+		t.Errorf("of a newer version's verb it says %q", m.Text)
 	}
 }

@@ -70,6 +70,15 @@ func (v Verb) Inner() bool {
 	return false
 }
 
+// Known says whether this version knows the verb: else a newer process wrote it.
+func (v Verb) Known() bool {
+	switch v {
+	case Tell, Which, Turn, Hush, Tellme, Whoami, Links, Queue, Mine:
+		return true
+	}
+	return v.Inner() || v.OfChat() || v.Opens() || v.alters()
+}
+
 // Changes says whether the verb writes to Invent.
 func (v Verb) Changes() bool {
 	return v == Take || v == Assign || v == Release || v == Undo || v.Sets()

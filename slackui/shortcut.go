@@ -60,11 +60,6 @@ var (
 	letter   = regexp.MustCompile(`\pL`)
 )
 
-// LooksLikeID says whether a word looks like the id of a conversation: no punctuation, with a digit and a letter, as names seldom are.
-func LooksLikeID(word string) bool {
-	return idLike.MatchString(word) && digit.MatchString(word) && letter.MatchString(word)
-}
-
 // mentioned finds the conversations that a message may speak of: by the dashboard's links (linked), or else by what looks like an id.
 // Ids are opaque, so only Invent can tell which of these are some.
 func (t ChatURL) mentioned(message json.RawMessage) (ids []string, linked bool) {
@@ -92,7 +87,7 @@ func (t ChatURL) mentioned(message json.RawMessage) (ids []string, linked bool) 
 		}
 		for _, word := range token.FindAllString(text, -1) {
 			word = strings.Trim(word, ".,;:!?()\"'")
-			if LooksLikeID(word) {
+			if idLike.MatchString(word) && digit.MatchString(word) && letter.MatchString(word) {
 				add(word)
 			}
 		}

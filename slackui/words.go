@@ -593,7 +593,7 @@ func refusedSelf(command string, r Reason) string {
 	case NotOffered:
 		return "Your Invent's API doesn't offer what this needs, so it is switched off here. Do it in the dashboard."
 	case NoInbox:
-		return "Your Invent's API doesn't list conversations, so I can't show which wait, or whose they are. Type " + typed(command, "take") +
+		return "As far as I know, your Invent's API doesn't list conversations, so I can't show which wait, or whose they are. Type " + typed(command, "take") +
 			" in any channel, and behind it a conversation's id or its link from the dashboard."
 	case NotAdmin:
 		return "Only Slack admins and owners, and the people whom this app's setting `ADMINS` names, can do that. Ask one of them."
@@ -1097,7 +1097,7 @@ func Failed(f Failure, i Intent, ref string) Message {
 		f = BotFailed
 	}
 	and, unchanged := ", so nothing was changed.", " Nothing was changed."
-	if !i.Verb.alters() { // nobody feared that
+	if i.Verb.Known() && !i.Verb.alters() { // nobody feared that
 		and, unchanged = ".", ""
 	}
 	switch f {
