@@ -101,6 +101,7 @@ func TestHomeAfterUnlink(t *testing.T) {
 	w.has("chat_1", "mem_penguin")
 	w.acknowledged(w.linus.OpensHome())
 	w.linus.ExpectHome("Jane Doe")
+	emptied(t, store) // that he has opened it is known
 	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
 	w.joan.ExpectPrivate(w.support, "is gone")
 	w.linus.ExpectHome("aren't linked")

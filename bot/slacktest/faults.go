@@ -195,7 +195,7 @@ func (w *Workspace) throttle(name string, m method, a args) int {
 type pause struct{ told, until time.Time }
 
 // onTheWay is how long after a 429 calls may come that were sent before it was read.
-const onTheWay = 500 * time.Millisecond
+const onTheWay = 900 * time.Millisecond
 
 // tooSoon complains of a call that comes while Slack asks to wait with such calls. The mutex must be held.
 func (w *Workspace) tooSoon(key string, grace time.Duration) {
