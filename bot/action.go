@@ -279,7 +279,7 @@ func (b *Bot) undoes(ctx context.Context, s *scene, target *cache.Link) (bool, e
 		return false, errors.Join(errStore, err)
 	}
 	for _, d := range deeds {
-		if d.Job != s.job.ID { // else an earlier try of this very undo
+		if d.Job != s.job.ID && !slackui.Verb(d.Verb).Sets() { // else an earlier try of this very undo, or nothing that it takes back
 			return d.User == i.User && d.From == name && i.Sent.Sub(d.At) <= undoFor, nil
 		}
 	}

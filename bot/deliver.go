@@ -441,6 +441,9 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		}
 	}
 	place := cache.Card{Channel: i.Channel, Job: id}
+	if strings.HasPrefix(i.Channel, "D") {
+		place.For = i.User // where the bot can post that is their conversation with it
+	}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err
@@ -458,7 +461,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	if i.ResponseURL == "" {
 		return nil, err
 	}
-	c.Snapshot = true
+	c.Snapshot, c.For = true, ""
 	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: i.Thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
 		return nil, hookErr
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -52,6 +53,7 @@ type inbox struct {
 	mu         sync.Mutex
 	young, old map[string]ourChange // by conversation; when young is a minute old or full, it becomes old
 	turned     time.Time
+	tried      atomic.Int64 // pages that the last listing asked for, also one that failed
 }
 
 type ourChange struct {
@@ -115,6 +117,7 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 		var all []invent.Chat
 		seen := map[string]bool{}
 		for page := 1; page <= inboxPages; page++ {
+			t.inbox.tried.Store(int64(page))
 			chats, more, err := t.Invent.Inbox(ctx, page)
 			if wait, limited := invent.RateLimited(err); limited && wait < 10*time.Second {
 				pauseFor(ctx, wait)
@@ -124,13 +127,14 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 			if err != nil {
 				return nil, fmt.Errorf("listing the inbox: %w", err)
 			}
+			before := len(all)
 			for _, c := range chats {
 				if !seen[c.ID] { // the list moves while it is read
 					seen[c.ID] = true
 					all = append(all, c)
 				}
 			}
-			if !more {
+			if !more || len(all) == before { // nothing new: an API that doesn't know pages, and sends the same for ever
 				break
 			}
 		}
@@ -201,6 +205,7 @@ func (b *Bot) follow(ctx context.Context) {
 		led = leads
 		if !leads {
 			f.drop()
+			f.say("") // another process follows the inbox
 			continue
 		}
 		if f.listening == nil && f.team.has("listen") && f.team.has("inbox") {
@@ -380,7 +385,7 @@ func (f *feed) reconcile(ctx context.Context) {
 		return
 	}
 	chats, err := f.listInbox(ctx, f.team, begun)
-	least := paceOf(len(chats))
+	least := max(paceOf(len(chats)), time.Duration(f.team.inbox.tried.Load())*perPage)
 	f.soonest, f.next = begun.Add(least), begun.Add(max(listAlone, least))
 	if err != nil {
 		f.say("the inbox can't be listed: " + err.Error())
@@ -470,8 +475,12 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 			continue
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
+			since := unix(at)
+			if at == nil { // else it is the same order whenever they get it back within an hour
+				since = f.now().Unix()
+			}
 			f.notice(slackui.Intent{
-				Verb: slackui.Notice, Chat: c.ID, Seen: &u.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, unix(at)),
+				Verb: slackui.Notice, Chat: c.ID, Seen: &u.ID, Key: fmt.Sprintf("notice/%s/%s/%s/%d", f.team.ID, c.ID, u.ID, since),
 			})
 		}
 		f.holders[c.ID] = u.ID
@@ -527,6 +536,9 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		case waits && !h.Waiting:
 			changed[c.ID] = cache.Handoff{Waiting: true, Episode: h.Episode + 1, Since: now, Before: unseen}
 			begun = append(begun, c)
+		case waits && f.listed.IsZero() && f.unheard(c, h, notices):
+			changed[c.ID] = h
+			begun = append(begun, c)
 		case waits && f.unbundles(c, h, notices, now):
 			h.Bundled = false
 			changed[c.ID] = h
@@ -543,6 +555,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 		}
 	}
 	f.bundle(begun, changed, notices, nextBundle(known, notices), first, now)
+	f.leftWaiting(ctx, known, listed, changed)
 	forget := forgotten(known, notices, listed, now)
 	if first || len(changed)+len(forget) > 0 {
 		if err := f.cache.SetHandoffs(ctx, f.team.ID, changed, forget); err != nil {
@@ -571,6 +584,28 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	return nil
 }
 
+// leftMost is how many conversations that waited and aren't listed any more are looked at after a listing.
+const leftMost = 3
+
+// leftWaiting notes which conversations wait no more, of those that aren't listed: which ones Invent lists isn't known, and without that
+// a resolved one that is opened again would be taken for one that has waited ever since.
+func (f *feed) leftWaiting(ctx context.Context, known map[string]cache.Handoff, listed map[string]bool, changed map[string]cache.Handoff) {
+	looked := 0
+	for chat, h := range known {
+		if !h.Waiting || listed[chat] {
+			continue
+		}
+		if looked++; looked > leftMost {
+			return // the others after the next one
+		}
+		c, err := f.team.Invent.Chat(ctx, chat)
+		if invent.NotFound(err) || err == nil && !f.waits(c) {
+			h.Waiting = false
+			changed[chat] = h
+		}
+	}
+}
+
 // missed answers the last episode of a conversation that had announced itself by a change before this listing began, also when it was
 // taken before any listing: the next one is another, to be announced.
 func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time.Time) (last cache.Handoff) {
@@ -585,18 +620,18 @@ func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time
 // forgotten answers what needs not be known any more: conversations, and announcements by their names.
 func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, listed map[string]bool, now time.Time) []string {
 	var forget []string
-	waits := map[string]bool{}
+	waits, dropped := map[string]bool{}, map[string]bool{}
 	for chat, h := range known {
 		switch {
 		case !listed[chat] && now.Sub(h.Since) > forgetAfter:
-			forget = append(forget, chat)
+			forget, dropped[chat] = append(forget, chat), true
 		case h.Waiting:
 			waits[chat] = true
 			waits[bundleName(h.Bundle)] = true
 		}
 	}
 	for name, n := range notices {
-		if _, of, _ := strings.Cut(name, " "); !waits[of] && now.Sub(n.At) > forgetAfter {
+		if _, of, _ := strings.Cut(name, " "); dropped[of] || !waits[of] && now.Sub(n.At) > forgetAfter {
 			forget = append(forget, name)
 		}
 	}
@@ -668,6 +703,14 @@ func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, not
 func (f *feed) unbundles(c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) bool {
 	return h.Bundled && slices.ContainsFunc(f.routes.take(c), func(r Rule) bool {
 		return r.quiet(now) && !announced(h.Bundle, notices[cache.NoticeName(bundleName(h.Bundle), r.Channel)])
+	})
+}
+
+// unheard says whether nothing is known of the announcement of a conversation that waits, as where its channel was named only now.
+func (f *feed) unheard(c invent.Chat, h cache.Handoff, notices map[string]cache.Notice) bool {
+	rules := f.routes.take(c)
+	return len(rules) > 0 && !h.Bundled && !slices.ContainsFunc(rules, func(r Rule) bool {
+		return notices[cache.NoticeName(c.ID, r.Channel)].Episode == h.Episode
 	})
 }
 
@@ -774,6 +817,10 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	}
 	s.known.Handoff = h
 	drawn, err := b.post(ctx, s)
+	if err != nil && n.TS != "" && !temporary(err) && !slackDead(err) { // perhaps it is the thread that takes nothing more, not the channel
+		w.Intent.Thread, n.TS = "", ""
+		drawn, err = b.post(ctx, s)
+	}
 	notice := cache.Notice{Episode: i.Episode, TS: n.TS, At: b.now()}
 	switch {
 	case err == nil && drawn != nil:
@@ -907,7 +954,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	if !slackui.Waiting(chat.State) {
 		return over, b.orderAnew(ctx, t, i, 0)
 	}
-	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(since(h)))
+	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(i.Chat, since(h)))
 	if err != nil && (temporary(err) || slackDead(err)) {
 		return "", err
 	}

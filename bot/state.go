@@ -39,6 +39,9 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case w.Wrote == written, so && w.Wrote == unsettled: // by an earlier try of this very request
 		w.Wrote, s.since = written, !so
 		return changed, b.showChange(ctx, s)
+	case w.Wrote == unsettled && state.LastContactMessageAt != nil && state.LastContactMessageAt.After(i.Sent): // a customer's reply opens it again: it may have been done before that
+		w.Wrote, s.since = written, true
+		return changed, b.showChange(ctx, s)
 	case so:
 		b.redrawStale(ctx, s)
 		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
@@ -58,6 +61,15 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return "", err
 	}
 	s.chat.State = chat.State
+	if holder != nil && chat.State.AssignedUser == nil { // it is optional in an answer
+		chat, err := s.team.Invent.Chat(inTime, i.Chat)
+		if err != nil && temporary(err) {
+			return "", err // what was written is noted: the next try reads it
+		}
+		if err == nil {
+			s.chat = chat
+		}
+	}
 	s.team.inbox.changed(s.chat, b.now())
 	return changed, b.showChange(ctx, s)
 }

@@ -115,7 +115,7 @@ func (c *Cache) Warm(ctx context.Context) error {
 	defer cancel()
 	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
 	// call would be two from then on.
-	for _, s := range []*redis.Script{submitScript, reapScript, doneScript, withdrawScript, keepScript, laterScript, tickScript, leaveScript, leadScript, stepDownScript, dueScript, redrawnScript} {
+	for _, s := range []*redis.Script{submitScript, reapScript, doneScript, withdrawScript, keepScript, laterScript, tickScript, leaveScript, leadScript, stepDownScript, dueScript, redrawAtScript, redrawnScript} {
 		if err := s.Load(ctx, c.rdb).Err(); err != nil {
 			return fmt.Errorf("loading scripts: %w", err)
 		}

@@ -193,17 +193,21 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	list := make([]redis.Z, 0, len(at))
+	args := []any{int(cardsLife.Seconds())}
 	for chat, t := range at {
-		list = append(list, redis.Z{Score: float64(t.UnixMilli()), Member: chat})
+		args = append(args, t.UnixMilli(), chat)
 	}
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.ZAddLT(ctx, redrawsKey(team), list...)
-		p.Expire(ctx, redrawsKey(team), cardsLife)
-		return nil
-	})
-	return wrap("asking for redraws", err)
+	return wrap("asking for redraws", redrawAtScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err())
 }
+
+// redrawAtScript keeps the earlier of two times, but whatever is asked for in the place of one that was handed out (half a millisecond
+// tells it): whoever says of that one that it is ordered doesn't mean this one.
+var redrawAtScript = redis.NewScript(`
+for n = 2, #ARGV, 2 do
+  local at = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[n + 1]) or nil)
+  if not at or at % 1 ~= 0 or tonumber(ARGV[n]) < at then redis.call('ZADD', KEYS[1], ARGV[n], ARGV[n + 1]) end
+end
+return redis.call('EXPIRE', KEYS[1], ARGV[1])`)
 
 // redrawAgain is how long a redraw that was handed out may take until it is ordered.
 const redrawAgain = 30 * time.Second
@@ -219,12 +223,12 @@ func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n in
 
 var dueScript = redis.NewScript(`
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-for _, chat in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[3], chat) end
+for _, chat in ipairs(due) do redis.call('ZADD', KEYS[1], ARGV[3] - 0.5, chat) end
 return due`)
 
 var redrawnScript = redis.NewScript(`
 for n = 2, #ARGV do
-  if redis.call('ZSCORE', KEYS[1], ARGV[n]) == ARGV[1] then redis.call('ZREM', KEYS[1], ARGV[n]) end
+  if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[n]) or nil) == ARGV[1] - 0.5 then redis.call('ZREM', KEYS[1], ARGV[n]) end
 end`)
 
 // Redrawn says that redraws handed out at that time need not be handed out again. What was asked for since stays.

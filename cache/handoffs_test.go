@@ -648,3 +648,17 @@ func TestTheFeedsScriptsComeBackAfterRedisForgotThem(t *testing.T) {
 		}
 	})
 }
+
+// TestRedrawnKeepsLaterAsk: what is asked for while a redraw is handed out stays, also when that is more than half a minute ahead.
+func TestRedrawnKeepsLaterAsk(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"chat_1": noon}))
+		if got, err := c.DueRedraws(t.Context(), "T1", noon, 10); err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		// The job is faster than the feed: Slack wants it to wait for a minute.
+		fine(t, c.RedrawAt(t.Context(), "T1", map[string]time.Time{"chat_1": noon.Add(time.Minute)}))
+		fine(t, c.Redrawn(t.Context(), "T1", noon, "chat_1"))
+		due(t, c, noon.Add(time.Hour), 10, "chat_1")
+	})
+}

@@ -26,6 +26,7 @@ import (
 
 const (
 	bodyLimit     = 4 << 20
+	inboxLimit    = 16 << 20 // each of a page's conversations carries its assistant's prompt
 	contractLimit = 8 << 20
 	pageSize      = 100 // Invent's largest
 	maxPages      = 200
@@ -271,6 +272,9 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 	}
 	raw, isRaw := out.(*[]byte)
 	limit := int64(bodyLimit)
+	if r.Op == routeInbox.Op {
+		limit = inboxLimit
+	}
 	if isRaw {
 		limit = contractLimit
 	} else {

@@ -905,11 +905,13 @@ func Bundled(count int, counted time.Time) Message {
 }
 
 // StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
-func StillWaiting(since time.Time) Message {
+// It names the conversation, for where its card was deleted Slack shows it outside of a thread.
+func StillWaiting(chat string, since time.Time) Message {
+	id := " (" + fmt.Sprintf(wordCardID, escape(chat, 200)) + ")"
 	if since.IsZero() {
-		return say("This conversation still waits for a human.")
+		return say("This conversation still waits for a human." + id)
 	}
-	return say("This conversation has been waiting for a human since " + date(since) + ".")
+	return say("This conversation has been waiting for a human since " + date(since) + "." + id)
 }
 
 // ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.

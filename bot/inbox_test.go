@@ -1,0 +1,363 @@
+package bot_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"inventbot/bot"
+	"inventbot/bot/slacktest"
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/invent/inventtest"
+)
+
+// wrapped makes the bot talk to Invent through something.
+func (w *world) wrapped(wrap func(http.RoundTripper) http.RoundTripper) func(*bot.Config) {
+	return func(c *bot.Config) {
+		team := bot.NewTeam(bot.NewSlack(w.slack.Token(), w.slack.URL()),
+			invent.New(invent.Options{URL: w.invent.URL(), Key: w.invent.Key(), Org: "c", Timeout: 2 * time.Second, Wrap: wrap}))
+		c.Teams, c.Probe = team.Only, team
+	}
+}
+
+// unresolvedOnly is an inbox that doesn't list resolved conversations.
+func unresolvedOnly(next http.RoundTripper) http.RoundTripper {
+	return through(func(r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err != nil || !strings.HasSuffix(r.URL.Path, "/inbox") {
+			return resp, err
+		}
+		var rows, left []map[string]any
+		_ = json.NewDecoder(resp.Body).Decode(&rows)
+		_ = resp.Body.Close()
+		for _, row := range rows {
+			if row["state"].(map[string]any)["state"] != "CLOSED" {
+				left = append(left, row)
+			}
+		}
+		text, _ := json.Marshal(left)
+		if left == nil {
+			text = []byte("[]")
+		}
+		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+		resp.Header.Del("Content-Length")
+		return resp, nil
+	})
+}
+
+// TestResolvedAndBack: what was resolved while it waited and is opened again by the customer is announced again, also where the inbox doesn't
+// list what is resolved.
+func TestResolvedAndBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive, w.wrapped(unresolvedOnly))
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("Jane Doe", "Nobody", "for a human since", "Take")
+	w.ended("announce", "chat_1", "changed")
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	w.support.ExpectUpdate(card, "Resolved")
+	w.listedAgain(clock)
+	clock.pass(24 * time.Hour)
+	w.listedAgain(clock)
+	w.asks("chat_1") // the customer's reply opens it again
+	again := w.support.ExpectMessage("Jane Doe", "for a human since")
+	if again.ThreadTS != card.TS {
+		t.Error("not in the thread")
+	}
+	w.slack.IgnoreLeftovers()
+}
+
+// TestStateAnswerWithoutAssignee: the assignee is optional in the answer to a change of the state, too.
+func TestStateAnswerWithoutAssignee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.has("chat_1", "mem_grace")
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
+	w.serve()
+	w.until("the contract is read", func() bool { return strings.Contains(w.log.String(), "doesn't offer a route") })
+	card := w.shared("chat_1", "@grace")
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: true, Body: []byte(
+		`{"id":"chat_1","title":"","org_id":"org_1","members":[],"status":"COMPLETED","state":{"id":"s","conversation_id":"c","state":"CLOSED","integration_id":"whatsapp_bot","assistant_id":null,"assistant_integration_id":null,"ai_enabled":false,"admin_unseen_count":0,"user_unseen_count":0}}`)})
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	if m := w.support.ExpectUpdate(card, "Resolved"); strings.Contains(m.Text, "Nobody") {
+		t.Errorf("Grace has it, and the card says: %s", m.Text)
+	}
+	w.grace.ExpectDM("This conversation is yours", "Resolved")
+	w.grace.ExpectDM("@ada resolved this conversation")
+}
+
+// TestFeedTroubleOfAFormerLeader: /readyz speaks of the feed's trouble as long as this process follows the inbox.
+func TestFeedTroubleOfAFormerLeader(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	w := newWorld(t)
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = n.open() })
+	w.listed()
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen++ })
+	w.until("it can't be listed", func() bool { return strings.Contains(get(t, address+"/readyz"), "can't be listed") })
+	key := "inventbot:{" + w.slack.TeamID() + "}:leader"
+	if err := n.client.Set(t.Context(), key, "another", time.Hour).Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.until("it leads no more", func() bool { return w.invent.Sockets() == 0 })
+	w.until("readyz says nothing of the feed", func() bool { return !strings.Contains(get(t, address+"/readyz"), "can't be listed") })
+}
+
+// TestInboxWithoutPages: an API that knows no pages, or sends the same one for ever, is not asked a hundred times for each listing.
+func TestInboxWithoutPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 99 {
+		w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_x%d", i), State: invent.Open, AIEnabled: true, Channel: "email"})
+	}
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.serve(w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/inbox") {
+				q := r.URL.Query()
+				q.Set("page", "1")
+				r = r.Clone(r.Context())
+				r.URL.RawQuery = q.Encode()
+			}
+			resp, err := next.RoundTrip(r)
+			if err == nil {
+				resp.Header.Del("Pagination-Count")
+				resp.Header.Del("Pagination-Take")
+			}
+			return resp, err
+		})
+	}))
+	w.listed()
+	if got := w.count("/inbox"); got > 10 {
+		t.Errorf("one listing of 100 conversations took %d calls", got)
+	}
+}
+
+// TestNoticedAgainWithoutADate: who gets a conversation back is told, within an hour, by an API that says no assigned_at.
+func TestNoticedAgainWithoutADate(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive, w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err != nil || r.Method != http.MethodGet || strings.Contains(r.URL.Path, "/ws") {
+				return resp, err
+			}
+			text, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			text = bytes.ReplaceAll(text, []byte(`"assigned_at"`), []byte(`"assigned_at_x"`))
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			return resp, nil
+		})
+	}))
+	set := func(who string) {
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, who })
+	}
+	set("mem_ada")
+	hers := w.ada.ExpectDM("This conversation is yours")
+	w.listedAgain(clock)
+	set("mem_grace")
+	w.grace.ExpectDM("This conversation is yours")
+	w.ada.DM().ExpectUpdate(hers, "You don't have")
+	w.listedAgain(clock)
+	set("mem_ada")
+	w.ada.ExpectDM("this conversation is yours now")
+	w.slack.IgnoreLeftovers()
+}
+
+// TestReminderWithoutItsCard: a reminder whose card was deleted stands in the channel itself, and names its conversation.
+func TestReminderWithoutItsCard(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive, func(c *bot.Config) { c.WaitReminder = 15 * time.Minute })
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("chat_1")
+	w.ended("announce", "chat_1", "changed")
+	card.Delete()
+	clock.pass(16 * time.Minute)
+	m := w.support.ExpectMessage("has been waiting for a human since")
+	if m.ThreadTS == "" && !strings.Contains(m.Text, "chat_1") {
+		t.Errorf("in the channel, of nobody knows which: %q", m.Text)
+	}
+}
+
+// TestLockedThread: one thread that takes nothing more is no trouble of its channel.
+func TestLockedThread(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.chat("chat_2")
+	w.invent.SetChat("chat_2", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.announcing(clock.drive)
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("chat_1")
+	w.ended("announce", "chat_1", "changed")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.support.ExpectUpdate(card, "AI on")
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "restricted_action_thread_locked"})
+	w.asks("chat_1")
+	w.until("it was tried", func() bool {
+		return w.outcomes("announce", "restricted_action_thread_locked")+w.outcomes("announce", "changed") > 1
+	})
+	w.asks("chat_2")
+	w.support.ExpectMessage("chat_2")
+	w.slack.IgnoreLeftovers()
+}
+
+// TestCardTakenInADirectMessage: a card in somebody's direct messages tells nothing new to who may not read conversations any
+// more, whoever put it there.
+func TestCardTakenInADirectMessage(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.grace.Types(w.grace.DM(), "/invent take chat_1"))
+	hers := w.grace.DM().ExpectMessage("Jane Doe")
+	emptied(t, store)
+	w.slack.SetUser("UGRACE", func(u *slacktest.User) { u.Guest = true })
+	clock.pass(3 * time.Hour)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Customer, c.Unseen = "Mary New-Name", 77 })
+	w.acknowledged(w.joan.Types(w.support, "/invent release chat_1"))
+	late := w.joan.ExpectPrivate(w.support, "Grace has had it")
+	w.acknowledged(w.joan.Press(late, "Take over"))
+	w.joan.ExpectPrivate(w.support, "Done")
+	emptied(t, store)
+	w.hidden(hers, "Mary")
+	w.slack.IgnoreLeftovers()
+}
+
+// TestResolvedTwice: a change of the state whose answer was lost isn't made once more when the customer has written
+// since, and so opened it again.
+func TestResolvedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	card := w.shared("chat_1", "Open, AI off", "Resolve")
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: true, Status: 502})
+	undoInbox := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	w.until("it is resolved", func() bool { return len(w.invent.Writes()) == 1 })
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { // the customer replies
+		c.State, c.LastContactMessageAt, c.Unseen = invent.Open, time.Now(), 4
+	})
+	undoInbox()
+	w.until("the job has ended", func() bool { return strings.Contains(w.log.String(), `"verb":"resolve"`) })
+	if c, _ := w.invent.Chat("chat_1"); c.State != invent.Open || len(w.invent.Writes()) != 1 {
+		t.Errorf("the customer's reply lies in a conversation that is %s, after %d writes", c.State, len(w.invent.Writes()))
+	}
+	w.slack.IgnoreLeftovers()
+}
+
+// TestLongPrompts: an inbox can be listed though a long prompt stands in each conversation of a page.
+func TestLongPrompts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for range 99 {
+		w.invent.AddChat(inventtest.Chat{State: invent.Open, AIEnabled: true, Channel: "email"})
+	}
+	prompt := bytes.Repeat([]byte("Be kind. "), 5000) // 45 kB
+	w.serve(w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err != nil || !strings.HasSuffix(r.URL.Path, "/inbox") {
+				return resp, err
+			}
+			text, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			text = bytes.ReplaceAll(text, []byte(inventtest.SecretPrompt), prompt)
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			return resp, nil
+		})
+	}))
+	w.listed()
+}
+
+// TestUndoAfterResolve: what was done with the conversation beside assigning it takes nothing from the offer to give it back.
+func TestUndoAfterResolve(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.has("chat_1", "mem_grace")
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"MANAGER"} })
+	w.listed()
+	card := w.shared("chat_1", "@grace")
+	w.acknowledged(w.joan.Press(card, "Take over"))
+	card = w.support.ExpectUpdate(card, "@joan")
+	offer := w.joan.ExpectPrivate(w.support, "It was Grace's before", "Back to Grace")
+	w.acknowledged(w.joan.Press(card, "Resolve"))
+	w.support.ExpectUpdate(card, "Resolved")
+	w.acknowledged(w.joan.Press(offer, "Back to Grace"))
+	w.until("it is answered", func() bool { return strings.Contains(w.log.String(), `"verb":"undo"`) })
+	if got := w.invent.Assignee("chat_1"); got != "mem_grace" {
+		t.Errorf("%s has it, want mem_grace", got)
+	}
+	w.slack.IgnoreLeftovers()
+}
+
+// TestForgottenTogether: what is known of a conversation's announcement is forgotten together with how often it waited: else its next
+// waiting is taken for announced.
+func TestForgottenTogether(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	day := 24 * time.Hour
+	name := cache.NoticeName("chat_1", "CSUPPORT")
+	got := bot.Forgotten(map[string]cache.Handoff{"chat_1": {Waiting: true, Episode: 1, Since: now.Add(-31 * day)}},
+		map[string]cache.Notice{name: {Episode: 1, TS: "1.1", At: now.Add(-20 * day)}}, map[string]bool{}, now)
+	if !slices.Contains(got, "chat_1") || !slices.Contains(got, name) {
+		t.Errorf("forgotten: %q", got)
+	}
+}
+
+// TestForgottenApart: what is back after weeks is announced, whatever was known of it.
+func TestForgottenApart(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	store := ownStore(t)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	team := w.slack.TeamID()
+	if err := store.SetHandoffs(t.Context(), team, map[string]cache.Handoff{"chat_9": {Waiting: true, Episode: 1, Since: time.Now().Add(-31 * 24 * time.Hour)}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SetNotice(t.Context(), team, "chat_9", w.support.ID, cache.Notice{Episode: 1, TS: "1.1", At: time.Now().Add(-20 * 24 * time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+	w.listed()
+	w.listedAgain(clock)
+	w.chat("chat_9") // is back, and waits
+	w.support.ExpectMessage("chat_9")
+}
+
+// TestChannelNamedLater: where nothing was announced before, what waits when a channel is named is one message.
+func TestChannelNamedLater(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	_, stop := w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	for i := range 3 { // a few a day, nobody is told
+		for k := range 4 {
+			w.chat(fmt.Sprintf("chat_%d_%d", i, k))
+		}
+		w.listedAgain(clock)
+	}
+	stop()
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+	w.until("it is announced", func() bool { return w.outcomes("announce", "changed") > 6 || w.outcomes("bundle", "changed") > 1 })
+	if n := w.outcomes("announce", "changed"); n > 5 {
+		t.Errorf("%d cards one after the other", n)
+	}
+	w.slack.IgnoreLeftovers()
+}
