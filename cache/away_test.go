@@ -2,9 +2,13 @@ package cache_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -364,6 +368,34 @@ func TestOpen(t *testing.T) {
 		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "ret@") {
 			t.Errorf("the error quotes the password: %v", err)
 		}
+	}
+}
+
+// TestEachNodeProvesItsOwnName: over TLS each node is asked for the certificate of its own name, not for that of the first one named.
+func TestEachNodeProvesItsOwnName(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"rediss+cluster://127.0.0.1:1?addr=localhost:", "rediss+sentinel://127.0.0.1:1/main?addr=localhost:"} {
+		t.Run(url, func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan string, 100)
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+				asked <- hello.ServerName
+				return nil, errors.New("no certificate")
+			}})
+			fine(t, err)
+			node := &http.Server{ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // it answers nobody
+			ended := make(chan struct{})
+			go func() { defer close(ended); _ = node.Serve(l) }()
+			t.Cleanup(func() { _ = node.Close(); <-ended })
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			c, err := cache.Open(url + port)
+			fine(t, err)
+			closing(t, c)
+			soon(t, "the second node is called", func() bool { return c.Ping(t.Context()) != nil && len(asked) > 0 })
+			if name := <-asked; name != "localhost" {
+				t.Errorf("it was asked to be %q, want localhost", name)
+			}
+		})
 	}
 }
 

@@ -21,6 +21,9 @@ const (
 // QueueKeys are the keys that may live for ever.
 var QueueKeys = []string{readyKey, bodiesKey, laterKey, tellKey}
 
+// AsideKey is where what fails at each try lies.
+const AsideKey = asideKey
+
 // The functions of the keys.
 var (
 	OnceKey   = onceKey

@@ -1112,6 +1112,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 		later(t, c, next(t, c, "a", "b")[0], noon)
 		fill(t, c)
 		fillHandoffs(t, c)
+		fine(t, c.SetAside(t.Context(), a))
 		got := map[string]time.Duration{}
 		keys := c.Raw().Scan(t.Context(), 0, "*", 1000).Iterator()
 		for keys.Next(t.Context()) {
@@ -1131,7 +1132,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 			cache.HistoryKey("T1"): 90 * day, cache.ToldKey("T1", "key"): 7 * day,
 			cache.NoteKey("T1", "U1", "n1"): hour / 2, cache.QuietKey("T1"): 0, cache.GreetedKey("T1"): 0, cache.HomeKey("T1", "U1"): 30 * day,
 			cache.HandoffsKey("T1"): 30 * day, cache.NoticesKey("T1"): 30 * day, cache.TroubleKey("T1", "C1"): 10 * time.Minute,
-			cache.RedrawsKey("T1"): 30 * day, cache.CardedKey("T1"): 30 * day,
+			cache.RedrawsKey("T1"): 30 * day, cache.CardedKey("T1"): 30 * day, cache.AsideKey: 30 * day,
 		}
 		for _, key := range cache.QueueKeys {
 			lives[key] = 0
@@ -1139,7 +1140,7 @@ func TestEveryKeyHasItsLifetime(t *testing.T) {
 		if d := cmp.Diff(lives, got); d != "" {
 			t.Errorf("want -, got +:\n%s", d)
 		}
-		if n := len(slices.Collect(maps.Keys(lives))); n != 29 {
+		if n := len(slices.Collect(maps.Keys(lives))); n != 30 {
 			t.Errorf("%d keys: some are the same", n)
 		}
 	})

@@ -358,6 +358,12 @@ func TestInbox(t *testing.T) {
 	if chats, next, err := c.Inbox(t.Context(), 1); err != nil || next || len(chats) != 1 || chats[0].State.State != "PARKED" {
 		t.Errorf("Inbox = %+v, %v, %v; want the whole row only", chats, next, err)
 	}
+	empty := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+		return answer(200, "Pagination-Count", "250"), nil
+	}))})
+	if chats, next, err := empty.Inbox(t.Context(), 1); err != nil || next || len(chats) != 0 {
+		t.Errorf("Inbox = %+v, %v, %v; want no page behind an empty one, whatever is counted", chats, next, err)
+	}
 }
 
 // wire answers calls in memory, so that time can be synctest's.
@@ -481,6 +487,27 @@ func TestGate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestGateKeepsTheLongerWait: of two calls that were on their way together, the one that is told to wait for less doesn't open the gate earlier.
+func TestGateKeepsTheLongerWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		wait := make(chan string)
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) { return answer(429, "Retry-After", <-wait), nil }))})
+		errs := make(chan error, 2)
+		for range cap(errs) {
+			go func() { errs <- c.Ping(t.Context()) }()
+		}
+		synctest.Wait()
+		for _, seconds := range []string{"30", "1"} {
+			wait <- seconds
+			<-errs
+		}
+		if left, ok := invent.RateLimited(c.Ping(t.Context())); !ok || left != 30*time.Second {
+			t.Errorf("behind the gate: wait %v, %v; want the longer one", left, ok)
+		}
+	})
 }
 
 func TestGateClosesWhileWaitingForATurn(t *testing.T) {
