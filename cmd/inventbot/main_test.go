@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -390,6 +391,10 @@ func TestWrongSettings(t *testing.T) {
 
 // TestWrongSetting: what is wrong among right settings is reported, each once, and nothing else.
 func TestWrongSetting(t *testing.T) {
+	routes := filepath.Join(t.TempDir(), "routes.yml")
+	if err := os.WriteFile(routes, []byte("routes:\n  - channel: C1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		set   map[string]string
 		wrong []string
@@ -413,6 +418,18 @@ func TestWrongSetting(t *testing.T) {
 		{map[string]string{"INVENT_ORG_ID": ".."}, []string{"INVENT_ORG_ID"}},
 		{map[string]string{"LOG_LEVEL": "INFO+3"}, []string{"LOG_LEVEL"}},
 		{map[string]string{"LOG_LEVEL": "Warn"}, nil},
+		{map[string]string{"INVENT_ORG_ID": "my org"}, []string{"INVENT_ORG_ID"}},
+		{map[string]string{"INVENT_API_URL": "https://user:word@invent.example.com"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "http://192.0.2.1"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "http://[::1]:8080"}, nil},
+		{map[string]string{"PORT": "0"}, []string{"PORT"}},
+		{map[string]string{"ADMINS": "U1, W2"}, nil},
+		{map[string]string{"ADMINS": "U1;U2"}, []string{"ADMINS"}},
+		{map[string]string{"WAIT_REMINDER": "1m"}, nil},
+		{map[string]string{"WAIT_REMINDER": "59s"}, []string{"WAIT_REMINDER"}},
+		{map[string]string{"HANDOFF_CHANNEL": "C1", "HANDOFF_ROUTES": routes}, []string{"HANDOFF_ROUTES"}},
+		{map[string]string{"HANDOFF_ROUTES": routes}, nil},
+		{map[string]string{"SLACK_BOT_TOKEN": "xoxp-1"}, []string{"SLACK_BOT_TOKEN"}},
 		{map[string]string{"SLACK_APP_TOKEN": "xapp-1", "SLACK_SIGNING_SECRET": ""}, nil},
 		{map[string]string{"SLACK_BOT_TOKEN": "xapp-1"}, []string{"SLACK_BOT_TOKEN"}},
 		{map[string]string{"SLACK_BOT_TOKEN": `"xoxb-1"`, "INVENT_API_KEY": "'k'"}, []string{"SLACK_BOT_TOKEN", "INVENT_API_KEY"}}, //nolint:gosec // no key at all
@@ -436,6 +453,25 @@ func TestWrongSetting(t *testing.T) {
 				t.Errorf("reported (-want +got), with %q:\n%s", problems, diff)
 			}
 		})
+	}
+}
+
+// TestSettingsMayBeWrittenAsPeopleDo: with or without a slash at an address's end, and roles in small letters.
+func TestSettingsMayBeWrittenAsPeopleDo(t *testing.T) {
+	for name, value := range map[string]string{
+		"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN": "t", "INVENT_API_KEY": "k", "ASSIGN_OTHERS": "admin, Manager",
+		"SLACK_API_URL": "https://slack.example.com/api", "PUBLIC_URL": "https://bot.example.com/",
+	} {
+		t.Setenv(name, value)
+	}
+	s, problems := load()
+	got := append([]string{s.SlackAPIURL, s.slackHost, s.PublicURL}, s.roles...)
+	if diff := cmp.Diff([]string{"https://slack.example.com/api/", "slack.example.com", "https://bot.example.com", "ADMIN", "MANAGER"}, got); diff != "" || len(problems) > 0 {
+		t.Errorf("read (-want +got), with %q:\n%s", problems, diff)
+	}
+	t.Setenv("SLACK_API_URL", "")
+	if s, problems = load(); s.slackHost != "" || len(problems) > 0 {
+		t.Errorf("beside Slack's own hosts %q may be posted to, with %q; want none", s.slackHost, problems)
 	}
 }
 
