@@ -245,6 +245,8 @@ func TestARetiredButton(t *testing.T) {
 		"that agrees and is of another version says so":                {"link_yes", `{"v":2,"offer":"q1"}`, gone},
 		"that declines and can't be read says so":                      {"link_no", "q1", gone},
 		"that turns to a page before the first says so":                {"links:back", `{"v":1,"page":-1}`, gone},
+		"that turns the second list before its first page says so":     {"home:back", `{"v":1,"below":-1}`, gone},
+		"that asks whom to assign and doesn't say whom it showed asks": {"choose", `{"v":1,"chat":"chat_1"}`, fresh},
 		"that turns a page of a history turns it":                      {"history:next", `{"v":1,"chat":"chat_1","page":7}`, clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Page = slackui.History, "chat_1", 7 })},
 		"that resumes is none of ours and asks for nothing":            {"resume", `{"v":1,"chat":"chat_1"}`, nil},
 		"of no meaning asks for nothing":                               {"dance", `{"v":1,"chat":"chat_1"}`, nil},
@@ -310,6 +312,18 @@ func TestParseInteraction(t *testing.T) {
 		"reads a click that is on no message": {
 			set("container", map[string]any{"type": "view", "view_id": "V1"}),
 			taken(func(i *slackui.Intent) { i.Clicked = nil }), false,
+		},
+		"reads a click on a link's card that began a thread": {
+			func(p map[string]any) {
+				delete(p, "message")
+				p["container"].(map[string]any)["thread_ts"] = clickedCard.TS
+			}, taken(nil), false,
+		},
+		"reads a click on a link's card in a thread": {
+			func(p map[string]any) {
+				delete(p, "message")
+				p["container"].(map[string]any)["thread_ts"] = "1772450000.000100"
+			}, taken(func(i *slackui.Intent) { i.Thread = "1772450000.000100" }), false,
 		},
 		"reads a click without response_url":       {without("response_url"), taken(func(i *slackui.Intent) { i.ResponseURL = "" }), false},
 		"needs nothing that it doesn't use":        {without("token", "message", "state", "api_app_id", "enterprise"), taken(nil), false},

@@ -164,6 +164,18 @@ func TestAModalMeansWhatWasChosen(t *testing.T) {
 	}
 }
 
+// TestALongNote: Slack and the bot count characters, not bytes.
+func TestALongNote(t *testing.T) {
+	t.Parallel()
+	m := slackui.AskWhom("/invent", ordinary.choose(), ordinary.conversation(), "", "", nil)
+	for runes, problem := range map[int]slackui.Problem{slackui.NoteLimit: "", slackui.NoteLimit + 1: slackui.LongNote} {
+		note := strings.Repeat("я", runes)
+		if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("m:mem_grace", note)), noon); err != nil || got.Problem != problem || got.Note != note {
+			t.Errorf("a note of %d characters: problem %q, %v; want %q", runes, got.Problem, err, problem)
+		}
+	}
+}
+
 func TestEveryFormProblemStandsAtAField(t *testing.T) {
 	t.Parallel()
 	for f, m := range map[slackui.Form]slack.ModalViewRequest{
