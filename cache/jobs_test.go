@@ -853,8 +853,11 @@ func TestRemainingAnswersAllThatIsNotDone(t *testing.T) {
 		}
 		remaining()
 		accept(t, c, job("a", "A"), job("b", "A"), job("c", "C"), job("d", "D"))
-		remaining("a", "b", "c", "d") // ready, and behind another
-		jobs := next(t, c, "a", "c", "d")
+		quiet := job("e", "E")
+		quiet.Quiet = true
+		accept(t, c, quiet)
+		remaining("a", "b", "c", "d") // ready, and behind another; for the quiet one nobody waits
+		jobs := next(t, c, "a", "c", "d", "e")
 		later(t, c, jobs[1], noon)
 		done(t, c, jobs[2])
 		remaining("a", "b", "c") // at work, waiting, and put aside
