@@ -26,6 +26,23 @@ func penguin(t *testing.T, clock *clock) (*world, *cache.Cache) {
 	return w, store
 }
 
+// TestAgreedIsSeenAtOnce: from the yes on, cards name the person instead of a member who isn't on Slack.
+func TestAgreedIsSeenAtOnce(t *testing.T) {
+	t.Parallel()
+	w, _ := penguin(t, newClock())
+	w.has("chat_1", "mem_penguin")
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.ada.ExpectPrivate(w.support, "Penguin", "not on Slack")
+	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))
+	w.joan.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.linus.DM().ExpectUpdate(question, "You are linked to *Penguin*")
+	w.joan.ExpectDM("@linus agreed")
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.ada.ExpectPrivate(w.support, "@linus")
+}
+
 // TestYesDuringWithdrawal: a yes that is under way while the question is withdrawn makes no link.
 func TestYesDuringWithdrawal(t *testing.T) {
 	t.Parallel()
