@@ -487,6 +487,22 @@ func (w *world) outcomes(verb, outcome string) (n int) {
 	return n
 }
 
+// TestOneRedrawASecond: of the cards in one channel that a change makes stale one is redrawn at once, and the next a second later, as Slack
+// wants.
+func TestOneRedrawASecond(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	first, second, clicked := w.shared("chat_1", "Nobody"), w.shared("chat_1", "Nobody"), w.shared("chat_1", "Nobody")
+	w.acknowledged(w.ada.Press(clicked, "Take"))
+	for _, card := range []*slacktest.Message{clicked, first, second} {
+		w.support.ExpectUpdate(card, "@ada")
+	}
+	if calls := w.slack.CallsTo("chat.update"); len(calls) != 2 || calls[1].At.Sub(calls[0].At) < 750*time.Millisecond {
+		t.Errorf("redrawn by %+v, want two calls, a second apart", calls)
+	}
+}
+
 // TestTurns: what Slack takes once a second in a channel is read from Invent when it has its turn, once.
 func TestTurns(t *testing.T) {
 	t.Parallel()
