@@ -849,6 +849,32 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the older card, and Ada's
 }
 
+// TestReleasedWhileWaiting: a conversation that was announced, taken and given back before any listing saw that waits as before; when it
+// waits for the next time, that is announced.
+func TestReleasedWhileWaiting(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("Nobody", "for a human since")
+	w.ended("announce", "chat_1", "changed")
+	mend := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.support.ExpectMessage("Nobody")
+	mend()
+	w.listedAgain(clock)
+	w.has("chat_1", "mem_grace")
+	w.listedAgain(clock)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+	if again := w.support.ExpectMessage("Nobody", "for a human since"); again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.slack.IgnoreLeftovers() // the older cards
+}
+
 // TestReleasedAndTakenUnseen: the card of a release announces the waiting that it began, not the next, also when no listing has seen it.
 func TestReleasedAndTakenUnseen(t *testing.T) {
 	t.Parallel()
