@@ -424,6 +424,9 @@ func TestLinkIsNoticed(t *testing.T) {
 				return
 			}
 			w.ada.ExpectPrivate(w.support, c.says)
+			w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 500, Times: 1}) // what was so before counts no more
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			w.ada.ExpectPrivate(w.support, c.says)
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"encoding/json"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -97,8 +98,12 @@ func TestNoteOnce(t *testing.T) {
 					w.has("chat_1", "mem_joan")
 				}
 			})
+			var kept struct{ Note string }
 			if asked {
 				question := w.ada.ExpectPrivate(w.support, "Joan has had it", "Assign anyway")
+				if err := json.Unmarshal([]byte(question.Button("Assign anyway").Value), &kept); err != nil {
+					t.Fatal(err)
+				}
 				armed.Store(true)
 				w.acknowledged(w.ada.Press(question, "Assign anyway"))
 			}
@@ -106,6 +111,9 @@ func TestNoteOnce(t *testing.T) {
 			emptied(t, store)
 			if !fell.Load() {
 				t.Fatal("it didn't die")
+			}
+			if _, found, err := store.Note(t.Context(), w.slack.TeamID(), w.ada.ID, kept.Note); found || err != nil {
+				t.Errorf("the delivered note is kept: %v, %v", found, err)
 			}
 			for _, m := range w.slack.Leftovers() {
 				if strings.Contains(m.Text, "note") {
