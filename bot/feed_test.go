@@ -440,6 +440,22 @@ func TestAnnouncedAfterAll(t *testing.T) {
 			w.support.ExpectMessage("chat_1", "Take")
 		})
 	}
+	t.Run("but_not_at_each_listing", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.announcing()
+		w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1$", Status: 403})
+		w.asks("chat_1")
+		w.ended("announce", "chat_1", "failed")
+		for range 3 {
+			listed := strings.Count(w.log.String(), "the inbox was listed")
+			w.invent.Send([]byte("{}"))
+			w.until("the inbox is listed again", func() bool { return strings.Count(w.log.String(), "the inbox was listed") > listed })
+		}
+		if n := w.outcomes("announce", "failed"); n != 1 {
+			t.Errorf("it was tried %d times within seconds, want once in a minute", n)
+		}
+	})
 	t.Run("all_at_once_likewise", func(t *testing.T) {
 		t.Parallel()
 		clock := newClock()
