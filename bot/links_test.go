@@ -557,6 +557,24 @@ func TestLockedOut(t *testing.T) {
 	w.support.ExpectMessage("@ada")
 }
 
+// TestSomeAdminsAreTold: of a workspace with many admins five hear of a trouble, and of those who have left nobody.
+func TestSomeAdminsAreTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var admins []*slacktest.Person
+	for n := range 7 {
+		name := fmt.Sprintf("admin%d", n)
+		admins = append(admins, w.slack.AddUser(slacktest.User{ID: fmt.Sprintf("UADMIN%d", n), Name: name, Email: name + "@example.com", Admin: true, Deactivated: n == 0}))
+	}
+	w.invent.Fault(inventtest.Fault{Status: 401})
+	w.serve()
+	for _, p := range admins[1:6] {
+		p.ExpectDM("Invent refuses this app's API key")
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "refuses this app's API key") // left-over messages to others fail the test
+}
+
 func TestFaultSlackTokenRevoked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

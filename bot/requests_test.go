@@ -138,6 +138,8 @@ func TestFaultBadRequests(t *testing.T) {
 		"a response_url that ends alike":        {"commands", form, commandBody("take chat_1") + "&response_url=https%3A%2F%2Fevilslack.com%2F", 400},
 		"a response_url without TLS":            {"commands", form, commandBody("take chat_1") + "&response_url=http%3A%2F%2Fhooks.slack.com%2F", 400},
 		"a response_url with a name in it":      {"commands", form, commandBody("take chat_1") + "&response_url=https%3A%2F%2Fhooks.slack.com%40evil.example%2F", 400},
+		"1 MiB":                                 {"commands", form, strings.Repeat("x", 1<<20), 400},
+		"a byte more":                           {"commands", form, strings.Repeat("x", 1<<20+1), 413},
 		"10 MiB":                                {"commands", form, "text=" + strings.Repeat("x", 10<<20), 413},
 		"Slack's certificate check":             {"commands", form, "ssl_check=1", 200},
 		"a payload in the address":              {"commands?payload=x", form, commandBody("help"), 400},
@@ -161,6 +163,19 @@ func TestFaultBadRequests(t *testing.T) {
 		}
 	}
 	w.wrote()
+}
+
+// TestLargeBodiesInTurn: each large body gives back what it held of the memory for all, whatever became of it.
+func TestLargeBodiesInTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	address, _ := w.serve()
+	body := strings.Repeat("x", 1<<20)
+	for n := range 2 * bot.Crowd >> 20 {
+		if got := post(t, address+"/slack/commands", form, body, signed("another's", body, time.Now())); got != 401 {
+			t.Fatalf("body %d was answered %d, want 401", n, got)
+		}
+	}
 }
 
 // TestSaidAtOnce is what is wrong with a command, said in the acknowledgement itself.
