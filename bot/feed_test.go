@@ -1204,10 +1204,14 @@ func TestListLongerThanATry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l bot.Listing
 		fetches := 0
-		fetch := func(context.Context) (int, error) {
+		fetch := func(ctx context.Context) (int, error) {
 			fetches++
-			<-time.After(12 * time.Second)
-			return 7, nil
+			select {
+			case <-time.After(12 * time.Second):
+				return 7, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
 		}
 		asked := time.Now()
 		for try, want := range []error{context.DeadlineExceeded, nil} {

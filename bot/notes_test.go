@@ -179,6 +179,11 @@ func TestChangedSince(t *testing.T) {
 		w.support.ExpectUpdate(card, "@grace")
 		w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Grace has it")
 		w.until("it has ended", func() bool { return w.outcomes("take", "changed") == 1 }) // Grace hears nothing of a loss: left-over messages fail the test
+		for _, m := range w.slack.Messages(w.support.ID, w.ada.ID) {
+			if strings.Contains(m.Text, "Still on it") {
+				t.Errorf("Ada reads %q of what is done", m.Text)
+			}
+		}
 	})
 	t.Run("resolved, and opened again", func(t *testing.T) {
 		t.Parallel()
