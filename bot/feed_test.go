@@ -216,6 +216,24 @@ func TestChannelTroubleIsToldLater(t *testing.T) {
 	boss.ExpectDM("#random", "Invite the app there")
 }
 
+// TestChannelTroubleIsToldOnce, though one of the admins could not be told.
+func TestChannelTroubleIsToldOnce(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	boss := w.boss()
+	w.announcing(clock.drive, func(c *bot.Config) {
+		c.Admins, c.Handoffs = []string{"UADA", "UBOSS"}, bot.ToChannels([]string{w.random.ID})
+	})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "not_in_channel"})
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Status: 500})
+	w.asks("chat_1")
+	boss.ExpectDM("#random", "Invite the app there")
+	w.ended("announce", "chat_1", "not_in_channel")
+	clock.pass(11 * time.Minute)
+	w.until("it has failed again", func() bool { return w.outcomes("announce", "not_in_channel") == 2 }) // left-over messages fail the test
+}
+
 func TestRules(t *testing.T) {
 	t.Parallel()
 	routes, err := bot.ReadRoutes(strings.NewReader(`

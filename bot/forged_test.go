@@ -16,11 +16,17 @@ import (
 // forges sends a rightly signed click whose button was never drawn so.
 func (w *world) forges(p *slacktest.Person, action, value string) {
 	w.t.Helper()
+	w.forgesAt(time.Now(), p, action, value)
+}
+
+// forgesAt is forges for a click at some time.
+func (w *world) forgesAt(at time.Time, p *slacktest.Person, action, value string) {
+	w.t.Helper()
 	payload, err := json.Marshal(map[string]any{
 		"type": "block_actions", "trigger_id": fmt.Sprintf("forged.%s.%d", action, time.Now().UnixNano()),
 		"team": map[string]string{"id": w.slack.TeamID()}, "user": map[string]string{"id": p.ID}, "channel": map[string]string{"id": w.support.ID},
 		"container": map[string]any{"message_ts": "1.2", "is_ephemeral": true, "channel_id": w.support.ID},
-		"actions":   []map[string]string{{"action_id": action, "value": value, "action_ts": fmt.Sprintf("%d.1", time.Now().Unix())}},
+		"actions":   []map[string]string{{"action_id": action, "value": value, "action_ts": fmt.Sprintf("%d.1", at.Unix())}},
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -46,6 +52,11 @@ func TestUndoGivesBackOnly(t *testing.T) {
 	w.grace.ExpectDM("@ada changed that")
 	mine := w.ada.ExpectPrivate(w.support, "It was Grace's before")
 	w.forges(w.ada, "undo", fmt.Sprintf(`{"v":1,"chat":"chat_1","seen":"mem_ada","to":{"m":"mem_joan"},"until":%d}`, later))
+	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
+	const back = `{"v":1,"chat":"chat_1","seen":"mem_ada","to":{"m":"mem_grace"},"until":99999999999}`
+	w.forges(w.joan, "undo", back) // it was Ada's deed
+	w.joan.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
+	w.forgesAt(time.Now().Add(6*time.Minute), w.ada, "undo", back)
 	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
 	w.acknowledged(w.ada.Press(mine, "Back to Grace"))
 	w.support.ExpectUpdate(card, "@grace")
