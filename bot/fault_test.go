@@ -1417,7 +1417,9 @@ func newerVersion(t *testing.T) {
 	n, w := newNode(t), newWorld(t)
 	older, newer := n.open(), n.open()
 	_, stop := w.serve(func(c *bot.Config) { c.Cache = older })
-	body, err := json.Marshal(map[string]any{"intent": map[string]any{"v": slackui.Version + 1, "key": "new.1", "verb": "sing", "team": "T0SANDBOX", "user": "UADA", "notes": []int{1}}})
+	body, err := json.Marshal(map[string]any{"intent": map[string]any{ // of a verb that the older one knows, but may take for something else
+		"v": slackui.Version + 1, "key": "new.1", "verb": "take", "chat": "chat_1", "channel": "CSUPPORT", "team": "T0SANDBOX", "user": "UADA", "notes": []int{1},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
