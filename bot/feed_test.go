@@ -1246,6 +1246,34 @@ func TestListLongerThanATry(t *testing.T) {
 	})
 }
 
+// TestListIsAsOldAsItsBeginning: what came while it was being fetched may be missing in it, and whoever asks for that gets another one.
+func TestListIsAsOldAsItsBeginning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var l bot.Listing
+		fetches := 0
+		fetch := func(context.Context) (int, error) {
+			fetches++
+			nth := fetches
+			<-time.After(2 * time.Second)
+			return nth, nil
+		}
+		begun, first := time.Now(), make(chan int)
+		go func() {
+			got, _ := bot.Since(t.Context(), &l, begun, fetch)
+			first <- got
+		}()
+		<-time.After(time.Second)
+		asked := time.Now()
+		if got, err := bot.Since(t.Context(), &l, asked, fetch); got != 2 || err != nil {
+			t.Errorf("asked in the middle of the first: list %d and %v, want the second", got, err)
+		}
+		if got := <-first; got != 1 {
+			t.Errorf("who asked first got list %d, want the first", got)
+		}
+	})
+}
+
 // TestInThread: what is asked for in a thread, as at the second announcement of a conversation, is answered in it.
 func TestInThread(t *testing.T) {
 	t.Parallel()
