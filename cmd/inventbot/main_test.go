@@ -419,7 +419,7 @@ func TestWrongSetting(t *testing.T) {
 		{map[string]string{"LOG_LEVEL": "INFO+3"}, []string{"LOG_LEVEL"}},
 		{map[string]string{"LOG_LEVEL": "Warn"}, nil},
 		{map[string]string{"INVENT_ORG_ID": "my org"}, []string{"INVENT_ORG_ID"}},
-		{map[string]string{"INVENT_API_URL": "https://user:word@invent.example.com"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "https://user@invent.example.com"}, []string{"INVENT_API_URL"}},
 		{map[string]string{"INVENT_API_URL": "http://192.0.2.1"}, []string{"INVENT_API_URL"}},
 		{map[string]string{"INVENT_API_URL": "http://[::1]:8080"}, nil},
 		{map[string]string{"PORT": "0"}, []string{"PORT"}},
