@@ -106,6 +106,18 @@ func TestTake(t *testing.T) {
 		w.grace.ExpectDM("@ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
+	t.Run("who lost it and got it again after the click wasn't seen there", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.has("chat_1", "mem_grace")
+		card := w.shared("chat_1", "@grace")
+		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssignedAt = time.Now().Add(time.Minute) })
+		w.acknowledged(w.ada.Press(card, "Take over"))
+		w.ada.ExpectPrivate(w.support, "Grace has had it", "Take over", "Leave it")
+		w.wrote()
+		w.slack.IgnoreLeftovers() // the card, by the new time
+	})
 	t.Run("what is so already is said privately, without a second card", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

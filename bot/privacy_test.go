@@ -20,6 +20,16 @@ func (w *world) hidden(card *slacktest.Message, name string) {
 	}
 }
 
+// TestWhoReadsIsNotKnown: where Slack doesn't say who reads a channel, no customer is named.
+func TestWhoReadsIsNotKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.slack.Fault(slacktest.Fault{Method: "conversations.info", Error: "missing_scope"})
+	w.serve()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.hidden(w.support.ExpectMessage("@ada"), "Jane")
+}
+
 // TestToldWhoMayRead: a conversation's card and a note go by direct message to nobody who may not read conversations.
 func TestToldWhoMayRead(t *testing.T) {
 	t.Parallel()

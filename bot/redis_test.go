@@ -428,6 +428,10 @@ func TestFaultFullQueue(t *testing.T) {
 	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
 	w.acknowledged(w.ada.Press(card, "Refresh"))
 	w.ada.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	w.slack.AllowComplaint("dispatch_failed")
+	if a := w.joan.OpensHome(); a.Status != http.StatusServiceUnavailable { // Slack sends what is refused once more
+		t.Errorf("an event was answered %d, want 503", a.Status)
+	}
 	undo()
 	w.support.ExpectMessage("@ada")
 	emptied(t, store)
