@@ -118,6 +118,15 @@ func TestTake(t *testing.T) {
 		w.wrote()
 		w.slack.IgnoreLeftovers() // the card, by the new time
 	})
+	t.Run("an answer without the assignee is made good by reading", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.invent.Fault(inventtest.Fault{Method: "PATCH", Times: 1, AfterWrite: true, Body: []byte(`{"id":"state_1","state":"` + invent.Open + `"}`)})
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		w.support.ExpectMessage("Jane Doe", "@ada")
+		w.wrote("chat_1 mem_ada")
+	})
 	t.Run("what is so already is said privately, without a second card", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
