@@ -81,11 +81,13 @@ func TestAssignedPersonRefused(t *testing.T) {
 	w := newWorld(t)
 	w.slack.AddUser(slacktest.User{ID: "UROBOT", Name: "robot", Bot: true})
 	w.slack.AddUser(slacktest.User{ID: "UGUEST", Name: "guest", Guest: true, Email: "guest@example.com"})
+	w.slack.AddUser(slacktest.User{ID: "USLACKBOT", Name: "slackbot"}) // of whom Slack says that it is none
 	w.serve()
 	for line, says := range map[string]string{
 		"@linus":             "@linus isn't linked",
 		"@robot":             "@robot is a bot",
 		"@guest":             "@guest is a guest",
+		"@slackbot":          "@slackbot is a bot",
 		"nobody@example.com": "No member in Invent has the e-mail or id nobody@example.com",
 	} {
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 "+line))
