@@ -378,7 +378,7 @@ func TestEachNodeProvesItsOwnName(t *testing.T) {
 		t.Run(url, func(t *testing.T) {
 			t.Parallel()
 			asked := make(chan string, 100)
-			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 				asked <- hello.ServerName
 				return nil, errors.New("no certificate")
 			}})

@@ -335,6 +335,17 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
+// TestNamesThatAreNone: what turns the text around it is left out, and a name that leaves no mark is none.
+func TestNamesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"\u2066Ada\u2069": "Ada", "\u202eAda\u202c": "Ada", "\u200b\u3164": "Unnamed"} {
+		list := slackui.Whom(slackui.Query{}, "me", []slackui.Choice{{Member: "mem_1", Name: name, Email: "a@example.com"}}).Options
+		if got := list[0].Text.Text; got != want {
+			t.Errorf("%q is shown as %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestSearchFindsByName: among hundreds whose e-mails have the same end, who is called so is found, and first.
 func TestSearchFindsByName(t *testing.T) {
 	t.Parallel()
