@@ -86,8 +86,8 @@ func TestFaultUnsignedIsRefusedOnEveryRoute(t *testing.T) {
 func TestSecretsRotate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	address, _ := w.serve(func(c *bot.Config) { c.Secrets = []string{"new", "old"} })
-	for secret, want := range map[string]int{"new": 200, "old": 200, "older": 401} {
+	address, _ := w.serve(func(c *bot.Config) { c.Secrets = []string{"new", "old", ""} })
+	for secret, want := range map[string]int{"new": 200, "old": 200, "older": 401, "": 401} {
 		body := commandBody("help")
 		if got := post(t, address+"/slack/commands", form, body, signed(secret, body, time.Now())); got != want {
 			t.Errorf("signed with %q: answered %d, want %d", secret, got, want)
