@@ -245,12 +245,8 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	s.chat.State = state
 	if !so(target, state.AssignedUser) { // the assignee is optional in an answer, or somebody was faster than it
-		chat, err := s.team.Invent.Chat(inTime, i.Chat)
-		if err != nil && temporary(err) {
-			return "", err // what was written is noted: the next try reads it
-		}
-		if err == nil {
-			s.chat = chat
+		if err := s.reread(inTime); err != nil {
+			return "", err
 		}
 		s.since = !so(target, s.chat.State.AssignedUser)
 	}
@@ -263,6 +259,19 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		b.remember(context.WithoutCancel(ctx), s, nil) // the next try and the feed must know through whom it was
 	}
 	return changed, err
+}
+
+// reread reads the conversation once more after a write whose answer doesn't tell enough. An error is temporary: what was written is noted,
+// and the next try reads it.
+func (s *scene) reread(ctx context.Context) error {
+	chat, err := s.team.Invent.Chat(ctx, s.work.Intent.Chat)
+	if err != nil && temporary(err) {
+		return err
+	}
+	if err == nil {
+		s.chat = chat
+	}
+	return nil
 }
 
 // undoes says whether giving the conversation to the target takes back what the same person did with it last, which was allowed then.

@@ -27,6 +27,14 @@ func (w *world) wrapped(wrap func(http.RoundTripper) http.RoundTripper) func(*bo
 	}
 }
 
+// rewrite changes what Invent has answered.
+func rewrite(resp *http.Response, change func([]byte) []byte) {
+	text, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	text = change(text)
+	resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+}
+
 // unresolvedOnly is an inbox that doesn't list resolved conversations.
 func unresolvedOnly(next http.RoundTripper) http.RoundTripper {
 	return through(func(r *http.Request) (*http.Response, error) {
@@ -34,20 +42,18 @@ func unresolvedOnly(next http.RoundTripper) http.RoundTripper {
 		if err != nil || !strings.HasSuffix(r.URL.Path, "/inbox") {
 			return resp, err
 		}
-		var rows, left []map[string]any
-		_ = json.NewDecoder(resp.Body).Decode(&rows)
-		_ = resp.Body.Close()
-		for _, row := range rows {
-			if row["state"].(map[string]any)["state"] != "CLOSED" {
-				left = append(left, row)
+		rewrite(resp, func(text []byte) []byte {
+			var rows []map[string]any
+			_ = json.Unmarshal(text, &rows)
+			left := []map[string]any{}
+			for _, row := range rows {
+				if row["state"].(map[string]any)["state"] != "CLOSED" {
+					left = append(left, row)
+				}
 			}
-		}
-		text, _ := json.Marshal(left)
-		if left == nil {
-			text = []byte("[]")
-		}
-		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
-		resp.Header.Del("Content-Length")
+			text, _ = json.Marshal(left)
+			return text
+		})
 		return resp, nil
 	})
 }
@@ -153,10 +159,9 @@ func TestNoticedAgainWithoutADate(t *testing.T) {
 			if err != nil || r.Method != http.MethodGet || strings.Contains(r.URL.Path, "/ws") {
 				return resp, err
 			}
-			text, _ := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			text = bytes.ReplaceAll(text, []byte(`"assigned_at"`), []byte(`"assigned_at_x"`))
-			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			rewrite(resp, func(text []byte) []byte {
+				return bytes.ReplaceAll(text, []byte(`"assigned_at"`), []byte(`"assigned_at_x"`))
+			})
 			return resp, nil
 		})
 	}))
@@ -274,10 +279,7 @@ func TestLongPrompts(t *testing.T) {
 			if err != nil || !strings.HasSuffix(r.URL.Path, "/inbox") {
 				return resp, err
 			}
-			text, _ := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			text = bytes.ReplaceAll(text, []byte(inventtest.SecretPrompt), prompt)
-			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			rewrite(resp, func(text []byte) []byte { return bytes.ReplaceAll(text, []byte(inventtest.SecretPrompt), prompt) })
 			return resp, nil
 		})
 	}))

@@ -62,12 +62,8 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	}
 	s.chat.State = chat.State
 	if holder != nil && chat.State.AssignedUser == nil { // it is optional in an answer
-		chat, err := s.team.Invent.Chat(inTime, i.Chat)
-		if err != nil && temporary(err) {
-			return "", err // what was written is noted: the next try reads it
-		}
-		if err == nil {
-			s.chat = chat
+		if err := s.reread(inTime); err != nil {
+			return "", err
 		}
 	}
 	s.team.inbox.changed(s.chat, b.now())

@@ -229,7 +229,8 @@ return due`)
 var redrawnScript = redis.NewScript(`
 for n = 2, #ARGV do
   if tonumber(redis.call('ZSCORE', KEYS[1], ARGV[n]) or nil) == ARGV[1] - 0.5 then redis.call('ZREM', KEYS[1], ARGV[n]) end
-end`)
+end
+return 1`)
 
 // Redrawn says that redraws handed out at that time need not be handed out again. What was asked for since stays.
 func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, chats ...string) error {
@@ -238,15 +239,11 @@ func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, c
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	args := []any{fmt.Sprint(handedOut.Add(redrawAgain).UnixMilli())}
+	args := []any{handedOut.Add(redrawAgain).UnixMilli()}
 	for _, chat := range chats {
 		args = append(args, chat)
 	}
-	err := redrawnScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err()
-	if errors.Is(err, redis.Nil) { // it answers nothing
-		err = nil
-	}
-	return wrap("forgetting redraws", err)
+	return wrap("forgetting redraws", redrawnScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err())
 }
 
 // Channels answers, of the given conversations, in which channels their cards stand: one for each card.
