@@ -169,17 +169,22 @@ func TestTake(t *testing.T) {
 		w.random.ExpectUpdate(card, "Nobody", "doesn't update by itself")
 		w.wrote("chat_1 mem_ada", "chat_1 -")
 	})
-	t.Run("in a channel with strangers the customer's name is left out", func(t *testing.T) {
-		t.Parallel()
-		w := newWorld(t)
-		w.serve()
-		w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Shared = true })
-		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		card := w.support.ExpectMessage("customer")
-		if strings.Contains(string(card.Blocks)+card.Text, "Jane") {
-			t.Error("the customer's name is shown to strangers")
-		}
-	})
+	for with, share := range map[string]func(*slacktest.Channel){
+		"strangers":                         func(c *slacktest.Channel) { c.Shared = true },
+		"strangers who have not joined yet": func(c *slacktest.Channel) { c.Pending = true },
+	} {
+		t.Run("in a channel with "+with+" the customer's name is left out", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			w.slack.SetChannel(w.support.ID, share)
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			card := w.support.ExpectMessage("customer")
+			if strings.Contains(string(card.Blocks)+card.Text, "Jane") {
+				t.Error("the customer's name is shown to strangers")
+			}
+		})
+	}
 }
 
 func TestInOrder(t *testing.T) {

@@ -501,7 +501,7 @@ func (w *Workspace) conversationInfo(a args) (reply, *refusal) {
 	return reply{"channel": map[string]any{
 		"id": c.ID, "name": c.Name, "is_channel": c.im == "" && !c.Private, "is_group": c.im == "" && c.Private, "is_im": c.im != "",
 		"is_private": c.Private, "is_archived": c.Archived, "is_member": c.has(botUserID), "is_ext_shared": c.Shared, "is_shared": c.Shared,
-		"context_team_id": w.teamID,
+		"is_pending_ext_shared": c.Pending, "context_team_id": w.teamID,
 	}}, nil
 }
 

@@ -43,6 +43,7 @@ type Channel struct {
 	Private     bool
 	Archived    bool
 	Shared      bool     // with another organisation (Slack Connect)
+	Pending     bool     // another organisation is invited, and has not accepted yet
 	BotIsMember bool     // else the bot can't post there
 	Members     []string // user ids; nil means everybody
 
