@@ -136,6 +136,29 @@ func TestBundledWaitAgain(t *testing.T) {
 	w.support.ExpectMessage("7 conversations wait")
 }
 
+// TestAnnouncedWaitAgain: many that had a card each are one message, too: the channel sees what is announced anew.
+func TestAnnouncedWaitAgain(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	for n := range 6 {
+		w.chat(fmt.Sprintf("chat_w%d", n))
+		w.support.ExpectMessage(fmt.Sprintf("chat_w%d", n))
+		w.listedAgain(clock)
+	}
+	for _, state := range []invent.State{invent.Snoozed, invent.Open} {
+		w.invent.Mute(true)
+		for n := range 6 {
+			w.invent.SetChat(fmt.Sprintf("chat_w%d", n), func(c *inventtest.Chat) { c.State = state })
+		}
+		w.invent.Mute(false)
+		w.listedAgain(clock)
+	}
+	w.support.ExpectMessage("6 conversations wait")
+	w.slack.IgnoreLeftovers() // the cards redrawn
+}
+
 // TestBundleIsCountedAnew where Slack didn't take it for a while.
 func TestBundleIsCountedAnew(t *testing.T) {
 	t.Parallel()

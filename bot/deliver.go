@@ -141,6 +141,14 @@ func under(thread string, m slackui.Message) []slack.MsgOption {
 	return append(options(m), slack.MsgOptionTS(thread))
 }
 
+// aloud is under for what all in the channel are to see: who doesn't follow a thread sees nothing of it.
+func aloud(thread string, m slackui.Message) []slack.MsgOption {
+	if thread == "" {
+		return options(m)
+	}
+	return append(under(thread, m), slack.MsgOptionBroadcast())
+}
+
 func options(m slackui.Message) []slack.MsgOption {
 	return []slack.MsgOption{
 		slack.MsgOptionText(m.Text, false), slack.MsgOptionBlocks(m.Blocks...),
@@ -449,7 +457,11 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 		return nil, err
 	}
 	m := c.Message()
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, under(i.Thread, m)...)
+	how := under
+	if i.Verb == slackui.Announce {
+		how = aloud
+	}
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, how(i.Thread, m)...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil

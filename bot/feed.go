@@ -554,7 +554,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 			waiting = append(waiting, c)
 		}
 	}
-	f.bundle(begun, changed, notices, nextBundle(known, notices), first, now)
+	f.bundle(begun, changed, nextBundle(known, notices), first, now)
 	f.leftWaiting(ctx, known, listed, changed)
 	forget := forgotten(known, notices, listed, now)
 	if first || len(changed)+len(forget) > 0 {
@@ -678,7 +678,7 @@ func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice)
 
 // bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
 // than five within ten seconds. It marks them in changed. In a rule's quiet time there is no message: each gets its card afterwards.
-func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, notices map[string]cache.Notice, number int, first bool, now time.Time) {
+func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, number int, first bool, now time.Time) {
 	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
 	begun = slices.DeleteFunc(begun, func(c invent.Chat) bool { return f.quiet(c, now) })
 	if !first && len(f.singles)+len(begun) <= bundleFrom {
@@ -689,10 +689,6 @@ func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, not
 	}
 	for _, c := range begun {
 		h := changed[c.ID]
-		threaded := slices.ContainsFunc(f.routes.take(c), func(r Rule) bool { return notices[cache.NoticeName(c.ID, r.Channel)].TS != "" })
-		if threaded && !first {
-			continue
-		}
 		h.Bundled, h.Bundle = true, number // where no rule takes it, too: nothing is left to do
 		changed[c.ID] = h
 	}
@@ -938,7 +934,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	return b.noteAnnounced(ctx, t, name, i.Channel, n)
 }
 
-// remindOne posts in the card's thread that the conversation still waits.
+// remindOne posts in the card's thread, and so that the channel sees it, that the conversation still waits.
 func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
@@ -954,7 +950,8 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	if !slackui.Waiting(chat.State) {
 		return over, b.orderAnew(ctx, t, i, 0)
 	}
-	err = b.postInThread(ctx, t, i.Channel, n.TS, slackui.StillWaiting(i.Chat, since(h)))
+	_, _, err = t.Slack.PostMessageContext(ctx, i.Channel, aloud(n.TS, slackui.StillWaiting(i.Chat, since(h)))...)
+	err = wrapSlack("reminding of a conversation", err)
 	if err != nil && (temporary(err) || slackDead(err)) {
 		return "", err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
@@ -84,11 +85,11 @@ func TestHandoff(t *testing.T) {
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID, c.AIEnabled = "", true })
 	w.support.ExpectUpdate(card, "Nobody", "AI on")
 
-	// It waits again: announced anew in the card's thread, mentioning nobody.
+	// It waits again: announced anew in the card's thread, mentioning nobody, so that it must be seen in the channel.
 	w.asks("chat_1")
 	again := w.support.ExpectMessage("Jane Doe", "for a human since")
-	if again.ThreadTS != card.TS {
-		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	if again.ThreadTS != card.TS || !again.Broadcast {
+		t.Errorf("announced anew in the thread %q, want %q; in the channel: %v", again.ThreadTS, card.TS, again.Broadcast)
 	}
 	w.acknowledged(w.ada.Press(again, "Take"))
 	w.support.ExpectUpdate(again, "@ada")
@@ -321,8 +322,8 @@ func TestReminder(t *testing.T) {
 	card := w.support.ExpectMessage("chat_1")
 	clock.pass(16 * time.Minute)
 	line := w.support.ExpectMessage("has been waiting for a human since")
-	if line.ThreadTS != card.TS {
-		t.Error("the reminder isn't in the card's thread")
+	if line.ThreadTS != card.TS || !line.Broadcast {
+		t.Error("the reminder isn't in the card's thread, or only there")
 	}
 	clock.pass(16 * time.Minute)
 	before := w.count("/inbox")
@@ -1274,7 +1275,8 @@ func TestListIsAsOldAsItsBeginning(t *testing.T) {
 	})
 }
 
-// TestInThread: what is asked for in a thread, as at the second announcement of a conversation, is answered in it.
+// TestInThread: what is asked for in a thread is answered in it; at a card that stands in the channel too, as the second announcement of
+// a conversation does, in the channel.
 func TestInThread(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -1289,15 +1291,25 @@ func TestInThread(t *testing.T) {
 	again := w.support.ExpectMessage("Jane Doe", "for a human since")
 	w.has("chat_1", "mem_grace")
 	w.acknowledged(w.ada.Press(again, "Take"))
-	question := w.ada.ExpectPrivate(w.support, "Grace has had it")
-	w.acknowledged(w.joan.MessageShortcut("work_on", again))
+	if m := w.ada.ExpectPrivate(w.support, "Grace has had it"); m.ThreadTS != "" {
+		t.Error("who clicks on the second announcement is answered in its thread, which they may not have opened")
+	}
+
+	said := w.ada.Says(w.support, "who has time?")
+	if _, _, err := bot.NewSlack(w.slack.Token(), w.slack.URL()).PostMessage(w.support.ID, slack.MsgOptionText("for chat_1", false), slack.MsgOptionTS(said.TS)); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.joan.MessageShortcut("work_on", w.support.ExpectMessage("for chat_1")))
 	private := w.joan.ExpectPrivate(w.support, "Jane Doe")
 	w.acknowledged(w.joan.Press(private, "Share here"))
 	w.joan.ExpectPrivate(w.support, "Shared")
 	shared := w.support.ExpectMessage("Jane Doe")
-	for _, m := range []*slacktest.Message{question, private, shared} {
-		if m.ThreadTS != again.ThreadTS {
-			t.Errorf("%q stands in the thread %q, want %q", m.Text, m.ThreadTS, again.ThreadTS)
+	w.has("chat_1", "mem_ada")
+	w.acknowledged(w.joan.Press(shared, "Take over"))
+	question := w.joan.ExpectPrivate(w.support, "Ada has had it")
+	for _, m := range []*slacktest.Message{private, shared, question} {
+		if m.ThreadTS != said.TS || m.Broadcast {
+			t.Errorf("%q stands in the thread %q, want %q alone", m.Text, m.ThreadTS, said.TS)
 		}
 	}
 	w.acknowledged(w.joan.MessageShortcut("work_on", card))

@@ -325,6 +325,13 @@ func TestParseInteraction(t *testing.T) {
 				p["container"].(map[string]any)["thread_ts"] = "1772450000.000100"
 			}, taken(func(i *slackui.Intent) { i.Thread = "1772450000.000100" }), false,
 		},
+		"reads a click on a card in a thread that stands in the channel too": {
+			func(p map[string]any) {
+				p["container"].(map[string]any)["thread_ts"] = "1772450000.000100"
+				m := p["message"].(map[string]any)
+				m["thread_ts"], m["subtype"] = "1772450000.000100", "thread_broadcast"
+			}, taken(nil), false,
+		},
 		"reads a click without response_url":       {without("response_url"), taken(func(i *slackui.Intent) { i.ResponseURL = "" }), false},
 		"needs nothing that it doesn't use":        {without("token", "message", "state", "api_app_id", "enterprise"), taken(nil), false},
 		"takes a click without time for seen":      {actionTS(""), taken(func(i *slackui.Intent) { i.Sent = noon.Add(time.Second) }), false},

@@ -73,6 +73,7 @@ type payload struct {
 	Message struct {
 		TS       string `json:"ts"`
 		ThreadTS string `json:"thread_ts"`
+		Subtype  string `json:"subtype"`
 	} `json:"message"`
 	CallbackID string `json:"callback_id"` // of a shortcut
 	Actions    []struct {
@@ -103,11 +104,12 @@ func (p payload) message() json.RawMessage {
 	return m.Message
 }
 
-// thread answers the message in whose thread the clicked one stands; "" for one that stands in the channel itself.
+// thread answers the message in whose thread the clicked one stands; "" for one that stands in the channel, or in both: few open the
+// thread.
 func (p payload) thread() string {
 	thread := cmp.Or(p.Message.ThreadTS, p.Container.ThreadTS)
-	if thread == p.Message.TS || thread == p.Container.MessageTS {
-		return "" // it began the thread
+	if p.Message.Subtype == "thread_broadcast" || thread == p.Message.TS || thread == p.Container.MessageTS { // or it began the thread
+		return ""
 	}
 	return thread
 }

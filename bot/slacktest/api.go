@@ -351,7 +351,7 @@ func (w *Workspace) postMessage(a args) (reply, *refusal) {
 	q := &post{channel: c.ID, author: botUserID, via: "chat.postMessage", revs: []revision{r}}
 	if ts := a["thread_ts"]; ts != "" {
 		if parent := w.byTS[c.ID][ts]; parent != nil && !parent.deleted && parent.ephemeral == "" {
-			q.thread = ts
+			q.thread, q.broadcast = ts, a.yes("reply_broadcast")
 		} // else Slack posts it outside a thread
 	}
 	w.add(q)

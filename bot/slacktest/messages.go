@@ -14,6 +14,7 @@ type Message struct {
 	Channel   string
 	TS        string
 	ThreadTS  string
+	Broadcast bool   // though in a thread, it is shown in the channel too
 	User      string // who wrote it: the bot's user id, or a person's
 	Text      string // the top-level text: for notifications and screen readers when there are blocks
 	Blocks    json.RawMessage
@@ -51,6 +52,7 @@ type Confirm struct{ Title, Text, Confirm, Deny string }
 // post is a message as Slack keeps it, with all its drawings.
 type post struct {
 	channel, ts, thread string
+	broadcast           bool
 	author, ephemeral   string
 	via                 string
 	revs                []revision
@@ -94,7 +96,7 @@ func (w *Workspace) message(q *post, i int) *Message {
 	}
 	r := q.revs[i]
 	m := &Message{
-		Channel: q.channel, TS: q.ts, ThreadTS: q.thread, User: q.author, Text: r.text, Blocks: slices.Clone(r.blocks),
+		Channel: q.channel, TS: q.ts, ThreadTS: q.thread, Broadcast: q.broadcast, User: q.author, Text: r.text, Blocks: slices.Clone(r.blocks),
 		Ephemeral: q.ephemeral, Via: q.via, Updated: i, Deleted: q.deleted, Metadata: slices.Clone(r.metadata), w: w,
 	}
 	for u, b := range q.unfurls {
@@ -118,6 +120,9 @@ func (w *Workspace) messagePayload(q *post) map[string]any {
 	}
 	if q.thread != "" {
 		m["thread_ts"] = q.thread
+	}
+	if q.broadcast {
+		m["subtype"] = "thread_broadcast"
 	}
 	if len(r.metadata) > 0 {
 		m["metadata"] = r.metadata

@@ -1096,9 +1096,9 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 		t.Errorf("ada's message: %v", err)
 	}
 	w.complained(t, "not in the message", "U1's")
-	_, ts, _ := w.api.PostMessage("C1", slack.MsgOptionText("x", false), slack.MsgOptionTS(said.TS))
-	if m := w.support.ExpectMessage("x"); m.ThreadTS != said.TS {
-		t.Errorf("thread %q", m.ThreadTS)
+	_, ts, _ := w.api.PostMessage("C1", slack.MsgOptionText("x", false), slack.MsgOptionTS(said.TS), slack.MsgOptionBroadcast())
+	if m := w.support.ExpectMessage("x"); m.ThreadTS != said.TS || !m.Broadcast {
+		t.Errorf("thread %q, in the channel: %v", m.ThreadTS, m.Broadcast)
 	}
 	if _, _, err := w.api.DeleteMessage("C1", ts); err != nil {
 		t.Error(err)

@@ -161,6 +161,7 @@ type (
 		Text    string          `json:"text"`
 		Blocks  json.RawMessage `json:"blocks,omitempty"`
 		Private bool            `json:"private"`
+		Thread  string          `json:"thread,omitempty"` // where else than in the channel it stands, in words
 		Unfurls []unfurl        `json:"unfurls,omitempty"`
 	}
 	unfurl struct { // the card that a link in the message unfolded to
@@ -202,7 +203,7 @@ func (w *world) look(p *slacktest.Person, in string) state {
 			continue
 		}
 		for _, m := range all[max(0, len(all)-kept):] {
-			one := message{m.TS, m.User, m.User == w.slack.BotUserID(), m.Text, m.Blocks, m.Ephemeral != "", nil}
+			one := message{m.TS, m.User, m.User == w.slack.BotUserID(), m.Text, m.Blocks, m.Ephemeral != "", threadOf(m), nil}
 			for _, link := range slices.Sorted(maps.Keys(m.Unfurls)) {
 				var card struct {
 					Blocks json.RawMessage `json:"blocks"`
@@ -216,6 +217,17 @@ func (w *world) look(p *slacktest.Person, in string) state {
 	}
 	s.Channels = append(s.Channels, channel{Name: home, About: "The app's own page, for you alone"})
 	return s
+}
+
+// threadOf says of a message in a thread who sees it: the page has one list.
+func threadOf(m slacktest.Message) string {
+	switch {
+	case m.ThreadTS == "":
+		return ""
+	case m.Broadcast:
+		return "In a thread, and in the channel"
+	}
+	return "In a thread"
 }
 
 // in says whether the person sees the channel: each direct message has one person, all other channels have a list.

@@ -137,6 +137,7 @@ function article(m) {
     el('div', { class: 'content' },
       el('div', { class: 'by' }, el('b', {}, name), m.bot ? el('span', { class: 'app' }, 'APP') : undefined,
         el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' }))),
+      m.thread ? el('p', { class: 'thread' }, m.thread) : undefined,
       m.blocks ? draw(m.blocks, context) : el('div', { class: 'section' }, el('div', { class: 'body', dir: 'auto' }, mrkdwn(m.text, context))),
       (m.unfurls ?? []).map((u) => el('div', { class: 'unfurl', 'data-link': u.link }, draw(u.blocks, context))),
       m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on conversation', onclick: () => shortcut(m.ts) }, 'Work on conversation'),
