@@ -762,12 +762,13 @@ func (a *answered) since(what string, clicked time.Time) bool {
 	return a.at[what].After(clicked)
 }
 
-// showPrivately shows the card to the one who asks; a private message that was clicked makes room for it.
+// showPrivately shows the card to the one who asks; a private message that was clicked makes room for it, but for a list: who looks at one
+// of many goes on with it.
 func (b *Bot) showPrivately(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	c := b.card(ctx, s, cache.Own)
 	c.Private = true
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: c.Message()})
+	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: c.Message()})
 }
 
 // refresh redraws what was clicked.

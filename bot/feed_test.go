@@ -1067,6 +1067,10 @@ func TestMine(t *testing.T) {
 	card := w.support.ExpectMessage("@ada")
 	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
 	list := w.ada.ExpectPrivate(w.support, "My conversations*: 1", "Jane Doe")
+	w.acknowledged(w.ada.Press(list, "Show"))
+	if shown := w.ada.ExpectPrivate(w.support, "@ada", "Share here"); shown.TS == list.TS {
+		t.Error("the card stands in the place of the list, which is gone")
+	}
 	w.acknowledged(w.ada.Press(list, "Release"))
 	w.support.ExpectMessage("Nobody")
 	w.support.ExpectUpdate(card, "Nobody")

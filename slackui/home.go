@@ -204,7 +204,7 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 		add(button(Choose, wordChoose, "", v))
 	}
 	if v.List == Queue || v.List == Mine {
-		add(button(Show, wordShow, "", value{Chat: item.Chat.ID}))
+		add(button(Show, wordShow, "", value{Chat: item.Chat.ID, List: v.List, Page: v.Page}))
 	}
 	if item.URL != "" && len(item.URL) <= 3000 {
 		add(openButton(item.URL))

@@ -150,7 +150,9 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 							i.Verb, i.Chat, i.Seen, i.Private, i.List, i.Page = verbs[b.Text.Text], n.chat, &seen, true, list, page
 						})
 					case "Show":
-						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Private = slackui.Show, n.chat, true })
+						meant = clicked(func(i *slackui.Intent) {
+							i.Verb, i.Chat, i.Private, i.List, i.Page = slackui.Show, n.chat, true, list, page
+						})
 					case "Next", "Previous":
 						meant = clicked(func(i *slackui.Intent) { i.Verb, i.Page, i.Private = list, turns[b.Text.Text], true })
 					}
