@@ -110,6 +110,13 @@ type fact struct{ name, words string } // words are mrkdwn, escaped
 func (c Card) facts() []fact {
 	state := c.Chat.State
 	var facts []fact
+	if Waiting(state) { // first: for that it is announced, and a notification shows no more than the beginning
+		words := wordForHuman
+		if !c.Waits.IsZero() {
+			words += fmt.Sprintf(wordForSince, date(c.Waits))
+		}
+		facts = append(facts, fact{wordWaiting, words})
+	}
 	if name := channelName(state.IntegrationID); name != "" {
 		facts = append(facts, fact{wordChannel, name})
 	}
@@ -117,9 +124,6 @@ func (c Card) facts() []fact {
 		facts = append(facts, fact{wordAssistant, escape(a.Name, nameLimit)})
 	}
 	facts = append(facts, fact{wordState, stateWords(state)}, fact{wordAssignee, c.assignee()})
-	if !c.Waits.IsZero() && Waiting(state) {
-		facts = append(facts, fact{wordWaiting, fmt.Sprintf(wordForHuman, date(c.Waits))})
-	}
 	if state.AdminUnseenCount > 0 {
 		facts = append(facts, fact{wordUnread, fmt.Sprint(state.AdminUnseenCount)})
 	}
