@@ -353,7 +353,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 		if !b.keepNote(ctx, &i) {
 			defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the reason
 		}
-		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key))
+		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key), b.dashboard(i))
 		if i.Chat != "" && f != slackui.NotFound {
 			words = slackui.About(invent.Chat{ID: i.Chat}, words)
 		}
@@ -401,6 +401,14 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.SlackForbids
 	}
 	return slackui.BotFailed
+}
+
+// dashboard is the address of the conversation that the intent is about; "" for none.
+func (b *Bot) dashboard(i slackui.Intent) string {
+	if i.Chat == "" {
+		return ""
+	}
+	return b.chatURL.For(i.Chat)
 }
 
 func rateLimited(err error) bool {

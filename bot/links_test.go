@@ -548,7 +548,10 @@ func TestLockedOut(t *testing.T) {
 	address, _ := w.serve()
 	boss.ExpectDM("Invent refuses this app's API key", "Settings, API Keys")
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.ada.ExpectPrivate(w.support, "refuses this app's API key")
+	no := w.ada.ExpectPrivate(w.support, "refuses this app's API key")
+	if b := no.Button("Open in Invent"); b == nil || b.URL != "https://useinvent.com/o/inbox/chat_1" {
+		t.Errorf("it can be done in the dashboard, to which %+v leads", b)
+	}
 	if body := get(t, address+"/readyz"); !strings.Contains(body, "401") {
 		t.Errorf("/readyz doesn't say that Invent refuses the key: %s", body)
 	}

@@ -46,7 +46,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 			f = slackui.ModalTooLate
 		}
 		outcome = string(f)
-		if !b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Failed(f, i, ref(i.Key))) }) {
+		if !b.side.try(func() { b.whisper(context.WithoutCancel(ctx), i, slackui.Failed(f, i, ref(i.Key), b.dashboard(i))) }) {
 			said = answer{status: http.StatusServiceUnavailable} // Slack shows then that the click failed
 		}
 	}

@@ -537,7 +537,7 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 		b.giveBack(ctx, q, j, due)
 		return
 	}
-	b.whisper(ctx, w.Intent, slackui.Failed(slackui.NewerVersion, w.Intent, ref(j.ID)))
+	b.whisper(ctx, w.Intent, slackui.Failed(slackui.NewerVersion, w.Intent, ref(j.ID), b.dashboard(w.Intent)))
 	b.record(*w, j, string(slackui.NewerVersion), nil)
 	b.end(ctx, q, j)
 }

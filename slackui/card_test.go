@@ -370,9 +370,9 @@ func TestEveryRefusalHelps(t *testing.T) {
 			}
 		}
 	}
-	fallback := slackui.Failed(slackui.BotFailed, ordinary.typed(slackui.Take), "0a1b2c3d").Text
+	fallback := slackui.Failed(slackui.BotFailed, ordinary.typed(slackui.Take), "0a1b2c3d", "").Text
 	for _, f := range failures[:len(failures)-1] {
-		got := slackui.Failed(f, ordinary.typed(slackui.Take), "0a1b2c3d").Text
+		got := slackui.Failed(f, ordinary.typed(slackui.Take), "0a1b2c3d", "").Text
 		if got == fallback && f != slackui.BotFailed || !strings.HasSuffix(got, "(ref 0a1b2c3d)") {
 			t.Errorf("%s: %q", f, got)
 		}
@@ -473,7 +473,7 @@ func TestVerbsAreKnown(t *testing.T) {
 	if len(all) < 30 || slackui.Verb("park").Known() {
 		t.Errorf("%d verbs were found, or one that there isn't is known", len(all))
 	}
-	if m := slackui.Failed(slackui.NewerVersion, slackui.Intent{Verb: "park", Chat: "chat_1"}, "0a1b2c3d"); !strings.Contains(m.Text, "Nothing was changed") {
+	if m := slackui.Failed(slackui.NewerVersion, slackui.Intent{Verb: "park", Chat: "chat_1"}, "0a1b2c3d", ""); !strings.Contains(m.Text, "Nothing was changed") {
 		t.Errorf("of a newer version's verb it says %q", m.Text)
 	}
 }

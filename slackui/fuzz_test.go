@@ -136,7 +136,7 @@ func FuzzCommandLine(f *testing.F) {
 		h := Holder{ID: "mem_grace", Name: text}
 		late := Late(i, h, Card{}.Chat.State, time.Unix(0, 0))
 		fit(t, late)
-		fit(t, Failed(NotFound, i, "0a1b2c3d"))
+		fit(t, Failed(NotFound, i, "0a1b2c3d", ""))
 		fit(t, Refused("/invent", i.Verb, NotLinked, i.about(), true))
 		v := value{Chat: i.Chat, Seen: &h.ID, To: i.To}.String()
 		if n := utf8.RuneCountInString(v); n > 2000 {

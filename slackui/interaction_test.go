@@ -100,7 +100,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 		for _, v := range changes {
 			for name, i := range map[string]slackui.Intent{"command": n.typed(v), "button": n.pressed(v)} {
 				late := slackui.Late(i, n.grace(), n.held(nil).Chat.State, noon)
-				failed := slackui.Failed(slackui.NoAnswer, i, "0a1b2c3d")
+				failed := slackui.Failed(slackui.NoAnswer, i, "0a1b2c3d", "")
 				again := maps.Clone(verbs)
 				again["Try again"] = v
 				for _, b := range append(buttons(t, late), buttons(t, failed)...) {
@@ -172,7 +172,7 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 		}
 		for name, m := range map[string]slackui.Message{
 			"newer":     slackui.Newer(n.pressed(slackui.Take), n.chat, "0a1b2c3d"),
-			"unsettled": slackui.Failed(slackui.Unsettled, n.pressed(slackui.Take), "0a1b2c3d"),
+			"unsettled": slackui.Failed(slackui.Unsettled, n.pressed(slackui.Take), "0a1b2c3d", ""),
 		} {
 			list := buttons(t, m)
 			if len(list) != 1 {

@@ -251,7 +251,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"found_several":         slackui.Found([]slackui.Card{n.free(nil), n.held(nil)}),
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
-		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d"),
+		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d", chatURL.For(n.chat)),
 		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT", Others: []string{"ADMIN", "MANAGER"}}),
 		"myself_by_hand":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}),
 		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, MayOthers: true}),
@@ -329,8 +329,8 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody("/invent", r)
 	}
 	for _, f := range failures {
-		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d")
-		all[fmt.Sprintf("failed_%s_button", f)] = slackui.Failed(f, n.pressed(slackui.Release), "0a1b2c3d")
+		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d", chatURL.For(n.chat))
+		all[fmt.Sprintf("failed_%s_button", f)] = slackui.Failed(f, n.pressed(slackui.Release), "0a1b2c3d", chatURL.For(n.chat))
 	}
 	return all
 }

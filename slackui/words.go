@@ -1092,8 +1092,9 @@ const (
 	ModalTooLate   Failure = "modal_too_late"  // Slack opened no modal in time
 )
 
-// Failed says what went wrong and the next step, with the reference that stands in the log.
-func Failed(f Failure, i Intent, ref string) Message {
+// Failed says what went wrong and the next step, with the reference that stands in the log. url is that of the conversation in the
+// dashboard, where it can be done all the same; "" when there is none.
+func Failed(f Failure, i Intent, ref, url string) Message {
 	var words string
 	var row []slack.BlockElement
 	if f == Crashed && !i.Verb.alters() {
@@ -1149,6 +1150,9 @@ func Failed(f Failure, i Intent, ref string) Message {
 	default:
 		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
 		row = i.again()
+	}
+	if url != "" && len(url) <= 3000 && f != NotFound {
+		row = append(row, openButton(url))
 	}
 	return say(words+" (ref "+ref+")", row...)
 }
