@@ -230,7 +230,7 @@ func TestSuperseded(t *testing.T) {
 	w.chat("chat_2")
 	w.invent.Supersede("chat_1", "chat_2")
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	m := w.ada.ExpectPrivate(w.support, "superseded")
+	m := w.ada.ExpectPrivate(w.support, "goes on in a newer one")
 	w.acknowledged(w.ada.Press(m, "Show the newer one"))
 	w.ada.ExpectPrivate(w.support, "chat_2", "Nobody")
 	w.wrote()

@@ -98,7 +98,7 @@ func TestLinksUnfold(t *testing.T) {
 		w.invent.Supersede("chat_1", "chat_2")
 		w.ada.Says(w.support, link+"chat_1")
 		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1")) // behind it in its lane
-		w.ada.ExpectPrivate(w.support, "superseded")
+		w.ada.ExpectPrivate(w.support, "goes on in a newer one")
 	})
 }
 

@@ -18,7 +18,7 @@ import (
 const (
 	wordCardTitle    = "Conversation with %s"
 	wordCardID       = "Conversation `%s`"
-	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it: Slack doesn't let the app post here by itself. If it isn't in this channel, invite it for cards that stay up to date."
+	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it. If the app isn't in this channel, invite it for cards that stay up to date; if it is, Slack doesn't let it post here."
 	wordCustomer     = "A customer"
 	wordCardNameless = "A customer's conversation"
 	wordWaitingSince = " Waiting since %s."
@@ -239,7 +239,7 @@ var commands = []struct {
 	{Whoami, []string{"whoami"}, "whoami", "which member of Invent I am, and what I may do"},
 	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
 	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: mine, or for admins anybody's"},
-	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to mend"},
+	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to fix"},
 }
 
 // usage words how a verb is typed.
@@ -567,7 +567,7 @@ func refusedSelf(command string, r Reason) string {
 	switch r {
 	case NotLinked:
 		return "You aren't linked to a member of your Invent organisation: nobody there has the e-mail of your Slack account. " +
-			"If you have a member under another e-mail, ask a Slack admin to type " + typed(command, "link") + " with your name and that e-mail; else ask an Invent admin to invite your e-mail."
+			"If you are there under another e-mail, ask a Slack admin to type " + typed(command, "link") + " with your name and that e-mail; else ask an Invent admin to invite your e-mail."
 	case TwoMembers:
 		return "Two members in Invent have your e-mail, so I can't tell which one you are. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
@@ -621,7 +621,7 @@ func refusedOther(command string, r Reason, about string) string {
 	}
 	switch r {
 	case NotLinked, UnknownUser:
-		return who + " isn't linked to a member of your Invent organisation. A Slack admin can mend that with " + typed(command, "link") + "; or name somebody else."
+		return who + " isn't linked to a member of your Invent organisation. A Slack admin can fix that with " + typed(command, "link") + "; or name somebody else."
 	case NoSuchMember:
 		if about == WhomYouChose {
 			return "The person you chose is no longer a member in Invent. Choose somebody else."
@@ -922,9 +922,9 @@ func ChannelTrouble(channel, code string) Message {
 	case "not_in_channel":
 		help = "Invite the app there."
 	case "channel_not_found":
-		help = "If it is private, invite the app there; else mend the setting."
+		help = "If it is private, invite the app there; else its id in the app's settings is wrong."
 	case "is_archived":
-		help = "Unarchive it, or name another channel in the setting."
+		help = "Unarchive it, or name another channel in the app's settings."
 	}
 	return say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
 		channel, escape(code, nameLimit), help))
@@ -1058,7 +1058,7 @@ func notPosted(why string) string {
 	case "quiet":
 		return "it is the route's quiet time, and it comes when that is over"
 	case "ratelimited":
-		return "Slack wants us to wait"
+		return "Slack asked me to wait"
 	}
 	return "Slack said " + why
 }
@@ -1159,7 +1159,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
-	return say("This conversation has been superseded by a newer one with the same customer. Nothing was changed. (ref "+ref+")",
+	return say("This conversation goes on in a newer one with the same customer. Nothing was changed. (ref "+ref+")",
 		button(Show, wordNewer, labelNewer, value{Chat: newer}))
 }
 
