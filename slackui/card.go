@@ -261,7 +261,7 @@ func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 }
 
 func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
-	return slack.NewConfirmationBlockObject(words(title), mrkdwn(text), words(yes), words(wordCancel))
+	return slack.NewConfirmationBlockObject(words(title), mrkdwn(begun(text)), words(yes), words(wordCancel))
 }
 
 // say makes a message of mrkdwn words of ours, with buttons below where there are any.

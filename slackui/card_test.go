@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/slack-go/slack"
 
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
@@ -300,6 +301,46 @@ func TestChannelsAndStatesHaveNames(t *testing.T) {
 		c := ordinary.free(func(c *slackui.Card) { c.Chat.State.State = state })
 		if got := c.Message().Text; !strings.Contains(got, want) {
 			t.Errorf("%q: %q lacks %q", state, got, want)
+		}
+	}
+}
+
+// TestNamesFromRightToLeft don't turn the words of ours behind them: what begins with one begins with a mark first.
+func TestNamesFromRightToLeft(t *testing.T) {
+	t.Parallel()
+	turns := regexp.MustCompile(`^[^\pL\x{200E}]*[\p{Arabic}\p{Hebrew}]`)
+	for _, name := range []string{"ليلى حداد", "*דנה*"} {
+		n := names{name, name, name, "chat_1", "mem_grace", "grace@example.com"}
+		look := func(what, words string) {
+			if turns.MatchString(words) {
+				t.Errorf("%s: %q", what, words)
+			}
+		}
+		for what, m := range n.messages(t) {
+			look(what, m.Text)
+			for _, b := range m.Blocks {
+				if s, ok := b.(*slack.SectionBlock); ok && s.Text != nil && s.Text.Type == slack.MarkdownType {
+					look(what, s.Text.Text)
+				}
+			}
+		}
+		for what, c := range n.cards() {
+			for _, b := range c.Message().Blocks {
+				if row, ok := b.(*slack.ActionBlock); ok {
+					for _, e := range row.Elements.ElementSet {
+						if e := e.(*slack.ButtonBlockElement); e.Confirm != nil {
+							look(what, e.Confirm.Text.Text)
+						}
+					}
+				}
+			}
+		}
+		for what, h := range n.homes() {
+			for _, b := range h.Blocks.BlockSet {
+				if s, ok := b.(*slack.SectionBlock); ok {
+					look(what, s.Text.Text)
+				}
+			}
 		}
 	}
 }

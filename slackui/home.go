@@ -93,7 +93,7 @@ func (h HomeTab) team() string {
 	if more := len(team) - homeTeam; more > 0 {
 		lines = append(lines, fmt.Sprintf(wordTeamMore, more))
 	}
-	return strings.Join(lines, "\n")
+	return begun(strings.Join(lines, "\n"))
 }
 
 // HomeStranger is the Home tab of somebody who is no member: what this is, and the one next step.

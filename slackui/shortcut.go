@@ -156,5 +156,5 @@ func (c Card) line() string {
 	if name := channelName(c.Chat.State.IntegrationID); name != "" {
 		line += ", " + name
 	}
-	return line + ", " + stateWords(c.Chat.State) + ", " + c.assignee() + " (`" + escape(c.Chat.ID, 200) + "`)"
+	return begun(line) + ", " + stateWords(c.Chat.State) + ", " + c.assignee() + " (`" + escape(c.Chat.ID, 200) + "`)"
 }

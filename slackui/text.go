@@ -34,6 +34,16 @@ func visible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Z, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
+// begun is words of ours that begin with somebody's name: one that is written from right to left would turn all of them.
+func begun(words string) string {
+	if at := strings.IndexFunc(words, unicode.IsLetter); at >= 0 {
+		if r, _ := utf8.DecodeRuneInString(words[at:]); unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko) {
+			return "\u200e" + words
+		}
+	}
+	return words
+}
+
 // plain clips other people's words to at most n characters, for plain_text.
 func plain(s string, n int) string {
 	s = tame(s)

@@ -321,7 +321,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 			row = append(row, button(Assign, wordAnyway, labelAnyway, to))
 		}
 	}
-	return say(words+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
+	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
 }
 
 // card answers the card that the intent is about: the clicked one, or the one behind a private message.
@@ -361,9 +361,9 @@ func Already(h *Holder, mine, noted bool) Message {
 	case mine:
 		return say("It is yours already.")
 	case noted:
-		return say(h.name() + " has it already, and has got your note.")
+		return say(begun(h.name()) + " has it already, and has got your note.")
 	}
-	return say(h.name() + " has it already.")
+	return say(begun(h.name()) + " has it already.")
 }
 
 // Back is what a change can be undone to, and until when.
