@@ -330,6 +330,9 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	case slackui.Queue, slackui.Mine:
 		_, err = b.list(ctx, s.team, i, i.List, s.people[i.User], s.job.At.Add(-listAlone), done)
 	case slackui.Pick:
+		if done != "" { // what was taken isn't in the list any more, and its buttons aren't either
+			done = slackui.Linked(done, b.chatURL.For(i.Chat))
+		}
 		_, err = b.fill(ctx, s.team, s.work, s.job.At.Add(-listAlone), done)
 	}
 	if err != nil {

@@ -298,7 +298,10 @@ func TestPickAfterTake(t *testing.T) {
 	clock.pass(2 * time.Second)
 	w.invent.Fault(inventtest.Fault{Path: "/inbox", Status: 503})
 	w.acknowledged(w.ada.Clicks(modal.Button("Take")))
-	w.ada.ExpectModal("Done: it is yours.", "Waiting for a human: 1")
+	modal = w.ada.ExpectModal("Done: it is yours.", "Waiting for a human: 1")
+	if !strings.Contains(string(modal.Blocks), "/chat_1|Open in Invent") {
+		t.Errorf("nothing leads to what was taken: %s", modal.Blocks)
+	}
 	w.slack.IgnoreLeftovers() // a card may be drawn
 }
 

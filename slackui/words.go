@@ -341,6 +341,11 @@ func About(chat invent.Chat, m Message) Message {
 	return m
 }
 
+// Linked adds a link to the conversation in the dashboard to words about it, where there is no place for a button.
+func Linked(words, url string) string {
+	return words + " <" + escaper.Replace(url) + "|" + wordOpen + ">"
+}
+
 // which names a conversation.
 func which(chat invent.Chat) string {
 	words := fmt.Sprintf(wordCardID, escape(chat.ID, 200))
