@@ -476,7 +476,14 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	if i.ResponseURL == "" {
 		return nil, err
 	}
-	c.Snapshot, c.For = true, ""
+	if place.For != "" { // no conversation of theirs with the bot, then: who else reads it must be asked
+		place.For = ""
+		var unread error
+		if c, unread = b.cardAt(ctx, s, place); unread != nil {
+			return nil, unread
+		}
+	}
+	c.Snapshot = true
 	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: i.Thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
 		return nil, hookErr
 	}

@@ -142,3 +142,13 @@ func TestNameStaysOutOfTheQuestionedCard(t *testing.T) {
 	w.hidden(card, "Jane")
 	w.slack.IgnoreLeftovers()
 }
+
+// TestCardBetweenTwoPeople: in the direct messages of two people, one of whom may be from another organisation, no customer is named.
+func TestCardBetweenTwoPeople(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	two := w.slack.AddChannel(slacktest.Channel{ID: "DTWO", Private: true, Shared: true})
+	w.serve()
+	w.acknowledged(w.ada.Types(two, "/invent take chat_1"))
+	w.hidden(two.ExpectMessage("@ada", "doesn't update by itself"), "Jane")
+}
