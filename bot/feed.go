@@ -588,7 +588,8 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 const leftMost = 3
 
 // leftWaiting notes which conversations wait no more, of those that aren't listed: which ones Invent lists isn't known, and without that
-// a resolved one that is opened again would be taken for one that has waited ever since.
+// a resolved one that is opened again would be taken for one that has waited ever since. They come in no order, each time another: of
+// more than an inbox can list some go on waiting, and those would come first for ever.
 func (f *feed) leftWaiting(ctx context.Context, known map[string]cache.Handoff, listed map[string]bool, changed map[string]cache.Handoff) {
 	looked := 0
 	for chat, h := range known {
@@ -814,8 +815,10 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	s.known.Handoff = h
 	drawn, err := b.post(ctx, s)
 	if err != nil && n.TS != "" && !temporary(err) && !slackDead(err) { // perhaps it is the thread that takes nothing more, not the channel
-		w.Intent.Thread, n.TS = "", ""
-		drawn, err = b.post(ctx, s)
+		w.Intent.Thread = ""
+		if drawn, err = b.post(ctx, s); err == nil {
+			n.TS = ""
+		}
 	}
 	notice := cache.Notice{Episode: i.Episode, TS: n.TS, At: b.now()}
 	switch {

@@ -220,6 +220,28 @@ func TestLockedThread(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
+// TestThreadAfterTrouble: once the app is back in a channel, a conversation that waits again is announced in its card's thread, as ever.
+func TestThreadAfterTrouble(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("chat_1")
+	w.ended("announce", "chat_1", "changed")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.support.ExpectUpdate(card, "AI on")
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Error: "not_in_channel"})
+	w.asks("chat_1")
+	w.ended("announce", "chat_1", "not_in_channel")
+	undo()
+	clock.pass(11 * time.Minute)
+	if again := w.support.ExpectMessage("chat_1"); again.ThreadTS != card.TS {
+		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
+	}
+	w.slack.IgnoreLeftovers() // the older card
+}
+
 // TestCardTakenInADirectMessage: a card in somebody's direct messages tells nothing new to who may not read conversations any
 // more, whoever put it there.
 func TestCardTakenInADirectMessage(t *testing.T) {
