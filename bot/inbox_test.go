@@ -264,27 +264,51 @@ func TestCardTakenInADirectMessage(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
-// TestResolvedTwice: a change of the state whose answer was lost isn't made once more when the customer has written
-// since, and so opened it again.
+// TestResolvedTwice: a conversation that may have been resolved isn't resolved once more when the customer has written since, and so
+// opened it again; nor is it said to have been.
 func TestResolvedTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.serve()
-	w.listed()
-	card := w.shared("chat_1", "Open, AI off", "Resolve")
-	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: true, Status: 502})
-	undoInbox := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
-	w.acknowledged(w.ada.Press(card, "Resolve"))
-	w.until("it is resolved", func() bool { return len(w.invent.Writes()) == 1 })
-	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { // the customer replies
-		c.State, c.LastContactMessageAt, c.Unseen = invent.Open, time.Now(), 4
-	})
-	undoInbox()
-	w.until("the job has ended", func() bool { return strings.Contains(w.log.String(), `"verb":"resolve"`) })
+	w, clock := repliedTo(t, true, "Resolve")
+	clock.pass(10 * time.Second)
+	w.ada.ExpectPrivate(w.support, "couldn't find out whether the change was made")
 	if c, _ := w.invent.Chat("chat_1"); c.State != invent.Open || len(w.invent.Writes()) != 1 {
 		t.Errorf("the customer's reply lies in a conversation that is %s, after %d writes", c.State, len(w.invent.Writes()))
 	}
-	w.slack.IgnoreLeftovers()
+}
+
+// TestPausedWhileTheCustomerWrites: what a customer's words can't have undone is done, though Invent's first answer was none.
+func TestPausedWhileTheCustomerWrites(t *testing.T) {
+	t.Parallel()
+	w, clock := repliedTo(t, false, "Pause AI")
+	clock.pass(10 * time.Second)
+	w.until("the AI is paused", func() bool {
+		c, _ := w.invent.Chat("chat_1")
+		return !c.AIEnabled
+	})
+	w.until("it has ended", func() bool { return w.outcomes("pause_ai", "changed") == 1 })
+}
+
+// repliedTo presses a button to whose change Invent answers 502, made or not, and lets the customer write before it is tried again: once the
+// clock goes on.
+func repliedTo(t *testing.T, made bool, label string) (*world, *clock) {
+	t.Helper()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.serve(clock.drive)
+	w.listed()
+	card := w.shared("chat_1", "Open, AI on", label)
+	clock.stop()
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: made, Status: 502})
+	w.acknowledged(w.ada.Press(card, label))
+	w.until("it waits for another try", func() bool {
+		return slices.ContainsFunc(w.about("chat_1"), func(r inventtest.Request) bool { return r.Status == 502 })
+	})
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) {
+		c.State, c.LastContactMessageAt, c.Unseen = invent.Open, clock.now().Add(time.Second), 4
+	})
+	t.Cleanup(w.slack.IgnoreLeftovers) // the feed may redraw the card
+	return w, clock
 }
 
 // TestLongPrompts: an inbox can be listed though a long prompt stands in each conversation of a page.

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 
 	"inventbot/cache"
 	"inventbot/invent"
@@ -39,9 +40,8 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case w.Wrote == written, so && w.Wrote == unsettled: // by an earlier try of this very request
 		w.Wrote, s.since = written, !so
 		return changed, b.showChange(ctx, s)
-	case w.Wrote == unsettled && state.LastContactMessageAt != nil && state.LastContactMessageAt.After(i.Sent): // a customer's reply opens it again: it may have been done before that
-		w.Wrote, s.since = written, true
-		return changed, b.showChange(ctx, s)
+	case i.Verb == slackui.Resolve && w.Wrote == unsettled && state.LastContactMessageAt != nil && state.LastContactMessageAt.After(i.Sent):
+		return "", errDoubt // a customer's reply opens it again: it may have been resolved before that
 	case so:
 		b.redrawStale(ctx, s)
 		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
@@ -69,6 +69,9 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	s.team.inbox.changed(s.chat, b.now())
 	return changed, b.showChange(ctx, s)
 }
+
+// errDoubt says that reading doesn't tell whether the write of an earlier try has happened, and that it must not be made again.
+var errDoubt = errors.New("it can't be told whether it was done")
 
 // summary tells what Invent has summarised of the conversation last.
 func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {
