@@ -167,7 +167,11 @@ func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string,
 	if err != nil || id == "" || id == i.Chat {
 		return "", notFound
 	}
-	return newer, b.say(ctx, i, slackui.Newer(i, id, ref(i.Key)))
+	if err := b.say(ctx, i, slackui.Newer(i, id, ref(i.Key))); err != nil {
+		return "", err
+	}
+	b.noteBack(ctx, i)
+	return newer, nil
 }
 
 // scene is what one action has found out.
@@ -337,33 +341,31 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	i := w.Intent
 	var outcome string
 	var words slackui.Message
+	var kept bool // the note that came with it, or it was delivered
 	no, f := refused(err), failure(w, err)
 	switch {
 	case i.Verb.Inner():
 		return failed, b.orderFailed(ctx, i, err)
 	case no != nil && w.Wrote == untouched:
-		held := no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
-		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, held)
-		if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil && !held {
-			if note := b.noteOf(ctx, t, i); note != "" {
-				defer b.whisper(ctx, i, slackui.NoteReturned(nil, note)) // below the reason
-			}
-		}
+		kept = no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
+		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, kept)
 	default:
-		if !b.keepNote(ctx, &i) {
-			defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the reason
-		}
+		kept = w.told || f.Again() && b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key), b.dashboard(i))
 		if i.Chat != "" && f != slackui.NotFound {
 			words = slackui.About(invent.Chat{ID: i.Chat}, words)
 		}
 	}
-	err = b.say(ctx, i, words)
-	if err != nil && !temporary(err) {
-		b.log.Warn("somebody could not be told", "error", err, "ref", ref(i.Key))
-		err = nil
+	if err = b.say(ctx, i, words); temporary(err) {
+		return outcome, err
 	}
-	return outcome, err
+	if err != nil {
+		b.log.Warn("somebody could not be told", "error", err, "ref", ref(i.Key))
+	}
+	if !kept {
+		b.noteBack(ctx, i) // below the reason
+	}
+	return outcome, nil
 }
 
 // failure sorts an error by the words it needs.

@@ -713,7 +713,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	b.redrawStale(ctx, s)
 	i := s.work.Intent
 	if !b.keepNote(ctx, &i) {
-		defer b.whisper(ctx, i, slackui.NoteReturned(nil, i.Note)) // below the question
+		defer b.noteBack(ctx, i) // below the question
 	}
 	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
 	b.showListAgain(ctx, s, words.Text) // a list has no place for the question: it comes as a message

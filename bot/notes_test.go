@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync/atomic"
@@ -60,6 +61,20 @@ func TestNoteNeverVanishes(t *testing.T) {
 				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 			},
 		},
+		"Invent refuses the change": {
+			func(w *world) { w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 400}) },
+			func(w *world) {
+				w.ada.ExpectPrivate(w.support, "Invent refused this change")
+				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+			},
+		},
+		"the conversation goes on under another id": {
+			func(w *world) { w.invent.Supersede("chat_1", w.chat("chat_2")) },
+			func(w *world) {
+				w.ada.ExpectPrivate(w.support, "goes on in a newer one")
+				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +90,25 @@ func TestNoteNeverVanishes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoteOfWhatCantBeShown: when Slack takes no card of a change for ten minutes, its note goes back: nobody was told of the change.
+func TestNoteOfWhatCantBeShown(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
+	card := w.shared("chat_1", "Nobody")
+	w.assigns(card, "Grace", "Call her", func() {
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+		w.slack.Fault(slacktest.Fault{Method: "chat.update", Status: 500})
+	})
+	w.until("it is written", func() bool { return len(w.writes()) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, 30*time.Second, func() bool { return w.outcomes("assign", "unplaced") == 1 })
+	w.ada.ExpectPrivate(w.support, "It was changed in Invent")
+	w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 }
 
 // TestNoteOnce: a job that dies after it delivered a note neither delivers it again nor says that it is gone.

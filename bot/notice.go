@@ -66,14 +66,26 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	if had := s.had; had != nil && had.User != i.User && !i.Verb.Sets() && (h == nil || h.ID != had.ID) {
 		_ = b.tellOrLater(ctx, s, had.User, slackui.Relieved(had.User, i.User), "", nil)
 	}
+	s.work.told = true
 	b.passed(told, s.job)
 }
 
 // returnNote gives the note that came with a change back to its sender, unless an earlier try has delivered it.
 func (b *Bot) returnNote(ctx context.Context, s *scene) {
 	noted := func(c cache.Card) bool { return c.Noted == s.job.ID }
-	if note := b.noteOf(ctx, s.team, s.work.Intent); note != "" && !slices.ContainsFunc(s.known.Cards, noted) {
-		b.whisper(ctx, s.work.Intent, slackui.NoteReturned(nil, note))
+	if !slices.ContainsFunc(s.known.Cards, noted) {
+		b.noteBack(ctx, s.work.Intent)
+	}
+}
+
+// noteBack gives the note that came with an action, if one did, back to its sender: nobody gets it.
+func (b *Bot) noteBack(ctx context.Context, i slackui.Intent) {
+	note := i.Note
+	if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil {
+		note = b.noteOf(ctx, t, i)
+	}
+	if note != "" {
+		b.whisper(ctx, i, slackui.NoteReturned(nil, note))
 	}
 }
 

@@ -56,6 +56,7 @@ type work struct {
 	exists bool   // the conversation is known, to Invent or to the history
 	kept   bool   // the job is one of Bot.cache
 	last   bool   // nothing is to be written any more: it is only to be found out what became of it
+	told   bool   // whom the change concerns was told, and the note that came with it is delivered or given back
 	ended  bool   // the job was ended together with the last thing that it had to do
 
 	held time.Time // until when this process may hold the job; zero: not from a queue

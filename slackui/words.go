@@ -1097,6 +1097,15 @@ const (
 	ModalTooLate   Failure = "modal_too_late"  // Slack opened no modal in time
 )
 
+// Again says whether the words offer to try the same once more, with the note that came with it.
+func (f Failure) Again() bool {
+	switch f {
+	case Unsettled, Stopped, NotFound, KeyRefused, RefusedByAPI, SlackRefused, SlackForbids, Unplaced, Crashed, MemberNotFound, ModalTooLate:
+		return false
+	}
+	return true
+}
+
 // Failed says what went wrong and the next step, with the reference that stands in the log. url is that of the conversation in the
 // dashboard, where it can be done all the same; "" when there is none.
 func Failed(f Failure, i Intent, ref, url string) Message {
@@ -1112,13 +1121,11 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 	switch f {
 	case NoAnswer:
 		words = "Invent didn't answer for two minutes" + and
-		row = i.again()
 	case Unsettled:
 		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Look before you try again."
 		row = i.look()
 	case SlackSilent:
 		words = "Slack didn't answer in time, or asked me to wait for too long" + and
-		row = i.again()
 	case Unplaced:
 		words = "It was changed in Invent, but Slack takes no card of it here. If I'm not in this channel, invite me for cards."
 		row = i.look()
@@ -1135,7 +1142,6 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		words = "Slack refused something that this needs" + and + " Ask whoever runs this app to run its doctor: it says what is missing."
 	case Limited:
 		words = "Invent takes no more calls from this app for a while" + and + " Try it later, or in the dashboard."
-		row = i.again()
 	case RefusedByAPI:
 		what := "this"
 		if i.Verb.alters() {
@@ -1151,9 +1157,10 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
 	case NewerVersion:
 		words = "This was begun by a newer version of the app that isn't running any more." + unchanged
-		row = i.again()
 	default:
 		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
+	}
+	if f.Again() {
 		row = i.again()
 	}
 	if url != "" && len(url) <= 3000 && f != NotFound {
