@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -322,12 +323,13 @@ func TestBeforeContract(t *testing.T) {
 	w.ada.ExpectHome("My conversations")
 }
 
-// TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back.
+// TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back, also when its queue
+// was full in between.
 func TestReplayAfterRedisIsBack(t *testing.T) {
 	t.Parallel()
 	n, w := newNode(t), newWorld(t)
 	store := n.open()
-	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	address, _ := w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 3 })
 	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
 	w.ada.ExpectPrivate(w.support, "You are")
 	n.kill()
@@ -345,9 +347,24 @@ func TestReplayAfterRedisIsBack(t *testing.T) {
 	w.until("Redis is back", func() bool { return store.Ping(t.Context()) == nil })
 	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
 	w.support.ExpectMessage("Nobody")
-	if got := post(t, address+"/slack/commands", form, body, headers); got != 200 {
-		t.Fatal(got)
+	again := func() {
+		if got := post(t, address+"/slack/commands", form, body, headers); got != 200 {
+			t.Fatal(got)
+		}
 	}
+	emptied(t, store)
+	for _, id := range []string{"new0", "new1", "new2"} { // of a newer version: they stay
+		if _, err := store.Submit(t.Context(), cache.Job{ID: id, Lane: id, At: time.Now(), Body: json.RawMessage(`{"intent":{"v":99}}`)}, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again()
+	eventually(t, "there is room again", func(ctx context.Context) bool {
+		n.do("hdel", "inventbot:{jobs}:bodies", "new0", "new1", "new2")
+		d, err := store.Depth(ctx)
+		return err == nil && d == cache.Depth{}
+	})
+	again()
 	emptied(t, store)
 	w.wrote("chat_1 mem_ada", "chat_1 -")
 	w.slack.IgnoreLeftovers() // the first card may be redrawn, or not

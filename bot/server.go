@@ -282,12 +282,12 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		if !errors.Is(err, cache.ErrAway) {
 			b.settled.doubt(j)
 		}
-		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission == cache.Accepted {
+		switch admission, err = b.submit(ctx, b.spareCrew, j, w); {
+		case err != nil || admission == cache.Full:
+			b.settled.refuse(j.ID)
+		case admission == cache.Accepted:
 			b.settled.add(j) // a repeat that Redis takes, once it is back, is one
 		}
-	}
-	if err != nil || admission == cache.Full {
-		b.settled.refuse(j.ID)
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))
