@@ -66,8 +66,11 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 // drawn last.
 func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	i := w.Intent
-	kept, published, err := b.cache.Home(ctx, t.ID, i.User)
+	kept, opened, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
+	if err == nil && !opened { // said before it is looked who this is: whoever unlinks them meanwhile has it drawn anew
+		b.debug("that a Home tab was opened can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
+	}
 	var view slack.HomeTabViewRequest
 	outcome := shown
 	me, err := b.member(ctx, t, i.User, asked)
@@ -78,7 +81,7 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 		view, err = b.homeOf(ctx, t, i, me, asked)
 	}
 	if err != nil {
-		if !published { // Slack would show that it loads
+		if kept.Hash == "" { // else Slack would show that it loads
 			b.debug("a Home tab can't be published", b.publish(ctx, t, i, kept, slackui.HomeLater()))
 		}
 		return "", err

@@ -125,6 +125,23 @@ func TestHomeAfterUnlink(t *testing.T) {
 	w.slack.IgnoreLeftovers() // what Linus hears of it
 }
 
+// TestUnlinkDuringFirstHome: whoever is unlinked while their first Home tab is drawn reads no customers on it for long.
+func TestUnlinkDuringFirstHome(t *testing.T) {
+	t.Parallel()
+	w, store := penguin(t, newClock())
+	w.listed()
+	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.has("chat_1", "mem_penguin")
+	w.slack.Fault(slacktest.Fault{Method: "views.publish", Delay: 2 * time.Second, Times: 1})
+	w.acknowledged(w.linus.OpensHome())
+	w.until("it is drawn", func() bool { return len(w.slack.CallsTo("views.publish")) > 0 })
+	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
+	w.joan.ExpectPrivate(w.support, "is gone")
+	emptied(t, store)
+	w.linus.ExpectHome("aren't linked")
+	w.slack.IgnoreLeftovers() // what Linus hears of it
+}
+
 // TestColdModal: as long as it isn't known who somebody is, the modal tells nothing of the conversation.
 func TestColdModal(t *testing.T) {
 	t.Parallel()

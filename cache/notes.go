@@ -64,7 +64,8 @@ func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
 	return quiet, wrap("reading who wants notices", err)
 }
 
-// Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows, and the pages of its lists.
+// Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows ("": it is drawn for the first time), and the
+// pages of its lists.
 type Home struct {
 	Hash  string `json:"hash"`
 	Page  int    `json:"page,omitempty"`
