@@ -171,14 +171,15 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 	} else if t.lacks("inbox") {
 		reason = slackui.NoInbox
 	}
-	first, err := b.cache.Greet(ctx, t.ID, i.User)
-	if err != nil || !first {
+	greeted, err := b.cache.Greeted(ctx, t.ID, i.User)
+	if err != nil || greeted {
 		return already, err
 	}
 	if err := b.dm(ctx, t, i.User, slackui.Welcome(b.commandName, reason)); err != nil {
-		b.debug("a greeting can't be taken back", b.cache.Ungreet(context.WithoutCancel(ctx), t.ID, i.User))
 		return "", err
 	}
+	// Not before, for who is kept as greeted and isn't never will be. (Greetings of one person come one after the other.)
+	b.orOwe(ctx, "that somebody was greeted can't be kept yet", func(ctx context.Context) error { return b.cache.SetGreeted(ctx, t.ID, i.User) })
 	return said, nil
 }
 

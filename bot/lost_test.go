@@ -74,6 +74,21 @@ func TestGreetingHoldsUpNobody(t *testing.T) {
 	w.ada.ExpectPrivate(w.support, "You are *Ada*")
 }
 
+// TestGreetedAndDied: who was about to be greeted when the process died is greeted by another.
+func TestGreetedAndDied(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	serve := func() { w.serve(func(c *bot.Config) { c.Cache = n.open() }) }
+	serve()
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Hang: true, Times: 1}) // here it dies
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("My conversations")
+	w.until("she is about to be greeted", func() bool { return len(w.slack.CallsTo("chat.postMessage")) == 1 })
+	serve()
+	n.age()
+	w.ada.ExpectDM("/invent queue")
+}
+
 // TestNoteWithoutRedis: a note that can't be kept while its sender is asked something goes back to them.
 func TestNoteWithoutRedis(t *testing.T) {
 	t.Parallel()

@@ -574,6 +574,15 @@ func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 	}
 }
 
+// orOwe does in Redis what comes last in a job and is no reason to try all of it again. While Redis doesn't answer, this process remembers
+// to do so.
+func (b *Bot) orOwe(ctx context.Context, why string, do func(context.Context) error) {
+	if err := do(context.WithoutCancel(ctx)); err != nil {
+		b.debug(why, err)
+		b.settled.owe(b.cache, do)
+	}
+}
+
 // tellStopped tells the people whose requests end with this process: those that only it knew of and could not
 // finish in time. What it has begun in the first seconds is done when attempt has passed.
 func (b *Bot) tellStopped() {

@@ -206,11 +206,11 @@ var calls = map[string]struct {
 		_, _, err := c.Home(ctx, "T1", "U1")
 		return err
 	}},
-	"Greet": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Greet(ctx, "T1", "U1")
+	"Greeted": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Greeted(ctx, "T1", "U1")
 		return err
 	}},
-	"Ungreet": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Ungreet(ctx, "T1", "U1") }},
+	"SetGreeted": {cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.SetGreeted(ctx, "T1", "U1") }},
 }
 
 func TestARedisThatRefusesConnectionsCostsNoTime(t *testing.T) {

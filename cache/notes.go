@@ -83,17 +83,17 @@ func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
 	return c.set(ctx, map[string]any{homeKey(team, user): h}, homeLife)
 }
 
-// Greet notes that a person is greeted, and says whether they were not before.
-func (c *Cache) Greet(ctx context.Context, team, user string) (first bool, err error) {
+// Greeted says whether a person was welcomed.
+func (c *Cache) Greeted(ctx context.Context, team, user string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	n, err := c.rdb.SAdd(ctx, greetedKey(team), user).Result()
-	return n == 1, wrap("keeping who was greeted", err)
+	greeted, err := c.rdb.SIsMember(ctx, greetedKey(team), user).Result()
+	return greeted, wrap("reading who was greeted", err)
 }
 
-// Ungreet notes that a greeting has not arrived.
-func (c *Cache) Ungreet(ctx context.Context, team, user string) error {
+// SetGreeted keeps that a person was welcomed.
+func (c *Cache) SetGreeted(ctx context.Context, team, user string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
-	return wrap("keeping who was not greeted", c.rdb.SRem(ctx, greetedKey(team), user).Err())
+	return wrap("keeping who was greeted", c.rdb.SAdd(ctx, greetedKey(team), user).Err())
 }

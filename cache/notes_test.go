@@ -47,14 +47,14 @@ func TestWhoWantsNoNotices(t *testing.T) {
 
 func TestGreetedOnce(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
-		for n, want := range []bool{true, false, false} {
-			if first, err := c.Greet(t.Context(), "T1", "U1"); first != want || err != nil {
-				t.Errorf("greeting %d: %v, %v; want %v", n, first, err, want)
+		for _, want := range []bool{false, true, true} {
+			if got, err := c.Greeted(t.Context(), "T1", "U1"); got != want || err != nil {
+				t.Errorf("%v, %v; want %v", got, err, want)
 			}
+			fine(t, c.SetGreeted(t.Context(), "T1", "U1"))
 		}
-		fine(t, c.Ungreet(t.Context(), "T1", "U1"))
-		if first, err := c.Greet(t.Context(), "T1", "U1"); !first || err != nil {
-			t.Errorf("after one that did not arrive: %v, %v", first, err)
+		if got, err := c.Greeted(t.Context(), "T1", "U2"); got || err != nil {
+			t.Errorf("who was never welcomed: %v, %v", got, err)
 		}
 	})
 }

@@ -31,8 +31,7 @@ func fill(t *testing.T, c *cache.Cache) {
 	fine(t, err)
 	fine(t, c.SetQuiet(t.Context(), "T1", "U1", true))
 	fine(t, c.SetHome(t.Context(), "T1", "U1", cache.Home{Hash: "h"}))
-	_, err = c.Greet(t.Context(), "T1", "U1")
-	fine(t, err)
+	fine(t, c.SetGreeted(t.Context(), "T1", "U1"))
 }
 
 // addDeed keeps what a change of the deed's conversation leaves behind.
