@@ -199,9 +199,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 		b.resumeHeld(ctx, t, i.User)
 	}
 	// Last: whoever goes on with what a dead process began must find the question still.
-	if err := b.cache.DropOffer(ctx, t.ID, i.User, o.ID); err != nil {
-		return "", errors.Join(errStore, err)
-	}
+	b.orOwe(ctx, "an answered question can't be dropped yet", func(ctx context.Context) error { return b.cache.DropOffer(ctx, t.ID, i.User, o.ID) })
 	return string(i.Verb), nil
 }
 

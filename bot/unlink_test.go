@@ -87,6 +87,33 @@ func TestAgreedAndDied(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the one that hung may tell it too
 }
 
+// TestAgreedDuringRestart: a yes is told once, though Redis is restarted before the question is dropped.
+func TestAgreedDuringRestart(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.serve(func(c *bot.Config) { c.Admins, c.Cache = []string{"UJOAN"}, store })
+	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))
+	w.joan.ExpectPrivate(w.support, "I've asked @linus")
+	question := w.linus.ExpectDM("Penguin")
+	emptied(t, store)
+	told := len(w.slack.CallsTo("chat.postMessage"))
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: time.Second, Times: 1})
+	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
+	w.until("Joan is about to be told", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > told })
+	n.kill()
+	w.linus.DM().ExpectUpdate(question, "You are linked to *Penguin*")
+	w.joan.ExpectDM("@linus agreed")
+	w.until("the question can't be dropped", func() bool { return strings.Contains(w.log.String(), "in Redis yet") })
+	n.start()
+	emptied(t, store) // left-over messages fail the test
+	w.until("it is dropped", func() bool {
+		_, waits, err := store.Offer(t.Context(), w.slack.TeamID(), w.linus.ID)
+		return !waits && err == nil
+	})
+}
+
 // TestUnlinkDuringLookUp: whoever is unlinked while he is being looked up doesn't act any more, neither then nor later.
 func TestUnlinkDuringLookUp(t *testing.T) {
 	t.Parallel()
