@@ -182,6 +182,7 @@ type scene struct {
 	chat    invent.Chat
 	known   cache.Known
 	people  map[string]cache.Link  // by Slack user: whom the action has identified
+	target  *cache.Link            // to whom it is assigned; nil: to nobody, or it isn't about that
 	mine    bool                   // the target is the person who asks
 	since   bool                   // what was done by an earlier try was changed again since
 	held    *slackui.Holder        // who has it, once found out
@@ -196,7 +197,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	if err != nil {
 		return "", err
 	}
-	s.mine = target != nil && target.Member == me.Member
+	s.target, s.mine = target, target != nil && target.Member == me.Member
 	if i.To != nil && i.To.User != "" && target != nil {
 		s.people[i.To.User] = *target
 	}

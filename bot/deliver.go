@@ -264,6 +264,12 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(w.Before),
 			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 		}
+		if s.since { // who has it now has it by somebody else
+			w.Deed.To = ""
+			if s.target != nil {
+				w.Deed.To = s.target.Name
+			}
+		}
 	}
 	card, unplaced := b.place(ctx, s)
 	if unplaced != nil && temporary(unplaced) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -299,6 +300,27 @@ func TestAnswerWithoutAssignee(t *testing.T) {
 	w.support.ExpectMessage("@ada", "Release")
 	w.wrote("chat_1 mem_ada")
 	w.slack.IgnoreLeftovers() // the feed may have been faster, and tell her that it is hers
+}
+
+// TestSomebodyWasFasterThanTheAnswer: what somebody did is told as what they did, whoever has the conversation by then.
+func TestSomebodyWasFasterThanTheAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve(w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if r.Method == http.MethodPatch {
+				w.has("chat_1", "mem_grace")
+				rewrite(resp, func([]byte) []byte { return []byte(`{"id":"state_1","state":"OPEN","ai_enabled":false}`) })
+			}
+			return resp, err
+		})
+	}))
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Grace has it")
+	w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
+	w.ada.ExpectPrivate(w.support, "@ada, from nobody to Ada")
+	w.slack.IgnoreLeftovers() // the card, and what the feed tells Grace
 }
 
 // TestPickAfterTake: what was taken in the window is shown there at once, from the list that it was taken from.
