@@ -184,7 +184,7 @@ type scene struct {
 	people  map[string]cache.Link  // by Slack user: whom the action has identified
 	target  *cache.Link            // to whom it is assigned; nil: to nobody, or it isn't about that
 	mine    bool                   // the target is the person who asks
-	since   bool                   // what was done by an earlier try was changed again since
+	since   bool                   // what was done was changed again since
 	held    *slackui.Holder        // who has it, once found out
 	had     *slackui.Holder        // who had it before the change
 	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for

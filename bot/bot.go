@@ -78,7 +78,7 @@ type Bot struct {
 	hooks        *responses
 	metrics      *metrics
 	side         side
-	unverified   atomic.Int64 // bytes of large bodies whose requests aren't answered yet, see share
+	bodies       atomic.Int64 // bytes of large bodies whose requests aren't answered yet, see share
 	settled      settled
 	lanes        lanes
 	answered     answered

@@ -85,7 +85,7 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	}
 	var text bytes.Buffer
 	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // what is claimed is believed for a usual request only
-	share := &share{Reader: http.MaxBytesReader(w, r.Body, bodyLimit), all: &b.unverified}
+	share := &share{Reader: http.MaxBytesReader(w, r.Body, bodyLimit), all: &b.bodies}
 	defer share.giveBack()
 	_, err = text.ReadFrom(share)
 	if errors.Is(err, errCrowded) {

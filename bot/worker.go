@@ -646,7 +646,7 @@ type settled struct {
 	mu         sync.Mutex
 	young, old map[string]bool // whether it was refused: what is sent again is no repeat then
 	turned     time.Time
-	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back, and what it changed
+	owed       map[*cache.Cache][]func(context.Context) error // what each queue could not be told yet: that a job is ended, or given back, what it changed, and what came last in it
 	doubtful   []cache.Job                                    // with id and lane alone: perhaps stored in Redis, which is to forget them
 }
 

@@ -444,7 +444,7 @@ func Note(user, by, note string) Message {
 	return quoting(fmt.Sprintf("%s, a note from %s:", mention(user), mention(by)), note)
 }
 
-// NoteReturned gives a note back to its sender, because it could not be delivered to h, or nothing was assigned (h is nil).
+// NoteReturned gives a note back to its sender, because it could not be delivered to h, or is delivered to nobody (h is nil).
 func NoteReturned(h *Holder, note string) Message {
 	if h == nil {
 		return quoting("Your note was not delivered. Here it is:", note)
