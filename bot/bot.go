@@ -59,6 +59,7 @@ type Bot struct {
 	spare        *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
 	crew         *crew        // of cache
 	spareCrew    *crew        // of spare
+	spareJobs    atomic.Int64 // jobs of spare that aren't done yet
 	chatURL      slackui.ChatURL
 	commandName  string
 	admins       []string

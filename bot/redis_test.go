@@ -169,6 +169,38 @@ func TestOneAtATimeOfTwoQueues(t *testing.T) {
 	w.wrote("chat_1 mem_ada")
 }
 
+// TestInOrderThoughRedisIsBack: what came while Redis was away, and waits for another try, comes before what came after it all the same.
+func TestInOrderThoughRedisIsBack(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	n, w := newNode(t), newWorld(t, slacktest.Now(clock.now))
+	store := n.open()
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are")
+	emptied(t, store)
+	clock.stop()
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Status: 503, Times: 1})
+	n.kill()
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.until("it was tried in vain", func() bool { return len(w.about("chat_1")) == 1 })
+	n.start()
+	w.until("Redis is back", func() bool { return store.Ping(t.Context()) == nil })
+	clock.pass(time.Millisecond)
+	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
+	w.until("it waits", func() bool {
+		d, err := store.Depth(t.Context())
+		return err == nil && d.Open == 1 && d.Waiting == 1 || w.outcomes("release", "already") > 0
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, time.Second, func() bool {
+		return w.outcomes("take", "changed") > 0 && w.outcomes("release", "already")+len(w.writes()) > 1
+	})
+	w.wrote("chat_1 mem_ada", "chat_1 -")
+	w.slack.IgnoreLeftovers() // the two cards
+}
+
 // TestStoredTooLateBehindAnother: what waits behind another process's job is withdrawn once it was done by the process alone.
 func TestStoredTooLateBehindAnother(t *testing.T) {
 	t.Parallel()

@@ -282,11 +282,14 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		if !errors.Is(err, cache.ErrAway) {
 			b.settled.doubt(j)
 		}
-		switch admission, err = b.submit(ctx, b.spareCrew, j, w); {
-		case err != nil || admission == cache.Full:
-			b.settled.refuse(j.ID)
-		case admission == cache.Accepted:
+		b.spareJobs.Add(1) // before it can have ended
+		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission == cache.Accepted {
 			b.settled.add(j) // a repeat that Redis takes, once it is back, is one
+		} else {
+			b.spareJobs.Add(-1)
+			if admission != cache.Repeated {
+				b.settled.refuse(j.ID)
+			}
 		}
 	}
 	if err != nil {

@@ -108,7 +108,8 @@ type crew struct {
 	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
 }
 
-// lanes are those in which this process runs jobs. A queue keeps the order of its own; no two queues run jobs of one lane at a time.
+// lanes are those in which this process runs jobs. A queue keeps the order of its own; no two queues run jobs of one lane at a time, and
+// what the process took upon itself alone goes before what came later (see behindSpare).
 type lanes struct {
 	mu      sync.Mutex
 	running map[string]running
@@ -381,7 +382,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		b.end(ctx, q, j)
 		return
 	}
-	if !b.lanes.enter(j.Lane, q) {
+	if b.behindSpare(ctx, q, j) || !b.lanes.enter(j.Lane, q) {
 		b.giveBack(ctx, q, j, b.now().Add(tickEvery)) // the other queue's job may be about to change what this one looks at
 		return
 	}
@@ -430,6 +431,16 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		b.end(ctx, q, j)
 	}
 	b.passed(ended, j)
+}
+
+// behindSpare says whether a job must wait for one of its lane that came before it, while Redis was away, and isn't done yet.
+func (b *Bot) behindSpare(ctx context.Context, q *cache.Cache, j cache.Job) bool {
+	if q == b.spare || b.spareJobs.Load() == 0 {
+		return false
+	}
+	first, ok, err := b.spare.First(ctx, j.Lane)
+	b.debug("it can't be told what came before", err)
+	return ok && first.At.Before(j.At)
 }
 
 // tries makes a try at a job, and where no other may follow, but its write may have happened, one more that only finds out. again says
@@ -567,6 +578,9 @@ func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due tim
 
 // end ends a job. While Redis doesn't answer, this process remembers that the job is settled.
 func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
+	if q == b.spare {
+		defer b.spareJobs.Add(-1)
+	}
 	if err := q.Done(context.WithoutCancel(ctx), j); err != nil {
 		b.settled.add(j)
 		b.settled.owe(q, func(ctx context.Context) error { return q.Done(ctx, j) })

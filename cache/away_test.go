@@ -58,6 +58,10 @@ var calls = map[string]struct {
 		_, err := c.Depth(ctx)
 		return err
 	}},
+	"First": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.First(ctx, "A")
+		return err
+	}},
 	"Remaining": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Remaining(ctx)
 		return err

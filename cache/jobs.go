@@ -486,6 +486,25 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 	return overdue, nil
 }
 
+// First finds the job for which the others of a lane wait. That there is none is ok == false without an error.
+func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	id, err := c.rdb.LIndex(ctx, laneKey(lane), 0).Result()
+	var text string
+	if err == nil {
+		text, err = c.rdb.HGet(ctx, bodiesKey, id).Result()
+	}
+	if errors.Is(err, redis.Nil) {
+		return j, false, nil
+	}
+	if err != nil {
+		return j, false, fmt.Errorf("looking at a lane: %w", err)
+	}
+	j, ok = decode(text)
+	return j, ok, nil
+}
+
 // Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
 // other processes may be at work on them.
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {

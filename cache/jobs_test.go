@@ -840,6 +840,31 @@ func TestTick(t *testing.T) {
 	})
 }
 
+func TestFirstIsWhatTheOthersOfALaneWaitFor(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		first := func(id string) {
+			t.Helper()
+			if j, ok, err := c.First(t.Context(), "A"); j.ID != id || ok != (id != "") || err != nil {
+				t.Errorf("first is %q, %v, %v; want %q", j.ID, ok, err, id)
+			}
+		}
+		first("")
+		accept(t, c, job("b", "B"), job("a1", "A"), job("a2", "A"))
+		first("a1")
+		a1 := next(t, c, "b", "a1")[1]
+		first("a1") // at work
+		later(t, c, a1, noon)
+		first("a1") // waiting
+		tick(t, c, noon)
+		done(t, c, next(t, c, "a1")...)
+		first("a2")
+		a2 := next(t, c, "a2")[0]
+		a2.Yields = true
+		later(t, c, a2, noon)
+		first("") // nobody waits for it
+	})
+}
+
 func TestRemainingAnswersAllThatIsNotDone(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
 		remaining := func(ids ...string) {
