@@ -797,8 +797,11 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	if err != nil {
 		return "", errors.Join(errStore, err)
 	}
-	if announced(i.Episode, n) {
+	switch {
+	case announced(i.Episode, n):
 		return already, nil
+	case h.Bundled: // by a process that has taken the lead meanwhile
+		return over, b.orderAnew(ctx, t, i, 0)
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {

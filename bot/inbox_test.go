@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -408,4 +409,41 @@ func TestChannelNamedLater(t *testing.T) {
 		t.Errorf("%d cards one after the other", n)
 	}
 	w.slack.IgnoreLeftovers()
+}
+
+// TestOrderedBeforeTheLeadChanged: what is to be announced by a card of its own, and waits for Slack while the lead changes, isn't announced
+// as one of many as well.
+func TestOrderedBeforeTheLeadChanged(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.slack.AllowComplaint("Retry-After") // of which the other process knows nothing
+	follow := func() (stop func()) {
+		_, stop = w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+		return stop
+	}
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	stop := follow()
+	w.listed()
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 600})
+	for n, want := range []int{4, 8} {
+		for i := range 4 {
+			w.chat(fmt.Sprintf("chat_%d_%d", n, i))
+		}
+		eventually(t, "they are to be announced", func(ctx context.Context) bool {
+			d, err := store.Depth(ctx)
+			return err == nil && d.Waiting == want
+		})
+		clock.pass(11 * time.Second)
+	}
+	stop()
+	undo()
+	follow()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, time.Minute, func() bool {
+		d, err := store.Depth(ctx)
+		return err == nil && d == cache.Depth{} && w.outcomes("bundle", "changed") > 0
+	})
+	w.support.ExpectMessage("8 conversations wait for a human") // left-over messages fail the test
 }
