@@ -215,7 +215,7 @@ func (b *Bot) off() []slackui.Verb {
 	}
 	if !b.probe.has("members") { // nobody can be told to be a member
 		return []slackui.Verb{
-			slackui.Take, slackui.Assign, slackui.Release, slackui.Show, slackui.Queue, slackui.Mine, slackui.History, slackui.Route, slackui.Link,
+			slackui.Take, slackui.Assign, slackui.Release, slackui.Show, slackui.Queue, slackui.Mine, slackui.History, slackui.Route, slackui.Link, slackui.Links,
 		}
 	}
 	if !b.probe.assigns() {

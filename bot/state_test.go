@@ -119,3 +119,25 @@ func TestWithoutAssigning(t *testing.T) {
 		})
 	}
 }
+
+// TestWithoutMembers: where Invent's API lists no members, help says of all that is refused for that that it is off.
+func TestWithoutMembers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/members")
+	w.serve()
+	w.until("the contract is read", func() bool { return strings.Contains(w.log.String(), "doesn't offer a route") })
+	w.acknowledged(w.ada.Types(w.support, "/invent help"))
+	help := w.ada.ExpectPrivate(w.support, "What you can type").Shows()
+	for _, typed := range []string{"take chat_1", "assign chat_1 me", "release chat_1", "show chat_1", "queue", "mine", "history chat_1", "route chat_1", "links"} {
+		w.acknowledged(w.ada.Types(w.support, "/invent "+typed))
+		w.ada.ExpectPrivate(w.support, "doesn't offer what this needs")
+		for line := range strings.Lines(help) {
+			if verb, _, _ := strings.Cut(typed, " "); strings.HasPrefix(line, "• `/invent "+verb+"`") || strings.HasPrefix(line, "• `/invent "+verb+" ") {
+				if !strings.Contains(line, "(off:") {
+					t.Errorf("%q is refused, and help says: %s", typed, line)
+				}
+			}
+		}
+	}
+}
