@@ -136,7 +136,7 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 		defer close(running)
 		b.Run(jobs, drain)
 	}()
-	listening, hangUp := context.WithCancel(ctx)
+	listening, hangUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer hangUp()
 	var sockets sync.WaitGroup
 	if b.app != nil {

@@ -156,6 +156,25 @@ func TestSocketModeStopsOrderly(t *testing.T) {
 	w.wrote("chat_1 mem_ada")
 }
 
+// TestSocketModeFarewell: for as long as it says that it stops, it does what comes through a connection, as it does what comes over HTTP.
+func TestSocketModeFarewell(t *testing.T) {
+	t.Parallel()
+	w := newSocketWorld(t)
+	address, stop := w.connect(func(c *bot.Config) { c.Farewell = time.Second })
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	eventually(t, "it says that it stops", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusServiceUnavailable })
+	w.takes()
+	w.slack.ExpectSockets(0)
+	if got := readyz(t.Context(), address); got != 0 {
+		t.Errorf("the connections are closed, and /readyz answers %d still", got)
+	}
+	<-stopped
+}
+
 // TestSocketModeRefused: without a connection the bot isn't ready, says why, and goes on trying.
 func TestSocketModeRefused(t *testing.T) {
 	t.Parallel()
