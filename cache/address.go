@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -75,15 +76,16 @@ func parse(rawURL string) (*redis.UniversalOptions, error) {
 	}
 	u.RawQuery = query.Encode()
 	one, err := redis.ParseURL(u.String())
-	if err != nil || u.Hostname() == "" || o.IsClusterMode && one.DB != 0 {
+	if err != nil || u.Hostname() == "" || one.DB < 0 || o.IsClusterMode && one.DB != 0 {
 		return nil, errURL
 	}
-	for _, addr := range more {
-		if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" {
+	o.Addrs = append([]string{one.Addr}, more...)
+	for _, addr := range o.Addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if n, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || host == "" || n == 0 {
 			return nil, errURL
 		}
 	}
-	o.Addrs = append([]string{one.Addr}, more...)
 	o.Username, o.Password, o.DB, o.TLSConfig = one.Username, one.Password, one.DB, one.TLSConfig
 	if o.TLSConfig != nil && kind != "" {
 		o.TLSConfig.ServerName = "" // each node is asked for its own name

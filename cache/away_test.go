@@ -365,7 +365,9 @@ func TestOpen(t *testing.T) {
 	}
 	for _, url := range []string{"", "localhost:6379", "redis://", "redis:///0", "redis+cluster://:secret@:7000", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost",
 		"redis+sentinel://:secret@localhost", "redis+sentinel://:secret@localhost/main/x", "redis+cluster://:secret@localhost/1", "redis+cluster://localhost?addr=:secret@x",
-		"redis+other://:secret@localhost", "redis+://:secret@localhost", "redis+cluster://localhost?secret=1"} {
+		"redis+other://:secret@localhost", "redis+://:secret@localhost", "redis+cluster://localhost?secret=1",
+		"redis://:secret@localhost:65536", "redis://:secret@localhost:0", "redis+cluster://:secret@localhost:7000?addr=localhost:70000",
+		"redis+sentinel://:secret@localhost/main?addr=localhost:port", "redis://:secret@localhost/-1"} {
 		if c, err := cache.Open(url); err == nil {
 			t.Errorf("%q can be used", url)
 			closing(t, c)

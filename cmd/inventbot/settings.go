@@ -260,6 +260,9 @@ func (s *settings) base(name, raw string, wrong func(name, what string)) *url.UR
 // address reads an https address. Keys travel to it, so plain http is for this machine only.
 func (*settings) address(name, raw string, wrong func(name, what string)) *url.URL {
 	u, err := url.Parse(raw)
+	if err == nil && u.Port() != "" {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
 		wrong(name, "is not an https:// address")
