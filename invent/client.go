@@ -40,7 +40,7 @@ type Options struct {
 	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
 	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
 	Org       string                                    // organisation id; "c" is the key's own
-	PerMinute int                                       // calls a minute, in bursts of a 24th of it (480 never makes a minute of more than 500); 0: no limit
+	PerMinute int                                       // calls a minute, in bursts of a 32nd of it (480 never makes a minute of more than 495, and some calls arrive late); 0: no limit
 	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
 	Now       func() time.Time                          // nil: time.Now
 	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls, or in its place; nil: none
@@ -81,7 +81,7 @@ func New(o Options) *Client {
 		c.http.Transport = o.Wrap(c.http.Transport)
 	}
 	if o.PerMinute > 0 {
-		c.limit = rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60), max(1, o.PerMinute/24))
+		c.limit = rate.NewLimiter(rate.Limit(float64(o.PerMinute)/60), max(1, o.PerMinute/32))
 	}
 	return c
 }

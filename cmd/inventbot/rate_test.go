@@ -35,7 +35,7 @@ func TestInventRate(t *testing.T) {
 			t.Errorf("at %q with INVENT_RATE %q: %d calls a minute, want %d to %d; %v", c.address, c.rate, s.rate, c.least, c.most, problems)
 		}
 	}
-	if most := defaultRate + defaultRate/24; most > perAddress {
+	if most := defaultRate + defaultRate/32; most >= perAddress {
 		t.Errorf("a minute of the default, and a burst: %d calls, of which Invent allows %d", most, perAddress)
 	}
 }
@@ -45,7 +45,7 @@ func TestInventRateIsKept(t *testing.T) {
 	t.Parallel()
 	const rate, commands = 48, 60
 	w := newWorld(t)
-	w.invent.LimitPerMinute(rate + rate/24)
+	w.invent.LimitPerMinute(rate + rate/32)
 	w.settings["INVENT_RATE"] = fmt.Sprint(rate)
 	p := start(t, w.settings)
 	for n := range commands {
