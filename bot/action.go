@@ -388,7 +388,7 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.BotFailed
 	case errors.As(err, &s) && s.retry:
 		return slackui.SlackSilent
-	case rateLimited(err):
+	case invent.RetryAfter(err) > 0:
 		return slackui.Limited
 	case temporary(err) || errors.Is(err, errTooLate):
 		return slackui.NoAnswer
@@ -412,11 +412,6 @@ func (b *Bot) dashboard(i slackui.Intent) string {
 		return ""
 	}
 	return b.chatURL.For(i.Chat)
-}
-
-func rateLimited(err error) bool {
-	_, yes := invent.RateLimited(err)
-	return yes
 }
 
 // typed is the command as the person types it: an older name may still work beside the configured one.

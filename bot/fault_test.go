@@ -73,10 +73,11 @@ var faults = map[string][]fault{
 		{name: "JSON of another shape to the change", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Body: []byte(`{"id":5}`), Times: 1})},
 		{name: "JSON of another shape to the change, and then no answer", sees: "that it couldn't be found out whether the change was made", after: "one change, no card until one is clicked", run: leftUnsettled},
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: tooMuch},
-		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: limitedFor("1", time.Second)},
-		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: limitedFor("", 5*time.Second)},
+		{name: "429 with Retry-After", sees: asAlways, after: once + ", after that time", run: limitedFor(429, "1", time.Second)},
+		{name: "429 without Retry-After", sees: asAlways, after: once + ", 5 s later", run: limitedFor(429, "", 5*time.Second)},
 		{name: "429 to two processes with one queue", sees: asAlways + ", after that time", after: once + " for each request; no process that has met the 429 calls Invent before", run: limitedTwice},
 		{name: "500", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Status: 500, Times: 1})},
+		{name: "503 with Retry-After", sees: asAlways, after: once + ", after that time", run: limitedFor(503, "2", 2*time.Second)},
 		{name: "502 with a proxy's page", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 502, HTML: true, Times: 1})},
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
 		{name: "no answer", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1})},
@@ -444,18 +445,18 @@ func heldUpTooLong(t *testing.T) {
 	w.wrote()
 }
 
-// limitedFor answers 429 to a change, with what Retry-After says, and wants the next call after that time and not much later.
-func limitedFor(retryAfter string, wait time.Duration) func(t *testing.T) {
+// limitedFor answers 429 or 503 to a change, with what Retry-After says, and wants the next call after that time and not much later.
+func limitedFor(status int, retryAfter string, wait time.Duration) func(t *testing.T) {
 	return func(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
-		w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: http.StatusTooManyRequests, RetryAfter: retryAfter, Times: 1})
+		w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: status, RetryAfter: retryAfter, Times: 1})
 		w.takes()
 		w.slack.IgnoreLeftovers() // "Still on it", where it took longer than 5 s
 		var limited time.Time
 		for _, r := range w.invent.Requests() {
 			switch {
-			case r.Status == http.StatusTooManyRequests:
+			case r.Status == status:
 				limited = r.At
 			case limited.IsZero() || !strings.Contains(r.Path, "/chats/chat_1"):
 			default:
@@ -465,7 +466,7 @@ func limitedFor(retryAfter string, wait time.Duration) func(t *testing.T) {
 				return
 			}
 		}
-		t.Error("no call came after the 429")
+		t.Errorf("no call came after the %d", status)
 	}
 }
 

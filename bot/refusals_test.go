@@ -235,6 +235,23 @@ func TestLongPause(t *testing.T) {
 	w.wrote()
 }
 
+// TestLongMaintenance: the same where Invent says so with a 503, to this call alone. After a change it is found out first that it wasn't made.
+func TestLongMaintenance(t *testing.T) {
+	t.Parallel()
+	for _, method := range []string{"GET", "PATCH"} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			w.invent.Fault(inventtest.Fault{Method: method, Path: "/chats/", Status: 503, RetryAfter: "600", Times: 1})
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			w.ada.ExpectPrivate(w.support, "Invent takes no more calls from this app for a while, so nothing was changed", "Try again")
+			w.wrote()
+			w.takes()
+		})
+	}
+}
+
 // TestReleaseOfWhatIsGone: a release names no member that could be the cause.
 func TestReleaseOfWhatIsGone(t *testing.T) {
 	t.Parallel()

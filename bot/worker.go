@@ -462,7 +462,7 @@ func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (
 	outcome, err = b.try(ctx, w, j)
 	switch {
 	case err == nil:
-	case w.Wrote == untouched && !temporary(why) && !errors.Is(why, errTooLate):
+	case w.Wrote == untouched && (!temporary(why) || invent.RetryAfter(why) > 0) && !errors.Is(why, errTooLate):
 		err = why // nothing was changed, for a reason that Invent gave
 	case w.Wrote == written && b.retry(ctx, q, j, w, err, b.until(w, j, err)):
 		return "", true, nil
@@ -556,7 +556,7 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 
 // delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
-	after, _ := invent.RateLimited(err)
+	after := invent.RetryAfter(err)
 	if said, ok := errors.AsType[*slackError](err); ok {
 		after = said.after
 	}

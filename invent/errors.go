@@ -69,6 +69,14 @@ func RateLimited(err error) (time.Duration, bool) {
 	return e.RetryAfter, true
 }
 
+// RetryAfter returns how long Invent, or the limiter here, wants no such call, with a 429 or a 5xx; 0: not said.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
 // Temporary reports whether the same call may succeed later: too many calls, 5xx, no answer (timeouts and cancelled contexts
 // too), and a success whose body was cut or is no JSON, as proxies send it. JSON of the wrong shape, a body that is too large, a
 // redirect and the other 4xx would come again: those are not temporary.
