@@ -110,14 +110,14 @@ func (c Chat) Language() string {
 }
 
 // isName reports whether s can be shown as somebody's name: it is not empty and holds no e-mail address (an @ after something; "@ada"
-// is a name) and no phone number (seven digits with no letter between them, or five with no letter at all).
+// and "Ada (@ada)" are names) and no phone number (seven digits with no letter between them, or five with no letter at all).
 func isName(s string) bool {
 	s = strings.TrimSpace(s)
 	digits, letters := 0, false
 	last := ' '
 	for _, r := range s {
 		switch {
-		case (r == '@' || r == '＠') && !unicode.IsSpace(last):
+		case (r == '@' || r == '＠') && !unicode.IsSpace(last) && last != '<' && !unicode.Is(unicode.Ps, last):
 			return false
 		case unicode.IsDigit(r):
 			if digits++; digits >= 7 {
