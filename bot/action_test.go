@@ -169,6 +169,24 @@ func TestTake(t *testing.T) {
 		w.random.ExpectUpdate(card, "Nobody", "doesn't update by itself")
 		w.wrote("chat_1 mem_ada", "chat_1 -")
 	})
+	t.Run("a question about a snapshot doesn't try to redraw it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
+		card := w.random.ExpectMessage("@ada", "doesn't update by itself")
+		w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+		w.has("chat_1", "mem_grace")
+		w.acknowledged(w.ada.Press(card, "Release"))
+		w.random.ExpectUpdate(card, "@grace", "doesn't update by itself")
+		late := w.ada.ExpectPrivate(w.random, "Grace has had it")
+		w.acknowledged(w.ada.Press(late, "Take over"))
+		w.random.ExpectMessage("@ada") // one that can be redrawn
+		w.ada.ExpectPrivate(w.random, "it is yours")
+		w.grace.ExpectDM("You don't have this conversation any more")
+		w.grace.ExpectDM("@ada changed that")
+		w.wrote("chat_1 mem_ada", "chat_1 mem_ada")
+	})
 	for with, share := range map[string]func(*slacktest.Channel){
 		"strangers":                         func(c *slacktest.Channel) { c.Shared = true },
 		"strangers who have not joined yet": func(c *slacktest.Channel) { c.Pending = true },

@@ -324,9 +324,9 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
 }
 
-// card answers the card that the intent is about: the clicked one, or the one behind a private message.
+// card answers the card that the intent is about, where it can be redrawn later: the clicked one, or the one behind a private message.
 func (i Intent) card() *Place {
-	if i.Origin != nil || i.Private {
+	if i.Origin != nil || i.Private || i.Snapshot {
 		return i.Origin
 	}
 	return i.Clicked
