@@ -78,7 +78,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Agree, slackui.Decline:
 		return b.answerOffer(ctx, t, w, j.At)
 	case slackui.Unlink:
-		return b.unlink(ctx, t, i)
+		return b.unlink(ctx, t, i, j.At)
 	case slackui.Resume:
 		return b.resume(ctx, t, w)
 	}

@@ -203,12 +203,14 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	return string(i.Verb), nil
 }
 
-// unlink drops a link that an admin made, and the question whether somebody agrees to one: one's own, or for admins anybody's.
-func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
+// unlink drops a link that an admin made, and the question whether somebody agrees to one: one's own, or for admins who are members anybody's.
+func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent, asked time.Time) (string, error) {
 	user := i.Person
 	if user == "" || user == i.User {
 		user, i.Person = i.User, ""
 	} else if err := b.admin(ctx, t, i.User); err != nil {
+		return "", err
+	} else if _, err := b.member(ctx, t, i.User, asked); err != nil {
 		return "", err
 	}
 	link, _, err := b.cache.Link(ctx, t.ID, user)

@@ -100,6 +100,7 @@ func TestLinkRefused(t *testing.T) {
 	w.slack.AddUser(slacktest.User{ID: "URENEE", Name: "renee", Email: "renee@example.com"})
 	w.invent.AddMember(invent.Member{ID: "mem_old", Name: "Old", Email: "old@example.com", Status: "INACTIVE"})
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	chief := w.slack.AddUser(slacktest.User{ID: "UCHIEF", Name: "chief", Email: "chief@example.com", Admin: true}) // no member
 	for _, c := range []struct {
 		who        *slacktest.Person
 		line, says string
@@ -118,6 +119,8 @@ func TestLinkRefused(t *testing.T) {
 		{boss, "unlink @ada", "@ada is linked by the same e-mail"},
 		{boss, "unlink", "same e-mail"},
 		{w.linus, "unlink", "aren't linked"},
+		{chief, "unlink @linus", "You aren't linked"},
+		{chief, "links", "You aren't linked"},
 	} {
 		w.acknowledged(c.who.Types(w.support, "/invent "+c.line))
 		c.who.ExpectPrivate(w.support, c.says)
