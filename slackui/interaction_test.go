@@ -311,9 +311,12 @@ func TestParseInteraction(t *testing.T) {
 			taken(func(i *slackui.Intent) { i.User = "U0EVE" }), false,
 		},
 		"takes the channel from the container where there is no other": {without("channel"), taken(nil), false},
+		"takes the card from the message where there is no container":  {without("container"), taken(nil), false},
 		"reads a click that is on no message": {
-			set("container", map[string]any{"type": "view", "view_id": "V1"}),
-			taken(func(i *slackui.Intent) { i.Clicked = nil }), false,
+			func(p map[string]any) {
+				delete(p, "message")
+				p["container"] = map[string]any{"type": "view", "view_id": "V1"}
+			}, taken(func(i *slackui.Intent) { i.Clicked = nil }), false,
 		},
 		"reads a click on a link's card that began a thread": {
 			func(p map[string]any) {

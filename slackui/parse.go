@@ -146,8 +146,8 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 	if p.View.Type == "modal" {
 		i.View = p.View.ID
 	}
-	if p.Container.MessageTS != "" {
-		i.Clicked = &Place{Channel: i.Channel, TS: p.Container.MessageTS, Link: p.Container.UnfurlURL}
+	if ts := cmp.Or(p.Container.MessageTS, p.Message.TS); ts != "" {
+		i.Clicked = &Place{Channel: i.Channel, TS: ts, Link: p.Container.UnfurlURL}
 	}
 	a := p.Actions[0]
 	if t, ok := slackTime(a.ActionTS); ok {
