@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"inventbot/cache"
 	"inventbot/invent"
@@ -224,13 +225,18 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return already, b.showAlready(ctx, s)
 	}
+	at := s.chat.State.AssignedAt
+	since := at != nil && at.After(s.job.At.Add(-time.Second)) // the write may have come before that
 	if w.last {
-		if before := w.Before; before == holder || before != nil && holder != nil && before.ID == holder.ID {
+		if before := w.Before; before == holder || before != nil && holder != nil && before.ID == holder.ID && !since {
 			w.Wrote = untouched // else somebody may have changed it since
 		}
 		return "", s.late()
 	}
 	if unseen(i, s.chat.State, me) {
+		if w.Wrote == unsettled && since {
+			return "", s.late()
+		}
 		return late, b.showLate(ctx, s)
 	}
 	var id *string

@@ -406,3 +406,29 @@ func TestReplayAfterRedisIsBack(t *testing.T) {
 	w.wrote("chat_1 mem_ada", "chat_1 -")
 	w.slack.IgnoreLeftovers() // the first card may be redrawn, or not
 }
+
+// TestLostAgainAfterLostAnswer: of a conversation that somebody may have got, and lost again before that was found out, nobody reads that
+// nothing was changed.
+func TestLostAgainAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]string{"to another": "mem_zoe", "to who had it before": "mem_joan"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"})
+			w.serve()
+			w.has("chat_1", "mem_joan")
+			card := w.shared("chat_1", "@joan")
+			w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})
+			w.acknowledged(w.ada.Press(card, "Take over"))
+			w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
+			w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = back })
+			said := w.ada.ExpectPrivate(w.support, "chat_1")
+			if s := said.Shows(); strings.Contains(s, "othing was changed") || !strings.Contains(s, "couldn't find out") {
+				t.Errorf("she reads %q", s)
+			}
+			w.wrote("chat_1 mem_ada")
+			w.slack.IgnoreLeftovers() // whom it concerns hears of it
+		})
+	}
+}
