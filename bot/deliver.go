@@ -379,14 +379,21 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 // oweChange keeps what a change left behind once Redis takes it. By then somebody may have changed the conversation again: only the card,
 // to be redrawn, and the history are owed.
 func (b *Bot) oweChange(team string, change cache.Change) {
+	change.Done, change.State, change.Via = nil, "", cache.Via{}
+	b.owe(team, change.Chat, func(ctx context.Context) error {
+		_, _, _, err := b.cache.Changed(ctx, team, change)
+		return err
+	})
+}
+
+// owe keeps something of a conversation once Redis takes it, and has its cards redrawn then.
+func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 	if b.settled.owing(b.cache) >= settledMost {
 		return
 	}
-	change.Done, change.State, change.Via = nil, "", cache.Via{}
-	redraw := map[string]time.Time{change.Chat: b.now()}
+	redraw := map[string]time.Time{chat: b.now()}
 	b.settled.owe(b.cache, func(ctx context.Context) error {
-		_, _, _, err := b.cache.Changed(ctx, team, change)
-		return errors.Join(err, b.cache.RedrawAt(ctx, team, redraw))
+		return errors.Join(keep(ctx), b.cache.RedrawAt(ctx, team, redraw))
 	})
 }
 
@@ -666,19 +673,21 @@ func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn != nil {
 		cards, state = append(cards, *drawn), stateDigest(s.chat.State)
 	}
-	b.cantRemember(s, b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...))
+	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...); err != nil {
+		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
+	}
 }
 
 // add keeps where a new card stands. The other cards aren't redrawn with it: what they show stays known, for the feed to compare.
 func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
-	if drawn != nil {
-		b.cantRemember(s, b.cache.AddCard(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn))
+	if drawn == nil {
+		return
 	}
-}
-
-func (b *Bot) cantRemember(s *scene, err error) {
-	if err != nil {
-		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
+	team, chat, state, card := s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn
+	keep := func(ctx context.Context) error { return b.cache.AddCard(ctx, team, chat, state, card) }
+	if err := keep(ctx); err != nil {
+		b.log.Warn("a card can't be remembered yet: until it is, it isn't redrawn", "error", err, "ref", ref(s.job.ID))
+		b.owe(team, chat, keep)
 	}
 }
 

@@ -407,6 +407,24 @@ func TestReplayAfterRedisIsBack(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the first card may be redrawn, or not
 }
 
+// TestSentDuringARestart: a card that was sent to somebody while Redis was restarting is redrawn too once Redis is back.
+func TestSentDuringARestart(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	n.kill()
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	card := w.grace.ExpectDM("This conversation is yours")
+	w.until("it can't be kept", func() bool { return strings.Contains(w.log.String(), "a card can't be remembered") })
+	n.start()
+	w.until("Redis is back", func() bool { return store.Ping(t.Context()) == nil })
+	w.has("chat_1", "mem_joan")
+	w.grace.DM().ExpectUpdate(card, "You don't have this conversation any more", "@joan")
+	w.slack.IgnoreLeftovers() // the other card, and those whom it concerns hear of it
+}
+
 // TestLostAgainAfterLostAnswer: of a conversation that somebody may have got, and lost again before that was found out, nobody reads that
 // nothing was changed.
 func TestLostAgainAfterLostAnswer(t *testing.T) {
