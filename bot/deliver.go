@@ -407,7 +407,11 @@ func (s *scene) at(p slackui.Place) cache.Card {
 			return c
 		}
 	}
-	return cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
+	place := cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
+	if p.Link == "" && strings.HasPrefix(p.Channel, "D") && !s.work.Intent.Snapshot {
+		place.For = s.work.Intent.User // as post has it
+	}
+	return place
 }
 
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -449,4 +451,53 @@ func TestLostAgainAfterLostAnswer(t *testing.T) {
 			w.slack.IgnoreLeftovers() // whom it concerns hears of it
 		})
 	}
+}
+
+// TestUndoOnASnapshot: what undoes a change that was asked for on a card that can't be redrawn doesn't try to.
+func TestUndoOnASnapshot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
+	card := w.random.ExpectMessage("@ada", "doesn't update by itself")
+	w.acknowledged(w.grace.Press(card, "Take over"))
+	w.random.ExpectUpdate(card, "@grace")
+	w.acknowledged(w.grace.Press(w.grace.ExpectPrivate(w.random, "Back to Ada"), "Back to Ada"))
+	w.random.ExpectMessage("@ada", "doesn't update by itself")
+	w.wrote("chat_1 mem_ada", "chat_1 mem_grace", "chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
+}
+
+// TestClickedWhileRedisPauses: a card in direct messages that is clicked while Redis can't be asked what is known of it stays the card of
+// the one to whom it was sent.
+func TestClickedWhileRedisPauses(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	var armed atomic.Bool
+	w.steps = func(step string, j cache.Job) {
+		switch {
+		case step == "taken from the queue" && strings.Contains(string(j.Body), "refresh") && armed.CompareAndSwap(true, false):
+			_ = n.cmd.Process.Signal(syscall.SIGSTOP)
+		case step == "the conversation is read":
+			_ = n.cmd.Process.Signal(syscall.SIGCONT)
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
+	card := w.grace.ExpectDM("This conversation is yours")
+	emptied(t, store)
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Delay: 1500 * time.Millisecond})
+	armed.Store(true)
+	w.acknowledged(w.grace.Press(card, "Refresh"))
+	emptied(t, store)
+	undo()
+	if s := card.Now().Shows(); !strings.Contains(s, "This conversation is yours") {
+		t.Errorf("her card shows %q", s)
+	}
+	w.acknowledged(w.joan.Press(w.support.ExpectMessage("@grace"), "Take over"))
+	w.grace.DM().ExpectUpdate(card, "You don't have this conversation any more")
+	w.slack.IgnoreLeftovers() // the private words about each change
 }
