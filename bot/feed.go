@@ -33,6 +33,7 @@ const (
 	silence        = 5 * time.Minute // after which a socket is dropped
 	reconnectFirst = time.Second
 	reconnectMax   = time.Minute
+	clocks         = 2 * time.Second // by which those of two processes may differ
 	contractEvery  = time.Hour
 	sweepEvery     = time.Hour
 	sweepMost      = 200            // conversations within sweepEvery
@@ -393,7 +394,7 @@ func (f *feed) reconcile(ctx context.Context) {
 	}
 	f.say("")
 	f.prune(chats)
-	f.redrawChanged(ctx, chats)
+	f.redrawChanged(ctx, chats, begun)
 	f.noticeChanged(chats)
 	if err := f.announce(ctx, chats, begun); err != nil {
 		f.log.Warn("handoffs can't be announced", "error", err)
@@ -416,8 +417,19 @@ func (f *feed) say(why string) {
 	f.health.setFeed(why)
 }
 
-// redrawChanged asks for a redraw of the cards of every conversation that isn't as they show it.
-func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat) {
+// redrawChanged asks for a redraw of the cards of every conversation that isn't as they show it. Whether it is is looked at where the
+// listing before was another, and where cards were drawn since: they may show what was so in between only.
+func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun time.Time) {
+	if !f.listed.IsZero() {
+		drawn, err := f.cache.Carded(ctx, f.team.ID, f.listed.Add(-clocks), begun)
+		f.debug("it can't be told which cards were drawn", err)
+		if err != nil {
+			f.states = map[string]string{}
+		}
+		for _, chat := range drawn {
+			delete(f.states, chat)
+		}
+	}
 	now, fresh := map[string]string{}, make([]string, 0, len(chats))
 	for _, c := range chats {
 		state := stateDigest(c.State)

@@ -1322,3 +1322,19 @@ func TestInThread(t *testing.T) {
 	}
 	w.slack.IgnoreLeftovers() // the cards redrawn
 }
+
+// TestChangedBackBetweenListings: a card shows what is so, also where the inbox is listed before and after the change that it was drawn
+// for, and both times as it was without it.
+func TestChangedBackBetweenListings(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.invent.Mute(true)
+	card := w.takes()
+	emptied(t, store)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+	w.invent.Mute(false)
+	w.chat("chat_2") // of which an event tells
+	w.support.ExpectUpdate(card, "Nobody")
+}

@@ -185,6 +185,10 @@ var calls = map[string]struct {
 		_, err := c.Channels(ctx, "T1", []string{"chat_1"})
 		return err
 	}},
+	"Carded": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.Carded(ctx, "T1", noon, noon)
+		return err
+	}},
 	"Unswept": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
 		_, err := c.Unswept(ctx, "T1", noon, noon, 10)
 		return err

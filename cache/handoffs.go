@@ -294,6 +294,16 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 	return drawn, nil
 }
 
+// Carded answers the conversations whose cards were drawn last, or compared with the truth, between two times.
+func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
+	defer cancel()
+	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
+		Min: strconv.FormatInt(from.UnixMilli(), 10), Max: strconv.FormatInt(to.UnixMilli(), 10),
+	}).Result()
+	return chats, wrap("looking for drawn cards", err)
+}
+
 // Unswept answers at most n conversations with cards that were not compared with the truth since the given time, the
 // longest ones first, and notes that they are compared now.
 func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, n int) ([]string, error) {

@@ -506,6 +506,19 @@ func TestDrawn(t *testing.T) {
 			drawn(t, c, nil, nil)
 		})
 	})
+	t.Run("knows when cards were drawn", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			begun := time.Now()
+			fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1)))
+			fine(t, remember(t.Context(), c, "T2", "chat_2", via, card(2)))
+			for from, want := range map[time.Time][]string{begun: {"chat_1"}, begun.Add(-time.Minute): {"chat_1"}, begun.Add(time.Minute): nil} {
+				got, err := c.Carded(t.Context(), "T1", from, from.Add(90*time.Second))
+				if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" || err != nil {
+					t.Errorf("%v; want -, got +:\n%s", err, d)
+				}
+			}
+		})
+	})
 	t.Run("says that it doesn't know what it can't read", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1)))
