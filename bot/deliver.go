@@ -443,6 +443,12 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 		place.Shows = shows
 		return &place, nil
 	}
+	if i.Snapshot { // Slack takes no other redraw of it
+		if temporary(err) {
+			return nil, err
+		}
+		return b.post(ctx, s)
+	}
 	drawn, updateErr := b.update(ctx, s, place)
 	switch {
 	case updateErr == nil:

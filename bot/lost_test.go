@@ -501,3 +501,18 @@ func TestClickedWhileRedisPauses(t *testing.T) {
 	w.grace.DM().ExpectUpdate(card, "You don't have this conversation any more")
 	w.slack.IgnoreLeftovers() // the private words about each change
 }
+
+// TestSnapshotWithoutResponseURL: a card that can't be redrawn but by a click's response_url isn't where Slack doesn't take that.
+func TestSnapshotWithoutResponseURL(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
+	card := w.random.ExpectMessage("@ada", "doesn't update by itself")
+	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url", Times: 1})
+	w.acknowledged(w.grace.Press(card, "Take over"))
+	w.random.ExpectMessage("@grace", "doesn't update by itself")
+	w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
+	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
+}
