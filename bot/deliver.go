@@ -386,6 +386,14 @@ func (b *Bot) oweChange(team string, change cache.Change) {
 	})
 }
 
+// oweCard keeps a card once Redis takes it. By then somebody may have drawn it anew: what it shows isn't known.
+func (b *Bot) oweCard(s *scene, card cache.Card, why error) {
+	b.log.Warn("a card can't be remembered yet: until it is, it isn't redrawn", "error", why, "ref", ref(s.job.ID))
+	team, chat := s.team.ID, s.chat.ID
+	card.Shows = ""
+	b.owe(team, chat, func(ctx context.Context) error { return b.cache.AddCard(ctx, team, chat, "", card) })
+}
+
 // owe keeps something of a conversation once Redis takes it, and has its cards redrawn then.
 func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 	if b.settled.owing(b.cache) >= settledMost {
@@ -631,7 +639,10 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 
 // redrawIn asks for a redraw of the conversation's cards after a while.
 func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
-	b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}))
+	if err := b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}); err != nil {
+		b.debug("a redraw can't be asked for yet", err)
+		b.owe(s.team.ID, s.chat.ID, func(context.Context) error { return nil })
+	}
 }
 
 // closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be
@@ -683,8 +694,11 @@ func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn != nil {
 		cards, state = append(cards, *drawn), stateDigest(s.chat.State)
 	}
-	if err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...); err != nil {
-		b.log.Warn("a card can't be remembered, so it won't be redrawn until it is clicked", "error", err, "ref", ref(s.job.ID))
+	err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...)
+	if err != nil && drawn != nil {
+		b.oweCard(s, *drawn, err)
+	} else {
+		b.debug("through whom it was assigned can't be remembered", err)
 	}
 }
 
@@ -693,11 +707,8 @@ func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn == nil {
 		return
 	}
-	team, chat, state, card := s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn
-	keep := func(ctx context.Context) error { return b.cache.AddCard(ctx, team, chat, state, card) }
-	if err := keep(ctx); err != nil {
-		b.log.Warn("a card can't be remembered yet: until it is, it isn't redrawn", "error", err, "ref", ref(s.job.ID))
-		b.owe(team, chat, keep)
+	if err := b.cache.AddCard(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn); err != nil {
+		b.oweCard(s, *drawn, err)
 	}
 }
 

@@ -427,6 +427,29 @@ func TestSentDuringARestart(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the other card, and those whom it concerns hear of it
 }
 
+// TestRedrawPutOffDuringARestart: a card that Slack didn't redraw at once, while Redis was restarting, is redrawn once Redis is back.
+func TestRedrawPutOffDuringARestart(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	w.steps = func(step string, j cache.Job) {
+		if step == "the card is remembered" && strings.Contains(string(j.Body), `"verb":"release"`) {
+			n.kill()
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	card := w.takes()
+	emptied(t, store)
+	other := w.slack.AddChannel(slacktest.Channel{ID: "COTHER", Name: "other", BotIsMember: true})
+	w.slack.Fault(slacktest.Fault{Method: "chat.update", Status: 500, Times: 1})
+	w.acknowledged(w.ada.Types(other, "/invent release chat_1"))
+	other.ExpectMessage("Nobody")
+	w.until("the job has ended", func() bool { return strings.Contains(w.log.String(), "could not be ended in Redis yet") })
+	n.start()
+	w.support.ExpectUpdate(card, "Nobody")
+}
+
 // TestLostAgainAfterLostAnswer: of a conversation that somebody may have got, and lost again before that was found out, nobody reads that
 // nothing was changed.
 func TestLostAgainAfterLostAnswer(t *testing.T) {
