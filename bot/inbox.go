@@ -1,0 +1,138 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+const (
+	inboxPages = 100 // of 100 conversations
+	perPage    = 500 * time.Millisecond
+)
+
+// inbox is the list of an organisation's conversations in memory, with what this process itself has changed since.
+type inbox struct {
+	listing[[]invent.Chat]
+	mu         sync.Mutex
+	young, old map[string]ourChange // by conversation; when young is a minute old or full, it becomes old
+	turned     time.Time
+	tried      atomic.Int64 // pages that the last listing asked for, also one that failed
+}
+
+type ourChange struct {
+	state invent.ChatState
+	at    time.Time
+}
+
+const oursMost = 100 * inboxPages // more than an inbox can show are of no use
+
+// changed notes a conversation as this process has just seen it.
+func (x *inbox) changed(c invent.Chat, at time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.young == nil || at.Sub(x.turned) > time.Minute || len(x.young) >= oursMost {
+		x.old, x.young, x.turned = x.young, map[string]ourChange{}, at
+	}
+	x.young[c.ID] = ourChange{state: c.State, at: at}
+}
+
+// own answers the state of a conversation as this process has seen it since a listing began, at least if that was in the last minute.
+func (x *inbox) own(id string, begun time.Time) (invent.ChatState, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o, found := x.young[id]
+	if !found {
+		o, found = x.old[id]
+	}
+	return o.state, found && !o.at.Before(begun)
+}
+
+// paceOf answers how long at least is between two listings of so many conversations: a large inbox is listed less often, so that
+// people's clicks keep most of Invent's 500 calls a minute.
+func paceOf(conversations int) time.Duration {
+	return max(beat, time.Duration(conversations/100+1)*perPage)
+}
+
+// conversations answers the inbox as it was at the given moment or later, or as it was listed last if it can't be listed again yet,
+// each conversation once, with what this process itself has changed since it was listed.
+func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
+	kept, _ := t.inbox.kept()
+	if soonest := b.now().Add(-paceOf(len(kept))); soonest.Before(oldest) {
+		oldest = soonest
+	}
+	if _, err := b.listInbox(ctx, t, oldest); err != nil {
+		return nil, err
+	}
+	kept, begun := t.inbox.kept()
+	list := slices.Clone(kept)
+	for i, c := range list {
+		if own, found := t.inbox.own(c.ID, begun); found {
+			list[i].State = own
+		}
+	}
+	return list, nil
+}
+
+func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
+	return t.inbox.since(ctx, oldest, b.now, func(ctx context.Context) ([]invent.Chat, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		defer cancel()
+		var all []invent.Chat
+		seen := map[string]bool{}
+		for page := 1; page <= inboxPages; page++ {
+			t.inbox.tried.Store(int64(page))
+			chats, more, err := t.Invent.Inbox(ctx, page)
+			if wait, limited := invent.RateLimited(err); limited && wait < 10*time.Second {
+				pauseFor(ctx, wait)
+				page--
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("listing the inbox: %w", err)
+			}
+			before := len(all)
+			for _, c := range chats {
+				if !seen[c.ID] { // the list moves while it is read
+					seen[c.ID] = true
+					all = append(all, c)
+				}
+			}
+			if !more || len(all) == before { // nothing new: an API that doesn't know pages, and sends the same for ever
+				break
+			}
+		}
+		return all, nil
+	})
+}
+
+// list shows the conversations that wait, or those that the person has.
+func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, asked time.Time, done string) (string, error) {
+	items, waiting, _, err := b.items(ctx, t, me, asked)
+	if err != nil {
+		return "", err
+	}
+	if verb == slackui.Queue {
+		items = waiting
+	}
+	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Items(verb, items, i.Page, done)})
+}
+
+// longest puts first who has written longest ago, then whoever's id is less.
+func longest(a, b slackui.Item) int {
+	at, bt := a.Chat.State.LastContactMessageAt, b.Chat.State.LastContactMessageAt
+	if at != nil && bt != nil && !at.Equal(*bt) {
+		return at.Compare(*bt)
+	}
+	if a.Chat.ID < b.Chat.ID {
+		return -1
+	}
+	return 1
+}
