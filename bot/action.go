@@ -225,8 +225,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		}
 		return already, b.showAlready(ctx, s)
 	}
-	at := s.chat.State.AssignedAt
-	since := at != nil && at.After(s.job.At.Add(-time.Second)) // the write may have come before that
+	since := s.assignedSince()
 	if w.last {
 		if before := w.Before; before == holder || before != nil && holder != nil && before.ID == holder.ID && !since {
 			w.Wrote = untouched // else somebody may have changed it since
@@ -283,6 +282,12 @@ func (s *scene) reread(ctx context.Context) error {
 		s.chat = chat
 	}
 	return nil
+}
+
+// assignedSince says whether it was assigned after the request came: an earlier try may have changed it before that.
+func (s *scene) assignedSince() bool {
+	at := s.chat.State.AssignedAt
+	return at != nil && at.After(s.job.At.Add(-time.Second)) // by another clock
 }
 
 // undoes says whether giving the conversation to the target takes back what the same person did with it last, which was allowed then.

@@ -539,3 +539,22 @@ func TestSnapshotWithoutResponseURL(t *testing.T) {
 	w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
 	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
 }
+
+// TestStateLostAgainAfterLostAnswer: of a conversation that may have been resolved, and was opened and assigned before that was found out,
+// nobody reads that nothing was changed.
+func TestStateLostAgainAfterLostAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.has("chat_1", "mem_joan")
+	card := w.shared("chat_1", "@joan")
+	w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})
+	w.acknowledged(w.ada.Press(card, "Resolve"))
+	w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State, c.AssigneeID = invent.Open, "mem_grace" })
+	said := w.ada.ExpectPrivate(w.support, "chat_1")
+	if s := said.Shows(); strings.Contains(s, "othing was changed") || !strings.Contains(s, "couldn't find out") {
+		t.Errorf("she reads %q", s)
+	}
+	w.slack.IgnoreLeftovers() // whom it concerns hears of it
+}

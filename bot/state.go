@@ -45,6 +45,8 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	case so:
 		b.redrawStale(ctx, s)
 		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
+	case w.Wrote == unsettled && unseen(i, state, me) && s.assignedSince():
+		return "", errDoubt // it may have been changed before that, and back
 	case w.last:
 		w.Wrote = untouched
 		return "", s.late()
