@@ -28,7 +28,6 @@ const (
 	reconnectFirst = time.Second
 	reconnectMax   = time.Minute
 	clocks         = 2 * time.Second // by which those of two processes may differ
-	contractEvery  = time.Hour
 	sweepEvery     = time.Hour
 	sweepMost      = 200             // conversations within sweepEvery
 	ordersMost     = 3               // a second, each of which reads a conversation from Invent: most of its 500 calls a minute are for people's clicks

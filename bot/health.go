@@ -207,21 +207,28 @@ func (h *health) setFeed(why string) {
 	h.feed = why
 }
 
+const (
+	contractEvery = time.Hour
+	contractAgain = 5 * time.Second // and then later and later, up to a minute
+)
+
 // checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. While
-// that can't be read it is tried every minute.
+// that can't be read it is tried again, soon at first: until then much is off.
 func (b *Bot) checkContract(ctx context.Context) {
-	for ctx.Err() == nil {
+	for again := contractAgain; ctx.Err() == nil; {
 		wait := contractEvery
 		k, err := b.probe.Invent.Check(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			wait = time.Minute
+			wait, again = again, min(2*again, time.Minute)
 			b.log.Warn("Invent's contract can't be read: only what is documented is used", "error", err)
 			if known := b.probe.contract.Load(); known != nil {
 				k = *known
 			}
+		} else {
+			again = contractAgain
 		}
 		b.probe.contract.Store(&k)
 		debug.FreeOSMemory() // reading the document took more than all else at rest

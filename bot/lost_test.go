@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -360,6 +361,17 @@ func TestBeforeContract(t *testing.T) {
 	})
 	w.ada.ExpectPrivate(w.support, "Waiting for a human")
 	w.ada.ExpectHome("My conversations")
+}
+
+// TestContractIsReadAgainSoon: one lost answer doesn't switch the queue and more off for long.
+func TestContractIsReadAgainSoon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.Fault(inventtest.Fault{Path: "/openapi.json", Status: 500, Times: 1})
+	w.serve()
+	eventually(t, "the contract is read", func(context.Context) bool {
+		return slices.ContainsFunc(w.invent.Requests(), func(r inventtest.Request) bool { return r.Path == "/openapi.json" && r.Status == http.StatusOK })
+	})
 }
 
 // TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back, also when its queue
