@@ -358,7 +358,7 @@ func keyRefused(status int) func(t *testing.T) {
 	return func(t *testing.T) {
 		w := newWorld(t)
 		boss, store := w.boss(), ownStore(t)
-		undo := w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: status})
+		undo := w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: status, RetryAfter: "1"}) // by which no key becomes valid
 		serve := func() { w.serve(func(c *bot.Config) { c.Cache = store }) }
 		serve()
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))

@@ -69,9 +69,10 @@ func RateLimited(err error) (time.Duration, bool) {
 	return e.RetryAfter, true
 }
 
-// RetryAfter returns how long Invent, or the limiter here, wants no such call, with a 429 or a 5xx; 0: not said.
+// RetryAfter returns how long Invent, or the limiter here, wants no such call, with a 429 or a 5xx; 0: not said, or the call is refused
+// for another reason.
 func RetryAfter(err error) time.Duration {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && Temporary(err) {
 		return e.RetryAfter
 	}
 	return 0
