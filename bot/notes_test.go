@@ -13,6 +13,7 @@ import (
 	"inventbot/cache"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
+	"inventbot/slackui"
 )
 
 // assigns lets Ada choose somebody in the Assign… window of a card, and change the world before she sends it with a note.
@@ -109,6 +110,30 @@ func TestNoteOfWhatCantBeShown(t *testing.T) {
 	clock.passUntil(ctx, 30*time.Second, func() bool { return w.outcomes("assign", "unplaced") == 1 })
 	w.ada.ExpectPrivate(w.support, "It was changed in Invent")
 	w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+}
+
+// TestNoteOfANewerVersion: where no newer version comes back for what one has begun, the note that came with it goes with the button that
+// begins it again.
+func TestNoteOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	body, err := json.Marshal(map[string]any{"intent": slackui.Intent{
+		V: slackui.Version + 1, Key: "new.1", Verb: slackui.Assign, Chat: "chat_1", To: &slackui.To{User: "UGRACE"}, Note: "Call her",
+		Team: w.slack.TeamID(), User: "UADA", Channel: w.support.ID, Sent: clock.now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "new.1", At: clock.now(), Body: body}, 10); err != nil {
+		t.Fatal(err)
+	}
+	clock.pass(3 * time.Minute)
+	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "begun by a newer version"), "Try again"))
+	w.grace.ExpectDM("This conversation is yours")
+	w.grace.ExpectDM("a note from @ada", "Call her")
+	w.slack.IgnoreLeftovers() // the card, and that it can be undone
 }
 
 // TestNoteOnce: a job that dies after it delivered a note neither delivers it again nor says that it is gone.

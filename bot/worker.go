@@ -549,7 +549,12 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 		b.giveBack(ctx, q, j, due)
 		return
 	}
-	b.whisper(ctx, w.Intent, slackui.Failed(slackui.NewerVersion, w.Intent, ref(j.ID), b.dashboard(w.Intent)))
+	i := w.Intent
+	kept := b.keepNote(ctx, &i)
+	b.whisper(ctx, i, slackui.Failed(slackui.NewerVersion, i, ref(j.ID), b.dashboard(i)))
+	if !kept {
+		b.noteBack(ctx, i) // below the reason
+	}
 	b.record(*w, j, string(slackui.NewerVersion), nil)
 	b.end(ctx, q, j)
 }
