@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,14 +155,16 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := g.enter(ctx)
-		if err != nil {
+		if err == nil {
+			err = next(ctx, cmds)
+			g.b.report(err)
+		}
+		failed := func(cmd redis.Cmder) bool { return cmd.Err() != nil }
+		if err != nil && !slices.ContainsFunc(cmds, failed) { // nothing was sent: go-redis says so of no command where Redis refused the password
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
 			}
-			return err
 		}
-		err = next(ctx, cmds)
-		g.b.report(err)
 		return err
 	}
 }

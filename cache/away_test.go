@@ -244,6 +244,18 @@ func TestARedisThatRefusesConnectionsCostsNoTime(t *testing.T) {
 	}
 }
 
+func TestARedisThatRefusesThePassword(t *testing.T) {
+	t.Parallel()
+	c := inProcess(t)
+	c.Mini().RequireAuth("right")
+	wrong := opened(t, "redis://:wrong@"+c.Mini().Addr())
+	for name, tc := range calls {
+		if err := tc.call(t.Context(), wrong); err == nil {
+			t.Errorf("%s has no error", name)
+		}
+	}
+}
+
 // silent is the address of somebody who takes connections and never says a word.
 func silent(t *testing.T) string {
 	t.Helper()
