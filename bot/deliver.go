@@ -377,9 +377,14 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 }
 
 // oweChange keeps what a change left behind once Redis takes it. By then somebody may have changed the conversation again: only the card,
-// to be redrawn, and the history are owed.
+// to be redrawn whatever it shows, and the history are owed.
 func (b *Bot) oweChange(team string, change cache.Change) {
 	change.Done, change.State, change.Via = nil, "", cache.Via{}
+	if change.Card != nil {
+		card := *change.Card
+		card.Shows = ""
+		change.Card = &card
+	}
 	b.owe(team, change.Chat, func(ctx context.Context) error {
 		_, _, _, err := b.cache.Changed(ctx, team, change)
 		return err

@@ -462,6 +462,37 @@ func TestRedrawPutOffDuringARestart(t *testing.T) {
 	w.support.ExpectUpdate(card, "Nobody")
 }
 
+// TestDrawnByAnotherMeanwhile: a card that another process drew anew, while this one didn't get to Redis, is drawn by what is true once it
+// does, also where that is what this one had drawn.
+func TestDrawnByAnotherMeanwhile(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	n.do("ACL", "SETUSER", "one", "on", ">word", "~*", "&*", "+@all")
+	one, err := cache.Open("redis://one:word@" + n.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = one.Close() })
+	two := n.open()
+	w.serve(func(c *bot.Config) { c.Cache = one })
+	w.listed()
+	card := w.takes()
+	emptied(t, two)
+	n.do("ACL", "SETUSER", "one", "off")
+	n.do("CLIENT", "KILL", "USER", "one")
+	w.acknowledged(w.ada.Press(card, "Release"))
+	card = w.support.ExpectUpdate(card, "Nobody")
+	w.until("it is owed", func() bool { return strings.Contains(w.log.String(), "a change can't be kept yet") })
+	w.serve(func(c *bot.Config) { c.Cache = two })
+	w.acknowledged(w.grace.Press(card, "Take"))
+	card = w.support.ExpectUpdate(card, "@grace")
+	emptied(t, two)
+	w.invent.Fault(inventtest.Fault{Path: "/inbox", Status: 503}) // else it is seen at the next listing
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
+	n.do("ACL", "SETUSER", "one", "on")
+	w.support.ExpectUpdate(card, "Nobody")
+}
+
 // TestLostAgainAfterLostAnswer: of a conversation that somebody may have got, and lost again before that was found out, nobody reads that
 // nothing was changed.
 func TestLostAgainAfterLostAnswer(t *testing.T) {
