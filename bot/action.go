@@ -234,7 +234,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	if unseen(i, s.chat.State, me) {
 		if w.Wrote == unsettled && since {
-			return "", s.late()
+			return "", errDoubt
 		}
 		return late, b.showLate(ctx, s)
 	}

@@ -513,6 +513,7 @@ func TestLostAgainAfterLostAnswer(t *testing.T) {
 			if s := said.Shows(); strings.Contains(s, "othing was changed") || !strings.Contains(s, "couldn't find out") {
 				t.Errorf("she reads %q", s)
 			}
+			w.until("the log says why", func() bool { return strings.Contains(w.log.String(), "it can't be told whether it was done") })
 			w.wrote("chat_1 mem_ada")
 			w.slack.IgnoreLeftovers() // whom it concerns hears of it
 		})

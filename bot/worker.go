@@ -454,7 +454,7 @@ func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (
 		return outcome, false, nil
 	case b.retry(ctx, q, j, w, err, b.until(w, j, err)):
 		return "", true, nil
-	case w.Wrote != unsettled, j.Dead > panics, errors.Is(err, errPanicked):
+	case w.Wrote != unsettled, j.Dead > panics, errors.Is(err, errPanicked), errors.Is(err, errDoubt):
 		return "", false, err
 	}
 	w.last = true
