@@ -400,13 +400,16 @@ func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.Ra
 			continue // Hold kept no such thing
 		}
 		i.Key += ":resumed"
-		words := slackui.Resumed()
-		if !b.accept(ctx, i) {
+		words, taken := slackui.Resumed(), b.accept(ctx, i)
+		if !taken {
 			words = slackui.Busy()
 		}
 		dropped, err := b.cache.Release(ctx, t.ID, user, text)
-		if b.debug("a kept request can't be dropped", err); dropped || err != nil { // else who looked in the same moment says so
-			b.whisper(ctx, i, words)
+		if b.debug("a kept request can't be dropped", err); !dropped && err == nil {
+			continue // who looked in the same moment says so
+		}
+		if b.whisper(ctx, i, words); !taken {
+			b.noteBack(ctx, i)
 		}
 	}
 }

@@ -136,6 +136,29 @@ func TestNoteOfANewerVersion(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the card, and that it can be undone
 }
 
+// TestNoteOfWhatWasHeld: when what somebody was refused for want of a link finds no place in the queue once they are linked, its note comes
+// back.
+func TestNoteOfWhatWasHeld(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	held, err := json.Marshal(slackui.Intent{
+		V: slackui.Version, Key: "held.1", Verb: slackui.Assign, Chat: "chat_1", To: &slackui.To{User: "UGRACE"}, Note: "Call her",
+		Team: w.slack.TeamID(), User: "UADA", Channel: w.support.ID, Sent: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Hold(t.Context(), w.slack.TeamID(), "UADA", held, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami")) // which takes the only place
+	w.ada.ExpectPrivate(w.support, "othing was changed")
+	w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+	w.ada.ExpectPrivate(w.support, "You are *Ada*")
+	w.wrote()
+}
+
 // TestNoteOnce: a job that dies after it delivered a note neither delivers it again nor says that it is gone.
 func TestNoteOnce(t *testing.T) {
 	t.Parallel()
