@@ -685,12 +685,6 @@ func (p *paces) wait(channel string, now time.Time) time.Duration {
 	return 0
 }
 
-// postInThread posts words under a card.
-func (b *Bot) postInThread(ctx context.Context, t *Team, channel, thread string, m slackui.Message) error {
-	_, _, err := t.Slack.PostMessageContext(ctx, channel, under(thread, m)...)
-	return wrapSlack("posting in a thread", err)
-}
-
 // remember keeps where the card stands, that all cards show this state, and who assigned the conversation: whoever calls it redraws
 // the others too. Without a card it keeps only the last.
 func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {

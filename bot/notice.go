@@ -232,8 +232,8 @@ func (s *scene) sentTo(user string) *cache.Card {
 
 // below posts words in a card's thread. An error is logged already.
 func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Message) error {
-	err := b.postInThread(ctx, s.team, c.Channel, c.TS, m)
-	if err != nil {
+	_, _, err := s.team.Slack.PostMessageContext(ctx, c.Channel, under(c.TS, m)...)
+	if err = wrapSlack("posting in a thread", err); err != nil {
 		b.log.Warn("words below a card could not be posted", "error", err, "ref", ref(s.job.ID))
 	}
 	return err
