@@ -125,15 +125,21 @@ func TestBundledWaitAgain(t *testing.T) {
 	// A channel that is named twice counts once.
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID, w.support.ID}) })
 	w.support.ExpectMessage("8 conversations wait")
+	w.waitAgain(clock, 7)
+	w.support.ExpectMessage("7 conversations wait")
+}
+
+// waitAgain lets chat_w0 and so on wait no more, and then again, all at the same listing.
+func (w *world) waitAgain(clock *clock, many int) {
+	w.t.Helper()
 	for _, state := range []invent.State{invent.Snoozed, invent.Open} {
 		w.invent.Mute(true)
-		for n := range 7 {
+		for n := range many {
 			w.invent.SetChat(fmt.Sprintf("chat_w%d", n), func(c *inventtest.Chat) { c.State = state })
 		}
 		w.invent.Mute(false)
 		w.listedAgain(clock)
 	}
-	w.support.ExpectMessage("7 conversations wait")
 }
 
 // TestAnnouncedWaitAgain: many that had a card each are one message, too: the channel sees what is announced anew.
@@ -147,14 +153,7 @@ func TestAnnouncedWaitAgain(t *testing.T) {
 		w.support.ExpectMessage(fmt.Sprintf("chat_w%d", n))
 		w.listedAgain(clock)
 	}
-	for _, state := range []invent.State{invent.Snoozed, invent.Open} {
-		w.invent.Mute(true)
-		for n := range 6 {
-			w.invent.SetChat(fmt.Sprintf("chat_w%d", n), func(c *inventtest.Chat) { c.State = state })
-		}
-		w.invent.Mute(false)
-		w.listedAgain(clock)
-	}
+	w.waitAgain(clock, 6)
 	w.support.ExpectMessage("6 conversations wait")
 	w.slack.IgnoreLeftovers() // the cards redrawn
 }

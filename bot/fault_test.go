@@ -86,7 +86,7 @@ var faults = map[string][]fault{
 		{name: "a certificate nobody knows", sees: "the same", after: none + ", and the key was not sent", run: deadTLS},
 	},
 	"Slack": {
-		{name: "429 to each method that a change uses", sees: asAlways + ", after that time", after: once, run: slackFails(func(m string) slacktest.Fault {
+		{name: "429 to each method that the bot uses", sees: asAlways + ", after that time", after: once, run: slackFails(func(m string) slacktest.Fault {
 			return slacktest.Fault{Method: m, Status: 429, RetryAfter: 1, Times: 1}
 		})},
 		{name: "500 to each of them", sees: asAlways, after: once, run: slackFails(func(m string) slacktest.Fault { return slacktest.Fault{Method: m, Status: 500, Times: 1} })},

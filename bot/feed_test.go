@@ -35,6 +35,15 @@ func (w *world) announcing(change ...func(*bot.Config)) string {
 	return address
 }
 
+// announced lets the customer of chat_1 ask for a human, and answers the card by which that is announced, once that is noted.
+func (w *world) announced() *slacktest.Message {
+	w.t.Helper()
+	w.asks("chat_1")
+	card := w.support.ExpectMessage("chat_1")
+	w.ended("announce", "chat_1", "changed")
+	return card
+}
+
 // listed waits until the inbox has been listed, and what followed from it is settled.
 func (w *world) listed() {
 	w.t.Helper()
