@@ -118,20 +118,38 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	default:
 		c.rdb = redis.NewClient(o.Simple())
 	}
-	c.rdb.AddHook(guard{&breaker{}})
+	c.rdb.AddHook(guard{&breaker{}, patience})
 	return c
 }
 
-// guard asks the breaker before each call. (A Limiter of go-redis would do so for a single node alone, and would take a caller whose
-// time was up before for a Redis that doesn't answer.)
-type guard struct{ b *breaker }
+// guard asks the breaker before each call, and bounds its time. (A Limiter of go-redis would do the former for a single node alone, and
+// would take a caller whose time was up before for a Redis that doesn't answer.)
+type guard struct {
+	b        *breaker
+	patience time.Duration
+}
 
-// enter says why a call can't be made now.
-func (g guard) enter(ctx context.Context) error {
+type moreKey struct{}
+
+// allow gives each call more time than is usual, where it reads or writes much, or waits for something.
+func allow(ctx context.Context, more time.Duration) context.Context {
+	return context.WithValue(ctx, moreKey{}, more)
+}
+
+// call makes a call, unless it can't be made now.
+func (g guard) call(ctx context.Context, next func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("a call to Redis: %w", err)
 	}
-	return g.b.allow()
+	if err := g.b.allow(); err != nil {
+		return err
+	}
+	more, _ := ctx.Value(moreKey{}).(time.Duration)
+	ctx, cancel := context.WithTimeout(ctx, g.patience+more)
+	defer cancel()
+	err := next(ctx)
+	g.b.report(err)
+	return err
 }
 
 // DialHook implements redis.Hook.
@@ -140,13 +158,10 @@ func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := g.enter(ctx)
+		err := g.call(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
 		if err != nil {
 			cmd.SetErr(err)
-			return err
 		}
-		err = next(ctx, cmd)
-		g.b.report(err)
 		return err
 	}
 }
@@ -154,11 +169,7 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook implements redis.Hook.
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		err := g.enter(ctx)
-		if err == nil {
-			err = next(ctx, cmds)
-			g.b.report(err)
-		}
+		err := g.call(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
 		failed := func(cmd redis.Cmder) bool { return cmd.Err() != nil }
 		if err != nil && !slices.ContainsFunc(cmds, failed) { // nothing was sent: go-redis says so of no command where Redis refused the password
 			for _, cmd := range cmds {

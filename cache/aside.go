@@ -15,8 +15,6 @@ const (
 
 // SetAside keeps a job for whoever looks into why it fails: the newest 1,000, for 30 days after the last. It doesn't end it.
 func (c *Cache) SetAside(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := j.encode()
 	if err != nil {
 		return err
@@ -31,8 +29,6 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 
 // Aside answers the jobs that were set aside, oldest first.
 func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	list, err := c.rdb.XRange(ctx, asideKey, "-", "+").Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading what was set aside: %w", err)

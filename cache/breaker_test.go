@@ -40,7 +40,7 @@ func TestBreaker(t *testing.T) {
 			defer cancel()
 			for range 5 {
 				b.report(context.Canceled)
-				err := guard{b}.ProcessHook(func(context.Context, redis.Cmder) error { t.Error("Redis was asked"); return nil })(late, redis.NewCmd(late))
+				err := guard{b, time.Second}.ProcessHook(func(context.Context, redis.Cmder) error { t.Error("Redis was asked"); return nil })(late, redis.NewCmd(late))
 				if !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("it says %v", err)
 				}

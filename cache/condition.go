@@ -55,8 +55,7 @@ func (c *Cache) Inspect(ctx context.Context) (Condition, error) {
 	trips = trips[1:] // the first opened the connection
 	slices.Sort(trips)
 	k.Latency = trips[len(trips)/2]
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	said := map[string]string{}
 	text, err := c.rdb.Info(ctx).Result()
 	if err != nil && !answered(err) {

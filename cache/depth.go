@@ -19,8 +19,6 @@ type Depth struct {
 
 // Depth looks at the queue, in one round trip and within 250 ms.
 func (c *Cache) Depth(ctx context.Context) (Depth, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var open, later *redis.IntCmd
 	var first *redis.XMessageSliceCmd
 	var now *redis.TimeCmd

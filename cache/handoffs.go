@@ -42,8 +42,6 @@ type Notice struct {
 
 // Lead says whether this process leads the team's feed for the next 15 s: because it did, or because nobody does.
 func (c *Cache) Lead(ctx context.Context, team string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	n, err := leadScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer, leaderLife.Milliseconds()).Int()
 	return n == 1, wrap("asking who leads", err)
 }
@@ -56,8 +54,6 @@ return 1`)
 
 // StepDown lets another process lead at once.
 func (c *Cache) StepDown(ctx context.Context, team string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("stepping down", stepDownScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer).Err())
 }
 
@@ -67,8 +63,7 @@ return 0`)
 
 // Handoffs answers what is known of all conversations that wait or waited. first says that nothing was ever kept.
 func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Handoff, first bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
 	if err != nil {
 		return nil, false, fmt.Errorf("reading handoffs: %w", err)
@@ -81,8 +76,7 @@ func NoticeName(chat, channel string) string { return channel + " " + chat }
 
 // Notices answers what became of all announcements, by NoticeName.
 func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading announcements: %w", err)
@@ -107,8 +101,7 @@ const startedField = ""
 // SetHandoffs keeps what changed, drops what is to be forgotten (conversations, and announcements by NoticeName), and notes
 // that the feed has begun.
 func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	fields := []any{startedField, "1"}
 	for chat, h := range changed {
 		text, err := json.Marshal(h)
@@ -131,8 +124,6 @@ func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string
 
 // SetNotice keeps what became of an announcement.
 func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Notice) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encoding an announcement: %w", err)
@@ -147,8 +138,6 @@ func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Not
 
 // Handoff finds what is known of one conversation's waiting and its announcement in a channel.
 func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Handoff, n Notice, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var waits, notice *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		waits, notice = p.HGet(ctx, handoffsKey(team), chat), p.HGet(ctx, noticesKey(team), NoticeName(chat, channel))
@@ -191,8 +180,6 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 	if len(at) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	args := []any{int(cardsLife.Seconds())}
 	for chat, t := range at {
 		args = append(args, t.UnixMilli(), chat)
@@ -215,8 +202,6 @@ const redrawAgain = 30 * time.Second
 // DueRedraws hands out at most n conversations whose redraw is due. Whoever gets them says Redrawn, with the same time; those of which
 // nobody says so (the answer was lost, or its process died) are handed out again half a minute later.
 func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n, now.Add(redrawAgain).UnixMilli()).StringSlice()
 	return chats, wrap("looking for redraws", err)
 }
@@ -237,8 +222,6 @@ func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, c
 	if len(chats) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	args := []any{handedOut.Add(redrawAgain).UnixMilli()}
 	for _, chat := range chats {
 		args = append(args, chat)
@@ -248,8 +231,7 @@ func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, c
 
 // Channels answers, of the given conversations, in which channels their cards stand: one for each card.
 func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[string][]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	answers := make([]*redis.StringSliceCmd, len(chats))
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, chat := range chats {
@@ -273,8 +255,7 @@ func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[
 
 // Drawn answers, of the given conversations, those that have cards, each with the state that they show.
 func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	answers := make([]*redis.StringCmd, len(chats))
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, chat := range chats {
@@ -296,8 +277,7 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 
 // Carded answers the conversations whose cards were drawn last, or compared with the truth, between two times.
 func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
-	defer cancel()
+	ctx = allow(ctx, 3*c.patience)
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
 		Min: strconv.FormatInt(from.UnixMilli(), 10), Max: strconv.FormatInt(to.UnixMilli(), 10),
 	}).Result()
@@ -307,8 +287,6 @@ func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]
 // Unswept answers at most n conversations with cards that were not compared with the truth since the given time, the
 // longest ones first, and notes that they are compared now.
 func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, n int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
 		Min: "-inf", Max: strconv.FormatInt(since.UnixMilli(), 10), Count: int64(n),
 	}).Result()
@@ -324,8 +302,6 @@ func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, 
 
 // Uncard says that a conversation has no cards any more.
 func (c *Cache) Uncard(ctx context.Context, team, chat string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("forgetting a conversation's cards", c.rdb.ZRem(ctx, cardedKey(team), chat).Err())
 }
 

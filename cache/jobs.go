@@ -225,9 +225,7 @@ func (j Job) encode() ([]byte, error) {
 // Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
 // Whoever takes a job ends it with Done or Later before TakeOver has passed; until one of them has gone well, this process has it in hand.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+c.patience)
-	defer cancel()
-	streams, err := c.rdb.XReadGroup(ctx, &redis.XReadGroupArgs{
+	streams, err := c.rdb.XReadGroup(allow(ctx, wait), &redis.XReadGroupArgs{
 		Group: workers, Consumer: c.consumer, Streams: []string{readyKey, ">"}, Count: int64(n), Block: wait,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
@@ -254,10 +252,10 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 // jobs may have been submitted before the first worker ever ran.
 func (c *Cache) group(ctx context.Context) error {
 	err := c.rdb.XGroupCreateMkStream(ctx, readyKey, workers, "0").Err()
-	if err != nil && !strings.HasPrefix(err.Error(), "BUSYGROUP") {
-		return fmt.Errorf("creating the consumer group: %w", err)
+	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
+		return nil
 	}
-	return nil
+	return wrap("creating the consumer group", err)
 }
 
 // reapScript takes over what other processes have held too long (ARGV[4]), and finds what this one was handed a while ago (ARGV[5])
@@ -285,8 +283,7 @@ return held`)
 // Reap takes over at most n jobs that their processes have held longer than TakeOver. Among them is what this process was handed
 // itself and never heard of, after four times the time that a call may take; what it has in hand is never.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*c.patience)
-	defer cancel()
+	ctx = allow(ctx, c.patience)
 	args := []any{workers, c.consumer, n, TakeOver.Milliseconds(), 4 * c.patience.Milliseconds()}
 	c.mu.Lock()
 	for entry := range c.inHand {
@@ -365,13 +362,11 @@ return 1`)
 
 // Done ends the job. It does nothing for a job that was taken over by another process.
 func (c *Cache) Done(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
-	if err := doneScript.Run(ctx, c.rdb, doneKeys(j), c.doneArgs(j)...).Err(); err != nil {
-		return fmt.Errorf("ending a job: %w", err)
+	err := doneScript.Run(ctx, c.rdb, doneKeys(j), c.doneArgs(j)...).Err()
+	if err == nil {
+		c.letGo(j)
 	}
-	c.letGo(j)
-	return nil
+	return wrap("ending a job", err)
 }
 
 // done is Done as one of several commands. It fails where Redis doesn't have the script.
@@ -397,8 +392,6 @@ return 1`)
 // Withdraw is for a job whose Submit failed, and that was done without it: should it have been stored all the same, it ends if it
 // waits behind another, and Tick doesn't hand it out in any case. It remains known, so that a repeat of it is one.
 func (c *Cache) Withdraw(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), tellKey}
 	return wrap("withdrawing a job", withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err())
 }
@@ -410,8 +403,6 @@ return 1`)
 
 // Keep keeps the job's Body as it is now for whoever takes the job over. It does nothing for a job that was taken over already.
 func (c *Cache) Keep(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := j.encode()
 	if err != nil {
 		return err
@@ -432,19 +423,16 @@ return 1`)
 // Later gives the job back, to run again at due with the Tries, Dead and Body it has now. Until then its lane waits for it; if it
 // Yields, the others of its lane run, and when it is due it comes after those that are there.
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := j.encode()
 	if err != nil {
 		return err
 	}
 	err = laterScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, laneKey(j.Lane)},
 		workers, c.consumer, j.entry, j.ID, text, due.UnixMilli(), j.Yields).Err()
-	if err != nil {
-		return fmt.Errorf("giving a job back: %w", err)
+	if err == nil {
+		c.letGo(j)
 	}
-	c.letGo(j)
-	return nil
+	return wrap("giving a job back", err)
 }
 
 // tickScript makes due jobs ready: the first of their lanes, and those that have left theirs, as the last of them. (An older
@@ -472,8 +460,6 @@ return overdue`)
 // Tick makes the jobs ready whose time has come, and answers those open ones whose Tell has
 // passed, at most n at a time. Each is answered once, by whichever process asks first; they stay open.
 func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n, laneKey("")).StringSlice()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return nil, fmt.Errorf("looking for due jobs: %w", err)
@@ -488,8 +474,6 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 
 // First finds the job for which the others of a lane wait. That there is none is ok == false without an error.
 func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	id, err := c.rdb.LIndex(ctx, laneKey(lane), 0).Result()
 	var text string
 	if err == nil {
@@ -508,8 +492,6 @@ func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err err
 // Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
 // other processes may be at work on them.
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	bodies, err := c.rdb.HVals(ctx, bodiesKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
@@ -532,7 +514,5 @@ return 1`)
 
 // Leave takes this process out of the consumer group, if it holds nothing any more.
 func (c *Cache) Leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("leaving the consumer group", leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err())
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -53,26 +54,17 @@ type Deed struct {
 
 // HandLinks answers every link made by an admin, by Slack user.
 func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	fields, err := c.rdb.HGetAll(ctx, linksKey(team)).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
-	links := make(map[string]HandLink, len(fields))
-	for user, text := range fields {
-		var l HandLink
-		if json.Unmarshal([]byte(text), &l) == nil && l.Member != "" {
-			links[user] = l
-		}
-	}
+	links := decodeAll[HandLink](fields)
+	maps.DeleteFunc(links, func(_ string, l HandLink) bool { return l.Member == "" })
 	return links, nil
 }
 
 // HandLink finds the link an admin made for a user. A miss is ok == false without an error.
 func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := c.rdb.HGet(ctx, linksKey(team), user).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return l, false, nil
@@ -101,8 +93,6 @@ return ''`)
 // doesn't wait any more, the error is ErrNoOffer. Two links can't be to one member: then nothing is kept, and holder is the Slack user
 // who has the other one.
 func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, offer string) (holder string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := json.Marshal(l)
 	if err != nil {
 		return "", fmt.Errorf("encoding a link: %w", err)
@@ -117,8 +107,6 @@ func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, 
 // DropHandLink drops a link made by an admin and, in the same step, the question that waits for the user's answer. It says which of
 // the two there were.
 func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, asked bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var links, offers *redis.IntCmd
 	_, err = c.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		links, offers = p.HDel(ctx, linksKey(team), user), p.Del(ctx, offerKey(team, user))
@@ -144,8 +132,6 @@ return offer and cjson.decode(offer).id == ARGV[1] and redis.call('DEL', KEYS[1]
 
 // DropOffer forgets a question, unless there is a newer one by now.
 func (c *Cache) DropOffer(ctx context.Context, team, user, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("dropping a question", dropOfferScript.Run(ctx, c.rdb, []string{offerKey(team, user)}, id).Err())
 }
 
@@ -160,8 +146,6 @@ return 1`)
 // Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says whether it is
 // kept: heldKept requests of one person are, the oldest ones.
 func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (kept bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, triedKey(team), redis.Z{Score: float64(at.Unix()), Member: user})
 		p.ZRemRangeByRank(ctx, triedKey(team), 0, -triedKept-1)
@@ -181,8 +165,6 @@ func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMess
 
 // Held answers what Hold has kept of the user's for less than an hour, the oldest first, and forgets the rest.
 func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var list *redis.StringSliceCmd
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZRemRangeByScore(ctx, heldKey(team, user), "-inf", strconv.FormatInt(now.Add(-heldLife).UnixMilli(), 10))
@@ -201,16 +183,12 @@ func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]j
 
 // Release drops one of those that Held answered, and says whether it was there still.
 func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
 	return n > 0, wrap("dropping a refused request", err)
 }
 
 // Tried answers who tried without a member in the last 30 days, and when last.
 func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	since := strconv.FormatInt(time.Now().Add(-triedLife).Unix(), 10)
 	list, err := c.rdb.ZRangeByScoreWithScores(ctx, triedKey(team), &redis.ZRangeBy{Min: since, Max: "+inf"}).Result()
 	if err != nil {
@@ -244,9 +222,7 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 	seen := map[string]bool{}
 	end := "+"
 	for {
-		step, cancel := context.WithTimeout(ctx, c.patience)
-		list, err := c.rdb.XRevRangeN(step, historyKey(team), end, "-", 1000).Result()
-		cancel()
+		list, err := c.rdb.XRevRangeN(ctx, historyKey(team), end, "-", 1000).Result()
 		if err != nil {
 			return nil, fmt.Errorf("reading the history: %w", err)
 		}
@@ -269,8 +245,6 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 
 // TellOnce says whether a trouble is to be told now: the first time, until TellAgain or a week later.
 func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	// Sent twice because an answer was lost, it is answered the same: else nobody would ever be told.
 	n, err := tellOnceScript.Run(ctx, c.rdb, []string{toldKey(team, trouble)}, rand.Text(), int(toldLife.Seconds())).Int()
 	return n == 1, wrap("writing to Redis", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,27 +16,20 @@ const (
 
 // KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it, and answers its id.
 func (c *Cache) KeepNote(ctx context.Context, team, sender, note string) (id string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	id = rand.Text()
 	if err := c.rdb.Set(ctx, noteKey(team, sender, id), note, noteLife).Err(); err != nil {
-		return "", fmt.Errorf("keeping a note: %w", err)
+		return "", wrap("keeping a note", err)
 	}
 	return id, nil
 }
 
 // Note hands out a note that KeepNote keeps, to its sender only. A miss is ok == false without an error.
 func (c *Cache) Note(ctx context.Context, team, sender, id string) (note string, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	note, err = c.rdb.Get(ctx, noteKey(team, sender, id)).Result()
 	if errors.Is(err, redis.Nil) {
 		return "", false, nil
 	}
-	if err != nil {
-		return "", false, fmt.Errorf("reading a note: %w", err)
-	}
-	return note, true, nil
+	return note, err == nil, wrap("reading a note", err)
 }
 
 // DropNote forgets a note: it was delivered.
@@ -47,8 +39,6 @@ func (c *Cache) DropNote(ctx context.Context, team, sender, id string) error {
 
 // SetQuiet keeps whether a person wants no notices, until they say otherwise.
 func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	change := c.rdb.SRem
 	if quiet {
 		change = c.rdb.SAdd
@@ -58,8 +48,6 @@ func (c *Cache) SetQuiet(ctx context.Context, team, user string, quiet bool) err
 
 // Quiet says whether a person wants no notices.
 func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	quiet, err := c.rdb.SIsMember(ctx, quietKey(team), user).Result()
 	return quiet, wrap("reading who wants notices", err)
 }
@@ -85,15 +73,11 @@ func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
 
 // Greeted says whether a person was welcomed.
 func (c *Cache) Greeted(ctx context.Context, team, user string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	greeted, err := c.rdb.SIsMember(ctx, greetedKey(team), user).Result()
 	return greeted, wrap("reading who was greeted", err)
 }
 
 // SetGreeted keeps that a person was welcomed.
 func (c *Cache) SetGreeted(ctx context.Context, team, user string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("keeping who was greeted", c.rdb.SAdd(ctx, greetedKey(team), user).Err())
 }

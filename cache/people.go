@@ -113,20 +113,15 @@ redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
 return 1`)
 
 func (c *Cache) setByHand(ctx context.Context, team, user string, l Link) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := json.Marshal(l)
 	if err != nil {
 		return fmt.Errorf("encoding: %w", err)
 	}
 	kept, err := byHandScript.Run(ctx, c.rdb, []string{linksKey(team), linkKey(team, user)}, user, l.Member, text, int(linkLife.Seconds())).Bool()
-	switch {
-	case err != nil:
-		return fmt.Errorf("writing to Redis: %w", err)
-	case !kept:
+	if err == nil && !kept {
 		return ErrUnlinked
 	}
-	return nil
+	return wrap("writing to Redis", err)
 }
 
 // DropLink forgets what was known of a user, so that it is looked up again.
@@ -164,8 +159,6 @@ type Question struct{ Team, Chat, Channel, User string }
 // Known finds the cards of a conversation, newest first, through whom it was assigned last, whether it waits for a human, who can
 // read the channel, and which member the user is. Of more than 50 cards the oldest are forgotten.
 func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var cards *redis.MapStringStringCmd
 	var reach, handoff, link *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -204,19 +197,15 @@ func (card Card) field() string { return card.Channel + " " + card.TS }
 
 // Reach finds who can read a channel; ReachUnknown for a miss.
 func (c *Cache) Reach(ctx context.Context, team, channel string) (Reach, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	r, err := c.rdb.Get(ctx, reachKey(team, channel)).Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return ReachUnknown, fmt.Errorf("reading from Redis: %w", err)
+	if errors.Is(err, redis.Nil) {
+		err = nil
 	}
-	return Reach(r), nil
+	return Reach(r), wrap("reading from Redis", err)
 }
 
 // SetReach keeps for ten minutes who can read a channel.
 func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("writing to Redis", c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err())
 }
 
@@ -234,8 +223,6 @@ type Change struct {
 // the newest 20,000 of the team. It answers what Home knows by then of the one who made it (opened: anything), and whether the
 // job was ended as by Done. With an error the job may have been ended all the same.
 func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened, ended bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	var cards []Card
 	if n.Card != nil {
 		cards = append(cards, *n.Card)
@@ -272,8 +259,6 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 // Remember keeps cards, the state that all cards of the conversation show ("": as it is known), and who assigned the conversation
 // (unless via is zero), for 30 days.
 func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		return remember(ctx, p, team, chat, state, via, cards)
 	})
@@ -318,8 +303,6 @@ func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields
 // AddCard keeps a card as Remember does, and leaves all else as it is known. The state that it shows is kept where none is: the other
 // cards may show an older one, and are to be found by that.
 func (c *Cache) AddCard(ctx context.Context, team, chat, state string, card Card) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSetNX(ctx, cardsKey(team, chat), stateField, state)
 		return keepCards(ctx, p, team, chat, nil, []Card{card})
@@ -332,8 +315,6 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 	if len(cards) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	fields := make([]string, len(cards))
 	for i, card := range cards {
 		fields[i] = card.field()
@@ -342,14 +323,10 @@ func (c *Cache) Forget(ctx context.Context, team, chat string, cards ...Card) er
 }
 
 func (c *Cache) del(ctx context.Context, keys ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	return wrap("deleting from Redis", c.rdb.Del(ctx, keys...).Err())
 }
 
 func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	text, err := c.rdb.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {
 		return false, nil
@@ -362,8 +339,6 @@ func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
 }
 
 func (c *Cache) set(ctx context.Context, values map[string]any, life time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, c.patience)
-	defer cancel()
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for key, value := range values {
 			text, err := json.Marshal(value)
