@@ -301,7 +301,7 @@ func (b *Bot) undoes(ctx context.Context, s *scene, target *cache.Link) (bool, e
 	}
 	deeds, err := b.cache.Deeds(ctx, s.team.ID, i.Chat)
 	if err != nil {
-		return false, errors.Join(errStore, err)
+		return false, err
 	}
 	for _, d := range deeds {
 		if d.Job != s.job.ID && !slackui.Verb(d.Verb).Sets() { // else an earlier try of this very undo, or nothing that it takes back
@@ -395,7 +395,7 @@ func failure(w *work, err error) slackui.Failure {
 		return slackui.NotFound
 	case w.Wrote == unsettled: // whatever came after it
 		return slackui.Unsettled
-	case errors.Is(err, errStore):
+	case cache.Failed(err):
 		return slackui.BotFailed
 	case errors.As(err, &s) && s.retry:
 		return slackui.SlackSilent

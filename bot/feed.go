@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -433,7 +432,7 @@ func (f *feed) sweep(ctx context.Context) {
 func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: w.Intent.Chat})
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if len(known.Cards) == 0 {
 		return gone, b.cache.Uncard(ctx, t.ID, w.Intent.Chat)

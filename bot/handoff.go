@@ -287,14 +287,14 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	if p := w.Posted; p != nil {
 		p.Card.Channel, p.Card.TS = p.Channel, p.TS
 		if err := b.cache.AddCard(ctx, t.ID, i.Chat, "", p.Card); err != nil { // what it shows is compared at the next listing
-			return "", errors.Join(errStore, err)
+			return "", err
 		}
 		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, t.ID, map[string]time.Time{i.Chat: b.now()}))
 		return b.noteAnnounced(ctx, t, i.Chat, i.Channel, p.Notice)
 	}
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	switch {
 	case announced(i.Episode, n):
@@ -312,7 +312,7 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	w.Intent.Thread = n.TS // "" for the first announcement
 	s := &scene{team: t, work: w, job: j, chat: chat}
 	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel}); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	s.known.Handoff = h
 	drawn, err := b.post(ctx, s)
@@ -357,7 +357,7 @@ func (b *Bot) announcedBy(ctx context.Context, s *scene, card *cache.Card) {
 // answered by it.
 func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, n cache.Notice) (string, error) {
 	if err := b.cache.SetNotice(ctx, t.ID, name, channel, n); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if n.Why != "" {
 		if err := b.tellAdmins(ctx, t, "channel/"+channel, slackui.ChannelTrouble(channel, n.Why)); err != nil {
@@ -382,10 +382,7 @@ func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause ti
 		n.Next = b.now().Add(pause * time.Duration(min(n.Tries, 30)))
 		err = b.cache.SetNotice(ctx, t.ID, name, i.Channel, n)
 	}
-	if err != nil {
-		return errors.Join(errStore, err)
-	}
-	return nil
+	return err
 }
 
 // orderFailed is orderAnew for an order that ended with an error; any other job is left alone, and so is one that would go on harming
@@ -417,7 +414,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	name := bundleName(i.Episode)
 	_, n, err := b.cache.Handoff(ctx, t.ID, name, i.Channel)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if announced(i.Episode, n) {
 		return already, nil
@@ -443,7 +440,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	chat, err := t.Invent.Chat(ctx, i.Chat)
 	if err != nil {
@@ -462,7 +459,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	}
 	n.Reminded = true
 	if noted := b.cache.SetNotice(ctx, t.ID, i.Chat, i.Channel, n); noted != nil {
-		return "", errors.Join(errStore, noted)
+		return "", noted
 	}
 	if err != nil {
 		return undelivered, nil //nolint:nilerr // the channel or the card is gone: that is the outcome
@@ -493,7 +490,7 @@ func (b *Bot) fate(ctx context.Context, s *scene, r Rule) (slackui.Fate, error) 
 		_, n, err = b.cache.Handoff(ctx, s.team.ID, bundleName(h.Bundle), r.Channel)
 	}
 	if err != nil {
-		return slackui.Fate{}, errors.Join(errStore, err)
+		return slackui.Fate{}, err
 	}
 	fate := slackui.Fate{Channel: r.Channel, Not: n.Why}
 	if n.TS != "" && n.Why == "" {

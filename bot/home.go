@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -150,7 +149,7 @@ func (b *Bot) redrawOpened(ctx context.Context, i slackui.Intent, kept cache.Hom
 // setNotices keeps whether a person wants notices.
 func (b *Bot) setNotices(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
 	if err := b.cache.SetQuiet(ctx, t.ID, i.User, i.Verb == slackui.Hush); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	b.redrawHome(ctx, t, i)
 	return changed, nil

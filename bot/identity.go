@@ -53,7 +53,7 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 	}
 	fresh, err := b.lookUp(ctx, t, user, asked)
 	if err != nil {
-		if link != nil && temporary(err) && !errors.Is(err, errStore) { // else Slack and Invent have answered
+		if link != nil && temporary(err) && !cache.Failed(err) { // else Slack and Invent have answered
 			return *link, nil
 		}
 		if link != nil && refused(err) != nil {
@@ -97,7 +97,7 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	}
 	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
 	if err != nil {
-		return cache.Link{}, errors.Join(errStore, err)
+		return cache.Link{}, err
 	}
 	if !found {
 		return cache.Link{}, no
@@ -109,9 +109,6 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	link.By, link.At = hand.By, hand.At
 	return link, nil
 }
-
-// errStore says that what only Redis knows was needed, and Redis didn't answer.
-var errStore = errors.New("the store doesn't answer")
 
 func linkOf(m invent.Member, checked time.Time) cache.Link {
 	return cache.Link{Member: m.ID, UserID: m.UserID, Email: invent.FoldEmail(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
@@ -375,5 +372,5 @@ func temporary(err error) bool {
 	if said, ok := errors.AsType[*slackError](err); ok {
 		return said.retry
 	}
-	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStore)
+	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded) || cache.Failed(err)
 }

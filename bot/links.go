@@ -87,7 +87,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	}
 	hand, err := b.cache.HandLinks(ctx, t.ID)
 	if err != nil {
-		return m, errors.Join(errStore, err)
+		return m, err
 	}
 	for other, l := range hand {
 		if l.Member == m.ID && other != user {
@@ -143,7 +143,7 @@ func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	}
 	o := cache.Offer{ID: rand.Text(), Member: m.ID, Name: m.Name, By: i.User}
 	if err := b.cache.SetOffer(ctx, t.ID, i.Person, o); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if err := b.dm(ctx, t, i.Person, slackui.Offer(i.User, m.ID, m.Name, o.ID)); err != nil {
 		return "", err
@@ -162,7 +162,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	i := w.Intent
 	o, found, err := b.cache.Offer(ctx, t.ID, i.User)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if !found || o.ID != i.Offer {
 		return "", refuse(slackui.OfferGone)
@@ -184,7 +184,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 		case errors.Is(err, cache.ErrNoOffer): // withdrawn in the same moment
 			return "", refuse(slackui.OfferGone)
 		case err != nil:
-			return "", errors.Join(errStore, err)
+			return "", err
 		case other != "": // they said yes in the same moment
 			return "", &refusal{reason: slackui.MemberTaken, about: other}
 		}
@@ -217,7 +217,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent, asked time.
 	b.debug("a link can't be read", err)
 	dropped, withdrawn, err := b.cache.DropHandLink(ctx, t.ID, user)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if !dropped && link.By == "" { // else an earlier try has dropped it, and no more
 		if withdrawn {
@@ -234,7 +234,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent, asked time.
 		return "", &refusal{reason: reason, about: i.Person}
 	}
 	if err := b.cache.DropLink(ctx, t.ID, user, link); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	b.redrawHome(ctx, t, slackui.Intent{Key: i.Key, Team: i.Team, Enterprise: i.Enterprise, User: user, Sent: i.Sent})
 	if i.Person != "" {
@@ -260,11 +260,11 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	}
 	hand, err := b.cache.HandLinks(ctx, t.ID)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	tried, err := b.cache.Tried(ctx, t.ID)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	lines := b.linkLines(t, members, users.accounts, hand, tried)
 	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.typed(i), lines, i.Page)})
@@ -368,7 +368,7 @@ func (e *waitError) Error() string { return "waiting" }
 func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 	held, err := b.cache.Held(ctx, t.ID, w.Intent.User, b.now())
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	if len(held) == 0 {
 		return said, nil
@@ -419,7 +419,7 @@ func (b *Bot) history(ctx context.Context, t *Team, w *work) (string, error) {
 	i := w.Intent
 	list, err := b.cache.Deeds(ctx, t.ID, i.Chat)
 	if err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	w.exists = len(list) > 0
 	deeds := make([]slackui.Deed, len(list))

@@ -93,6 +93,20 @@ func TestGreetedAndDied(t *testing.T) {
 	w.ada.ExpectDM("/invent queue")
 }
 
+// TestGreetedWithoutRedis: who opens the app while Redis is away is greeted once it is back.
+func TestGreetedWithoutRedis(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store := n.open()
+	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
+	n.kill()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("My conversations")
+	w.until("it was tried in vain", func() bool { return retries(t, address) > 0 })
+	n.start()
+	w.ada.ExpectDM("/invent queue")
+}
+
 // TestNoteWithoutRedis: a note that can't be kept while its sender is asked something goes back to them.
 func TestNoteWithoutRedis(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -145,7 +144,7 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 	}
 	s := &scene{team: t, work: w, job: j, chat: chat}
 	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: chat.ID}); err != nil {
-		return "", errors.Join(errStore, err)
+		return "", err
 	}
 	user := ""
 	if h := s.holder(ctx, b); h != nil {

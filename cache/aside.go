@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -31,7 +30,7 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
 	list, err := c.rdb.XRange(ctx, asideKey, "-", "+").Result()
 	if err != nil {
-		return nil, fmt.Errorf("reading what was set aside: %w", err)
+		return nil, wrap("reading what was set aside", err)
 	}
 	var jobs []Job
 	for _, m := range list {

@@ -115,7 +115,7 @@ func (c *Cache) Warm(ctx context.Context) error {
 	// call would be two from then on.
 	for _, s := range []*redis.Script{submitScript, reapScript, doneScript, withdrawScript, keepScript, laterScript, tickScript, leaveScript, leadScript, stepDownScript, dueScript, redrawAtScript, redrawnScript} {
 		if err := s.Load(ctx, c.rdb).Err(); err != nil {
-			return fmt.Errorf("loading scripts: %w", err)
+			return wrap("loading scripts", err)
 		}
 	}
 	if err := c.group(ctx); err != nil {
@@ -128,7 +128,7 @@ func (c *Cache) Warm(ctx context.Context) error {
 func (c *Cache) learnClock(ctx context.Context) error {
 	t, err := c.rdb.Time(ctx).Result()
 	if err != nil {
-		return fmt.Errorf("asking Redis for its time: %w", err)
+		return wrap("asking Redis for its time", err)
 	}
 	c.heardClock(t.UnixMilli())
 	return nil
@@ -198,10 +198,28 @@ func answered(err error) bool {
 	return errors.As(err, &e)
 }
 
+// failure is the error of a call that Redis didn't answer, or refused.
+type failure struct {
+	doing string
+	err   error
+}
+
+// Error says what was being done when it failed.
+func (f *failure) Error() string { return f.doing + ": " + f.err.Error() }
+
+// Unwrap answers why.
+func (f *failure) Unwrap() error { return f.err }
+
+// Failed says whether Redis was needed for something, and didn't answer, or refused it.
+func Failed(err error) bool {
+	_, is := errors.AsType[*failure](err)
+	return is
+}
+
 // wrap says what was being done when it failed; nil for no error.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return &failure{doing, err}
 }

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,7 +58,7 @@ func (c *Cache) Inspect(ctx context.Context) (Condition, error) {
 	said := map[string]string{}
 	text, err := c.rdb.Info(ctx).Result()
 	if err != nil && !answered(err) {
-		return k, fmt.Errorf("asking Redis about itself: %w", err)
+		return k, wrap("asking Redis about itself", err)
 	}
 	for line := range strings.Lines(text) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
@@ -70,7 +69,7 @@ func (c *Cache) Inspect(ctx context.Context) (Condition, error) {
 	k.MaxMemory, k.Eviction = said["maxmemory"], said["maxmemory_policy"]
 	fsync, err := c.rdb.ConfigGet(ctx, "appendfsync").Result()
 	if err != nil && !answered(err) {
-		return k, fmt.Errorf("asking Redis for its configuration: %w", err)
+		return k, wrap("asking Redis for its configuration", err)
 	}
 	k.Fsync = fsync["appendfsync"]
 	return k, nil

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ func (c *Cache) Depth(ctx context.Context) (Depth, error) {
 		return nil
 	})
 	if err != nil {
-		return Depth{}, fmt.Errorf("looking at the queue: %w", err)
+		return Depth{}, wrap("looking at the queue", err)
 	}
 	d := Depth{Open: int(open.Val()), Waiting: int(later.Val())}
 	for _, m := range first.Val() {

@@ -66,7 +66,7 @@ func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Hando
 	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
 	if err != nil {
-		return nil, false, fmt.Errorf("reading handoffs: %w", err)
+		return nil, false, wrap("reading handoffs", err)
 	}
 	return decodeAll[Handoff](fields), len(fields) == 0, nil
 }
@@ -79,7 +79,7 @@ func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, er
 	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
 	if err != nil {
-		return nil, fmt.Errorf("reading announcements: %w", err)
+		return nil, wrap("reading announcements", err)
 	}
 	return decodeAll[Notice](fields), nil
 }
@@ -240,7 +240,7 @@ func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading where cards stand: %w", err)
+		return nil, wrap("reading where cards stand", err)
 	}
 	channels := map[string][]string{}
 	for n, chat := range chats {

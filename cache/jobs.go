@@ -127,7 +127,7 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (
 	}
 	answer, err := submitScript.Run(ctx, c.rdb, keys, args...).Slice()
 	if err != nil {
-		return 0, nil, fmt.Errorf("submitting a job: %w", err)
+		return 0, nil, wrap("submitting a job", err)
 	}
 	if len(answer) < 2 {
 		return 0, nil, errors.New("submitting a job: Redis answered something else")
@@ -235,7 +235,7 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 		return nil, c.group(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("taking jobs: %w", err)
+		return nil, wrap("taking jobs", err)
 	}
 	var jobs []Job
 	for _, s := range streams {
@@ -295,7 +295,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		return nil, c.group(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("taking over jobs: %w", err)
+		return nil, wrap("taking over jobs", err)
 	}
 	var jobs []Job
 	for _, held := range answer {
@@ -462,7 +462,7 @@ return overdue`)
 func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
 	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n, laneKey("")).StringSlice()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return nil, fmt.Errorf("looking for due jobs: %w", err)
+		return nil, wrap("looking for due jobs", err)
 	}
 	for _, body := range bodies {
 		if j, ok := decode(body); ok {
@@ -483,7 +483,7 @@ func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err err
 		return j, false, nil
 	}
 	if err != nil {
-		return j, false, fmt.Errorf("looking at a lane: %w", err)
+		return j, false, wrap("looking at a lane", err)
 	}
 	j, ok = decode(text)
 	return j, ok, nil
@@ -494,7 +494,7 @@ func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err err
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	bodies, err := c.rdb.HVals(ctx, bodiesKey).Result()
 	if err != nil {
-		return nil, fmt.Errorf("reading jobs: %w", err)
+		return nil, wrap("reading jobs", err)
 	}
 	var jobs []Job
 	for _, body := range bodies {

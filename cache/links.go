@@ -56,7 +56,7 @@ type Deed struct {
 func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink, error) {
 	fields, err := c.rdb.HGetAll(ctx, linksKey(team)).Result()
 	if err != nil {
-		return nil, fmt.Errorf("reading links: %w", err)
+		return nil, wrap("reading links", err)
 	}
 	links := decodeAll[HandLink](fields)
 	maps.DeleteFunc(links, func(_ string, l HandLink) bool { return l.Member == "" })
@@ -70,7 +70,7 @@ func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok
 		return l, false, nil
 	}
 	if err != nil {
-		return l, false, fmt.Errorf("reading a link: %w", err)
+		return l, false, wrap("reading a link", err)
 	}
 	return l, json.Unmarshal(text, &l) == nil && l.Member != "", nil
 }
@@ -153,12 +153,12 @@ func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMess
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("keeping who tried: %w", err)
+		return false, wrap("keeping who tried", err)
 	}
 	kept, err = holdScript.Run(ctx, c.rdb, []string{heldKey(team, user)},
 		[]byte(intent), at.UnixMilli(), at.Add(-heldLife).UnixMilli(), heldKept, int(heldLife.Seconds())).Bool()
 	if err != nil && !errors.Is(err, redis.Nil) {
-		return false, fmt.Errorf("keeping a refused request: %w", err)
+		return false, wrap("keeping a refused request", err)
 	}
 	return kept, nil
 }
@@ -172,7 +172,7 @@ func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]j
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("looking for refused requests: %w", err)
+		return nil, wrap("looking for refused requests", err)
 	}
 	var held []json.RawMessage
 	for _, text := range list.Val() {
@@ -192,7 +192,7 @@ func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, e
 	since := strconv.FormatInt(time.Now().Add(-triedLife).Unix(), 10)
 	list, err := c.rdb.ZRangeByScoreWithScores(ctx, triedKey(team), &redis.ZRangeBy{Min: since, Max: "+inf"}).Result()
 	if err != nil {
-		return nil, fmt.Errorf("reading who tried: %w", err)
+		return nil, wrap("reading who tried", err)
 	}
 	tried := make(map[string]time.Time, len(list))
 	for _, z := range list {
@@ -224,7 +224,7 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 	for {
 		list, err := c.rdb.XRevRangeN(ctx, historyKey(team), end, "-", 1000).Result()
 		if err != nil {
-			return nil, fmt.Errorf("reading the history: %w", err)
+			return nil, wrap("reading the history", err)
 		}
 		for _, m := range list {
 			var d Deed

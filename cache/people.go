@@ -251,7 +251,7 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 		c.letGo(*n.Done)
 	}
 	if err != nil {
-		return Home{}, false, ended, fmt.Errorf("keeping a change: %w", err)
+		return Home{}, false, ended, wrap("keeping a change", err)
 	}
 	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, ended, nil
 }
@@ -332,7 +332,7 @@ func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("reading from Redis: %w", err)
+		return false, wrap("reading from Redis", err)
 	}
 	// What can't be decoded is as good as not there: it will be looked up again.
 	return json.Unmarshal(text, into) == nil, nil
