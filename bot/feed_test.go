@@ -759,6 +759,22 @@ func TestListingFailsOnce(t *testing.T) {
 	w.support.ExpectMessage("chat_1")
 }
 
+// TestListingWaits: a listing waits for as long as Invent asks, whatever it has that for.
+func TestListingWaits(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{429, 503} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			t.Parallel()
+			clock := newClock() // stands still: what has failed is not listed again
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.announcing(clock.drive)
+			w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Times: 1, Status: status, RetryAfter: "1"})
+			w.asks("chat_1")
+			w.support.ExpectMessage("chat_1")
+		})
+	}
+}
+
 // TestRedrawRunsOutOfTime: what Slack didn't take within a try's time is drawn later.
 func TestRedrawRunsOutOfTime(t *testing.T) {
 	t.Parallel()

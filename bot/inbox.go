@@ -90,7 +90,7 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 		for page := 1; page <= inboxPages; page++ {
 			t.inbox.tried.Store(int64(page))
 			chats, more, err := t.Invent.Inbox(ctx, page)
-			if wait, limited := invent.RateLimited(err); limited && wait < 10*time.Second {
+			if wait := invent.RetryAfter(err); wait > 0 && wait < 10*time.Second {
 				pauseFor(ctx, wait)
 				page--
 				continue

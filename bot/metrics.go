@@ -82,7 +82,7 @@ func (m *metrics) acted(verb, outcome string, took time.Duration) {
 // retry counts a try that ended with an error and will be repeated.
 func (m *metrics) retry(why error) {
 	m.retried.Inc()
-	if _, limited := invent.RateLimited(why); limited {
+	if invent.RateLimited(why) {
 		m.limited.WithLabelValues("invent").Inc()
 	}
 	if slackSays(why, "ratelimited", "rate_limited") {

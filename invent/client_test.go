@@ -40,6 +40,11 @@ func start(t *testing.T, change ...func(*invent.Options)) (*inventtest.Invent, *
 	return i, invent.New(o)
 }
 
+// limited answers how long the error of a call that was one too many asks to wait.
+func limited(err error) (wait time.Duration, ok bool) {
+	return invent.RetryAfter(err), invent.RateLimited(err)
+}
+
 func TestAssign(t *testing.T) {
 	t.Parallel()
 	i, c := start(t)
@@ -174,8 +179,7 @@ func TestPredicates(t *testing.T) {
 				t.Fatalf("error %v; want status %d", err, tc.status)
 			}
 			err = fmt.Errorf("wrapped: %w", err)
-			_, limited := invent.RateLimited(err)
-			got := []bool{invent.NotFound(err), invent.Refused(err), limited, invent.Temporary(err), invent.MayHaveHappened(err)}
+			got := []bool{invent.NotFound(err), invent.Refused(err), invent.RateLimited(err), invent.Temporary(err), invent.MayHaveHappened(err)}
 			if want := []bool{tc.notFound, tc.refused, tc.limited, tc.temp, tc.may}; !slices.Equal(got, want) {
 				t.Errorf("%v: not found, refused, limited, temporary, may have happened = %v; want %v", err, got, want)
 			}
@@ -448,7 +452,7 @@ func TestLimit(t *testing.T) {
 		for len(errs) > 0 {
 			if err := <-errs; err != nil {
 				refused++
-				wait, ok := invent.RateLimited(err)
+				wait, ok := limited(err)
 				if !ok || wait <= time.Second || invent.MayHaveHappened(err) || !invent.Temporary(err) {
 					t.Errorf("%v, wait %v; want rate limited for more than a second, nothing happened", err, wait)
 				}
@@ -498,15 +502,15 @@ func TestGate(t *testing.T) {
 					}
 					return answer(200), nil
 				}))})
-				if wait, ok := invent.RateLimited(c.Ping(t.Context())); !ok || wait != tc.want {
+				if wait, ok := limited(c.Ping(t.Context())); !ok || wait != tc.want {
 					t.Fatalf("429: wait %v, %v; want %v", wait, ok, tc.want)
 				}
 				time.Sleep(tc.want - time.Nanosecond) //nolint:forbidigo // in a synctest bubble
 				_, err := c.Assign(t.Context(), "chat_a", nil)
-				if wait, ok := invent.RateLimited(err); !ok || wait != time.Nanosecond || invent.MayHaveHappened(err) || sent != 1 {
+				if wait, ok := limited(err); !ok || wait != time.Nanosecond || invent.MayHaveHappened(err) || sent != 1 {
 					t.Errorf("behind the gate: %v, wait %v, %d sent; want the rest of the wait and nothing sent", err, wait, sent)
 				}
-				if wait, ok := invent.RateLimited(c.Listen(t.Context(), nil)); !ok || sent != 1 {
+				if wait, ok := limited(c.Listen(t.Context(), nil)); !ok || sent != 1 {
 					t.Errorf("listening behind the gate: wait %v, %v; want it held back", wait, ok)
 				}
 				time.Sleep(time.Nanosecond) //nolint:forbidigo // in a synctest bubble
@@ -533,7 +537,7 @@ func TestGateKeepsTheLongerWait(t *testing.T) {
 			wait <- seconds
 			<-errs
 		}
-		if left, ok := invent.RateLimited(c.Ping(t.Context())); !ok || left != 30*time.Second {
+		if left, ok := limited(c.Ping(t.Context())); !ok || left != 30*time.Second {
 			t.Errorf("behind the gate: wait %v, %v; want the longer one", left, ok)
 		}
 	})
@@ -552,7 +556,7 @@ func TestGateClosesWhileWaitingForATurn(t *testing.T) {
 		synctest.Wait()
 		close(release)
 		for range 3 {
-			if wait, ok := invent.RateLimited(<-errs); !ok || wait > 5*time.Second {
+			if wait, ok := limited(<-errs); !ok || wait > 5*time.Second {
 				t.Errorf("wait %v, %v; want all rate limited", wait, ok)
 			}
 		}

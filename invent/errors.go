@@ -60,13 +60,10 @@ func Refused(err error) bool {
 	return ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
 
-// RateLimited reports whether there were too many calls, by Invent's word or the limiter's here, and how long to wait.
-func RateLimited(err error) (time.Duration, bool) {
+// RateLimited reports whether there were too many calls, by Invent's word or the limiter's here.
+func RateLimited(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Status != http.StatusTooManyRequests {
-		return 0, false
-	}
-	return e.RetryAfter, true
+	return ok && e.Status == http.StatusTooManyRequests
 }
 
 // RetryAfter returns how long Invent, or the limiter here, wants no such call, with a 429 or a 5xx; 0: not said, or the call is refused
