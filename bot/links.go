@@ -348,8 +348,7 @@ func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
 		return false
 	}
 	if b.accept(ctx, slackui.Intent{
-		V: slackui.Version, Verb: slackui.Resume, Key: i.Key + ":resume", Team: i.Team, Enterprise: i.Enterprise,
-		User: i.User, Channel: i.Channel, Sent: b.now(),
+		V: slackui.Version, Verb: slackui.Resume, Key: i.Key + ":resume", Team: i.Team, Enterprise: i.Enterprise, User: i.User, Sent: b.now(),
 	}) {
 		return true
 	}

@@ -254,14 +254,10 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	home := cmp.Or(i.Enterprise, i.Team) // an organisation's workspaces share their conversations
 	j := cache.Job{ID: i.Key, Lane: home + "/" + i.Chat, At: now, Quiet: i.Verb.Inner()}
 	switch {
-	case i.Verb == slackui.Home:
-		j.Lane = home + "//" + i.User + "/home"
-	case i.Verb == slackui.Resume:
-		j.Lane = home + "//" + i.User + "/resume" // it waits long, and nobody behind it should
 	case i.Verb == slackui.Notice && i.Person != "":
 		j.Lane = home + "//" + i.Person + "/notices" // Slack takes one a second, and nobody's click should wait for that
 	case i.Chat == "" && i.Verb.Inner():
-		j.Lane = home + "//" + i.User + "/" + string(i.Verb) + i.Channel // it is tried for long, and nothing that somebody asks for should wait for that
+		j.Lane = home + "//" + i.User + "/" + string(i.Verb) + i.Channel // it may wait or be tried for long, and nothing that somebody asks for should wait for that
 	case i.Chat == "":
 		j.Lane = home + "//" + i.User
 	}
