@@ -291,7 +291,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
 	}
 	s.had = b.holder(ctx, s.team, w.Before, s.people) // now: the redraws below may take all of the try's time
-	back := b.back(ctx, s)
+	back := b.back(s)
 	words := func(back *slackui.Back) slackui.Message {
 		h := s.holder(ctx, b)
 		switch {
@@ -368,10 +368,7 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 		return b.redrawClicked(ctx, s)
 	}
 	if i.Origin != nil {
-		drawn, err := b.update(ctx, s, s.at(*i.Origin))
-		if err == nil || temporary(err) {
-			return drawn, err
-		}
+		return b.updateOrPost(ctx, s, s.at(*i.Origin))
 	}
 	return b.post(ctx, s)
 }
@@ -421,10 +418,18 @@ func (s *scene) at(p slackui.Place) cache.Card {
 		}
 	}
 	place := cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
-	if p.Link == "" && strings.HasPrefix(p.Channel, "D") && !s.work.Intent.Snapshot {
-		place.For = s.work.Intent.User // as post has it
+	if p.Link == "" && !s.work.Intent.Snapshot {
+		place.For = s.asker(p.Channel)
 	}
 	return place
+}
+
+// asker answers whose direct messages those are where the bot can post: of the one who asks there; "" in a channel.
+func (s *scene) asker(channel string) string {
+	if strings.HasPrefix(channel, "D") {
+		return s.work.Intent.User
+	}
+	return ""
 }
 
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
@@ -432,11 +437,7 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 	i := s.work.Intent
 	place := s.at(*i.Clicked)
 	if place.Link != "" { // a response_url would rewrite the message of whoever pasted the link
-		drawn, err := b.update(ctx, s, place)
-		if err == nil || temporary(err) {
-			return drawn, err
-		}
-		return b.post(ctx, s) // the link was taken out, or the message: the outcome must be seen all the same
+		return b.updateOrPost(ctx, s, place)
 	}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
@@ -462,16 +463,22 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 		}
 		return b.post(ctx, s)
 	}
-	drawn, updateErr := b.update(ctx, s, place)
-	switch {
-	case updateErr == nil:
-		return drawn, nil
-	case temporary(err):
+	if temporary(err) {
+		if drawn, updateErr := b.update(ctx, s, place); updateErr == nil {
+			return drawn, nil
+		}
 		return nil, err
-	case temporary(updateErr):
-		return nil, updateErr
 	}
-	return b.post(ctx, s) // the clicked card is beyond reach; the outcome must be seen all the same
+	return b.updateOrPost(ctx, s, place)
+}
+
+// updateOrPost redraws a card, or posts another where that is beyond reach: the outcome must be seen all the same.
+func (b *Bot) updateOrPost(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
+	drawn, err := b.update(ctx, s, place)
+	if err == nil || temporary(err) {
+		return drawn, err
+	}
+	return b.post(ctx, s)
 }
 
 // post puts a new card into the channel, unless an earlier try of the same job has. Where the bot is no member it
@@ -487,10 +494,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 			return b.update(ctx, s, c)
 		}
 	}
-	place := cache.Card{Channel: i.Channel, Job: id}
-	if strings.HasPrefix(i.Channel, "D") {
-		place.For = i.User // where the bot can post that is their conversation with it
-	}
+	place := cache.Card{Channel: i.Channel, Job: id, For: s.asker(i.Channel)}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err

@@ -14,13 +14,12 @@ const undoFor = 5 * time.Minute
 
 // back answers to what the change can be undone: one that took the conversation from somebody else or gave it to somebody
 // else; nil for any other, and for an undo.
-func (b *Bot) back(ctx context.Context, s *scene) *slackui.Back {
-	before := s.work.Before
+func (b *Bot) back(s *scene) *slackui.Back {
 	took, gave := s.concerns()
 	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || s.since || !took && !gave {
 		return nil
 	}
-	return &slackui.Back{Holder: b.holder(ctx, s.team, before, s.people), Mine: before != nil && !took, Until: b.now().Add(undoFor)}
+	return &slackui.Back{Holder: s.had, Mine: s.had != nil && !took, Until: b.now().Add(undoFor)}
 }
 
 // concerns says whether the change took the conversation from somebody else than the one who made it, and whether it gave it to
