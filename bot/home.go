@@ -178,7 +178,7 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 		return "", err
 	}
 	// Not before, for who is kept as greeted and isn't never will be. (Greetings of one person come one after the other.)
-	b.orOwe(ctx, "that somebody was greeted can't be kept yet", func(ctx context.Context) error { return b.cache.SetGreeted(ctx, t.ID, i.User) })
+	b.orOwe(ctx, b.cache, i.Key, "that somebody was greeted can't be kept yet", func(ctx context.Context) error { return b.cache.SetGreeted(ctx, t.ID, i.User) })
 	return said, nil
 }
 

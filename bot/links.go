@@ -199,7 +199,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 		b.resumeHeld(ctx, t, i.User)
 	}
 	// Last: whoever goes on with what a dead process began must find the question still.
-	b.orOwe(ctx, "an answered question can't be dropped yet", func(ctx context.Context) error { return b.cache.DropOffer(ctx, t.ID, i.User, o.ID) })
+	b.orOwe(ctx, b.cache, i.Key, "an answered question can't be dropped yet", func(ctx context.Context) error { return b.cache.DropOffer(ctx, t.ID, i.User, o.ID) })
 	return string(i.Verb), nil
 }
 

@@ -276,11 +276,11 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
 		if !errors.Is(err, cache.ErrAway) {
-			b.settled.doubt(j)
+			b.settled.doubt(b.cache, j)
 		}
 		b.spareJobs.Add(1) // before it can have ended
 		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission == cache.Accepted {
-			b.settled.add(j) // a repeat that Redis takes, once it is back, is one
+			b.settled.add(j.ID) // a repeat that Redis takes, once it is back, is one
 		} else {
 			b.spareJobs.Add(-1)
 			if admission != cache.Repeated {

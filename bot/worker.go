@@ -571,34 +571,30 @@ func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	return max(after, backoff/2) + time.Duration(rand.Int64N(int64(backoff/2))) //nolint:gosec // jitter, no secret
 }
 
-// giveBack puts a job aside until due. While Redis doesn't answer, this process remembers to do so; should it die, another takes the
-// job over.
+// giveBack puts a job aside until due. Should this process die before Redis knows, another takes the job over.
 func (b *Bot) giveBack(ctx context.Context, q *cache.Cache, j cache.Job, due time.Time) {
-	if err := q.Later(context.WithoutCancel(ctx), j, due); err != nil {
-		b.settled.owe(q, func(ctx context.Context) error { return q.Later(ctx, j, due) })
-		b.log.Warn("a job could not be given back in Redis yet", "error", err, "ref", ref(j.ID))
-	}
+	b.orOwe(ctx, q, j.ID, "a job could not be given back in Redis yet", func(ctx context.Context) error { return q.Later(ctx, j, due) })
 }
 
-// end ends a job. While Redis doesn't answer, this process remembers that the job is settled.
+// end ends a job. Until Redis knows, this process remembers that the job is settled.
 func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 	if q == b.spare {
 		defer b.spareJobs.Add(-1)
 	}
-	if err := q.Done(context.WithoutCancel(ctx), j); err != nil {
-		b.settled.add(j)
-		b.settled.owe(q, func(ctx context.Context) error { return q.Done(ctx, j) })
-		b.log.Warn("a job is done but could not be ended in Redis yet", "error", err, "ref", ref(j.ID))
+	if !b.orOwe(ctx, q, j.ID, "a job is done but could not be ended in Redis yet", func(ctx context.Context) error { return q.Done(ctx, j) }) {
+		b.settled.add(j.ID)
 	}
 }
 
-// orOwe does in Redis what comes last in a job and is no reason to try all of it again. While Redis doesn't answer, this process remembers
-// to do so.
-func (b *Bot) orOwe(ctx context.Context, why string, do func(context.Context) error) {
-	if err := do(context.WithoutCancel(ctx)); err != nil {
-		b.debug(why, err)
-		b.settled.owe(b.cache, do)
+// orOwe does in Redis what is no reason to try all of a job again, and says whether it is done. While Redis doesn't answer, this process
+// remembers to do so.
+func (b *Bot) orOwe(ctx context.Context, q *cache.Cache, key, yet string, do func(context.Context) error) bool {
+	err := do(context.WithoutCancel(ctx))
+	if err != nil {
+		b.settled.owe(q, debt{pay: do})
+		b.log.Warn(yet, "error", err, "ref", ref(key))
 	}
+	return err == nil
 }
 
 // tellStopped tells the people whose requests end with this process: those that only it knew of and could not
