@@ -88,9 +88,17 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	if err != nil {
 		return cache.Link{}, err
 	}
-	m, no := b.byEmail(ctx, t, a, asked)
+	return b.linkOf(ctx, t, user, a, b.finding(ctx, t, asked))
+}
+
+// finder answers the one active member that fits, or refuses.
+type finder func(fits func(invent.Member) bool) (invent.Member, error)
+
+// linkOf answers the member of a full member of the workspace, among those that can be found: by e-mail, or else by an admin's link.
+func (b *Bot) linkOf(ctx context.Context, t *Team, user string, a account, find finder) (cache.Link, error) {
+	m, no := byEmail(a, find)
 	if no == nil {
-		return linkOf(m, b.now()), nil
+		return linkTo(m, b.now()), nil
 	}
 	if why := refused(no); why == nil || !why.reason.ByHand() {
 		return cache.Link{}, no
@@ -102,15 +110,15 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	if !found {
 		return cache.Link{}, no
 	}
-	if m, err = b.findMember(ctx, t, asked, func(m invent.Member) bool { return m.ID == hand.Member }); err != nil {
+	if m, err = find(func(m invent.Member) bool { return m.ID == hand.Member }); err != nil {
 		return cache.Link{}, err
 	}
-	link := linkOf(m, b.now())
+	link := linkTo(m, b.now())
 	link.By, link.At = hand.By, hand.At
 	return link, nil
 }
 
-func linkOf(m invent.Member, checked time.Time) cache.Link {
+func linkTo(m invent.Member, checked time.Time) cache.Link {
 	return cache.Link{Member: m.ID, UserID: m.UserID, Email: invent.FoldEmail(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
 }
 
@@ -145,42 +153,41 @@ func (b *Bot) full(t *Team, a account) error {
 }
 
 // byEmail answers the active member with the account's e-mail, or refuses.
-func (b *Bot) byEmail(ctx context.Context, t *Team, a account, asked time.Time) (invent.Member, error) {
+func byEmail(a account, find finder) (invent.Member, error) {
 	switch {
 	case a.email == "":
 		return invent.Member{}, refuse(slackui.EmailHidden)
 	case !a.confirmed:
 		return invent.Member{}, refuse(slackui.Unconfirmed)
 	}
-	return b.findMember(ctx, t, asked, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
+	return find(func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
 }
 
-// findMember answers the one active member that fits. A "no" is only spoken on a list that is newer than the
+// finding finds in Invent's list of members, as it is when somebody asks. A "no" is only spoken on a list that is newer than the
 // question: somebody who was just added must not be refused for what was so before.
-func (b *Bot) findMember(ctx context.Context, t *Team, asked time.Time, fits func(invent.Member) bool) (invent.Member, error) {
-	var reason slackui.Reason
-	for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
-		if _, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1) {
-			break // people without a member must not use up Invent's calls: then a "no" is believed for a minute
-		}
-		list, err := t.roster(ctx, oldest, b.now)
-		if err != nil {
-			if e, said := errors.AsType[*invent.Error](err); said && e.Status != 0 && !invent.Temporary(err) && !invent.Refused(err) {
-				return invent.Member{}, refuse(slackui.NoMembersList)
+func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
+	return func(fits func(invent.Member) bool) (m invent.Member, no error) {
+		for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
+			if _, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1) {
+				break // people without a member must not use up Invent's calls: then a "no" is believed for a minute
 			}
-			return invent.Member{}, err
+			list, err := t.roster(ctx, oldest, b.now)
+			if err != nil {
+				if e, said := errors.AsType[*invent.Error](err); said && e.Status != 0 && !invent.Temporary(err) && !invent.Refused(err) {
+					err = refuse(slackui.NoMembersList)
+				}
+				return m, err
+			}
+			if m, no = only(list, fits); no == nil {
+				break
+			}
 		}
-		found, no := only(list, fits)
-		if found != nil {
-			return *found, nil
-		}
-		reason = no
+		return m, no
 	}
-	return invent.Member{}, refuse(reason)
 }
 
-// only answers the one active member that fits, or nil and why there is none.
-func only(list []invent.Member, fits func(invent.Member) bool) (*invent.Member, slackui.Reason) {
+// only answers the one active member that fits, or refuses.
+func only(list []invent.Member, fits func(invent.Member) bool) (m invent.Member, no error) {
 	var found []invent.Member
 	for _, m := range list {
 		if fits(m) {
@@ -188,14 +195,14 @@ func only(list []invent.Member, fits func(invent.Member) bool) (*invent.Member, 
 		}
 	}
 	switch {
-	case len(found) == 1 && found[0].Active():
-		return &found[0], ""
-	case len(found) == 1:
-		return nil, slackui.Inactive
+	case len(found) == 0:
+		return m, refuse(slackui.NotLinked)
 	case len(found) > 1:
-		return nil, slackui.TwoMembers
+		return m, refuse(slackui.TwoMembers)
+	case !found[0].Active():
+		return m, refuse(slackui.Inactive)
 	}
-	return nil, slackui.NotLinked
+	return found[0], nil
 }
 
 // target answers whom an intent assigns: nil for a release.
@@ -207,7 +214,7 @@ func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 		return &me, nil
 	case i.To.User == "":
 		m, err := b.named(ctx, t, *i.To, asked)
-		link := linkOf(m, b.now())
+		link := linkTo(m, b.now())
 		return &link, err
 	}
 	link, err := b.member(ctx, t, i.To.User, asked)

@@ -75,7 +75,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	if err != nil {
 		return invent.Member{}, about(err, user)
 	}
-	if _, err = b.byEmail(ctx, t, a, asked); err == nil {
+	if _, err = byEmail(a, b.finding(ctx, t, asked)); err == nil {
 		return invent.Member{}, &refusal{reason: slackui.SameEmail, about: user}
 	}
 	if no := refused(err); no == nil || !no.reason.ByHand() {
@@ -113,7 +113,7 @@ func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time
 		return invent.SameEmail(m.Email, to.Email) ||
 			to.Member != "" && (m.ID == to.Member || m.UserID == to.Member) || to.Digest != "" && slackui.Digest(m.ID) == to.Digest
 	}
-	m, err := b.findMember(ctx, t, asked, fits)
+	m, err := b.finding(ctx, t, asked)(fits)
 	if no := refused(err); no != nil {
 		reason := no.reason
 		if reason == slackui.NotLinked {

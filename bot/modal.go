@@ -187,21 +187,7 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 	if err := b.full(t, a); err != nil {
 		return link, err
 	}
-	if a.email != "" && a.confirmed {
-		m, no := only(members, func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
-		if m != nil {
-			return linkOf(*m, now), nil
-		}
-		if !no.ByHand() {
-			return link, refuse(no)
-		}
-	}
-	hand, found, err := b.cache.HandLink(ctx, t.ID, user)
-	b.debug("a link can't be read", err)
-	if m, _ := only(members, func(m invent.Member) bool { return m.ID == hand.Member }); found && m != nil {
-		return linkOf(*m, now), nil
-	}
-	return link, refuse(slackui.NotLinked)
+	return b.linkOf(ctx, t, user, a, func(fits func(invent.Member) bool) (invent.Member, error) { return only(members, fits) })
 }
 
 // submitted answers a submitted modal within the request: with what is wrong at its field, or with nothing, and what it asks for
