@@ -94,11 +94,18 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 
 // say tells the person something privately: by the request's response_url, or where that is spent or dead without it.
 func (b *Bot) say(ctx context.Context, i slackui.Intent, m slackui.Message) error {
-	return b.sayBy(ctx, i, hook{Message: m})
+	return b.sayIn(ctx, i, false, m)
 }
 
-func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
-	if !h.ReplaceOriginal {
+// reply is say in the place of the private message that was clicked, but for a list: who looks at one of many goes on with it.
+func (b *Bot) reply(ctx context.Context, i slackui.Intent, m slackui.Message) error {
+	return b.sayIn(ctx, i, i.Private && i.List == "", m)
+}
+
+// sayIn is say, in the place of what was clicked or beside it.
+func (b *Bot) sayIn(ctx context.Context, i slackui.Intent, place bool, m slackui.Message) error {
+	h := hook{ReplaceOriginal: place, Message: m}
+	if !place {
 		h.ThreadTS = i.Thread
 	}
 	err := b.hooks.send(ctx, i.ResponseURL, h)
@@ -109,7 +116,7 @@ func (b *Bot) sayBy(ctx context.Context, i slackui.Intent, h hook) error {
 	if teamErr != nil {
 		return err
 	}
-	if past := b.sayPast(ctx, t, i, h.Message); past == nil || !temporary(err) {
+	if past := b.sayPast(ctx, t, i, m); past == nil || !temporary(err) {
 		return past
 	}
 	return err
@@ -756,7 +763,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	if i.List != slackui.Home {
 		b.redrawHome(ctx, s.team, i)
 	}
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
+	return b.reply(ctx, i, words)
 }
 
 // showAlready says that it is so already; a card that showed something else is redrawn. Clicks that were made before it was said need
@@ -777,7 +784,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	if b.showListAgain(ctx, s, words.Text); i.List == slackui.Pick {
 		return nil
 	}
-	err := b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: words})
+	err := b.reply(ctx, i, words)
 	if err == nil && onCard {
 		b.answered.note(asked, b.now())
 	}
@@ -808,13 +815,11 @@ func (a *answered) since(what string, clicked time.Time) bool {
 	return a.at[what].After(clicked)
 }
 
-// showPrivately shows the card to the one who asks; a private message that was clicked makes room for it, but for a list: who looks at one
-// of many goes on with it.
+// showPrivately shows the card to the one who asks.
 func (b *Bot) showPrivately(ctx context.Context, s *scene) error {
-	i := s.work.Intent
 	c := b.card(ctx, s, cache.Own)
 	c.Private = true
-	return b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: c.Message()})
+	return b.reply(ctx, s.work.Intent, c.Message())
 }
 
 // refresh redraws what was clicked.

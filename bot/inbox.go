@@ -122,7 +122,7 @@ func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.
 	if verb == slackui.Queue {
 		items = waiting
 	}
-	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Items(verb, items, i.Page, done)})
+	return said, b.sayIn(ctx, i, i.Private, slackui.Items(verb, items, i.Page, done))
 }
 
 // longest puts first who has written longest ago, then whoever's id is less.

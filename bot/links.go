@@ -267,7 +267,7 @@ func (b *Bot) links(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 		return "", err
 	}
 	lines := b.linkLines(t, members, users.accounts, hand, tried)
-	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.LinkList(b.typed(i), lines, i.Page)})
+	return said, b.reply(ctx, i, slackui.LinkList(b.typed(i), lines, i.Page))
 }
 
 // linkLines puts together what is known of the links. An equal e-mail always wins.
@@ -425,5 +425,5 @@ func (b *Bot) history(ctx context.Context, t *Team, w *work) (string, error) {
 	for n, d := range list {
 		deeds[n] = slackui.Deed{Verb: slackui.Verb(d.Verb), User: d.User, From: d.From, To: d.To, Channel: d.Channel, At: d.At}
 	}
-	return said, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private, Message: slackui.Deeds(i.Chat, deeds, i.Page)})
+	return said, b.reply(ctx, i, slackui.Deeds(i.Chat, deeds, i.Page))
 }

@@ -44,7 +44,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return "", errDoubt // a customer's reply opens it again: it may have been resolved before that
 	case so:
 		b.redrawStale(ctx, s)
-		return already, b.sayBy(ctx, i, hook{ReplaceOriginal: i.Private && i.List == "", Message: slackui.About(s.chat, slackui.Set(i.Verb, true))})
+		return already, b.reply(ctx, i, slackui.About(s.chat, slackui.Set(i.Verb, true)))
 	case w.Wrote == unsettled && unseen(i, state, me) && s.assignedSince():
 		return "", errDoubt // it may have been changed before that, and back
 	case w.last:
