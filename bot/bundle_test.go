@@ -75,7 +75,7 @@ func TestBundleRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, err := store.Submit(t.Context(), cache.Job{ID: "again", Lane: "again", At: clock.now(), Body: order}, 100); a != cache.Accepted || err != nil {
+	if a, _, err := store.Submit(t.Context(), cache.Job{ID: "again", Lane: "again", At: clock.now(), Body: order}, 100, false); a != cache.Accepted || err != nil {
 		t.Fatalf("the same order again: %v, %v", a, err)
 	}
 	w.ended("bundle", "", "already")

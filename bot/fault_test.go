@@ -1365,7 +1365,7 @@ func TestTakenOver(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := store.Submit(t.Context(), cache.Job{ID: "killer.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Tries: c.tries, Body: body}, 10); err != nil {
+			if _, _, err := store.Submit(t.Context(), cache.Job{ID: "killer.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Tries: c.tries, Body: body}, 10, false); err != nil {
 				t.Fatal(err)
 			}
 			for range c.deaths {
@@ -1424,7 +1424,7 @@ func newerVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newer.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Body: body}, 10); err != nil {
+	if _, _, err := newer.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "T0SANDBOX/chat_1", At: time.Now(), Body: body}, 10, false); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the older process hands it back", func(ctx context.Context) bool {

@@ -291,7 +291,7 @@ func TestUnknownVerb(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Submit(t.Context(), cache.Job{ID: i.Key, Lane: i.Key, At: i.Sent, Body: body}, 10); err != nil {
+		if _, _, err := store.Submit(t.Context(), cache.Job{ID: i.Key, Lane: i.Key, At: i.Sent, Body: body}, 10, false); err != nil {
 			t.Fatal(err)
 		}
 		given[i.Key] = i.Sent
@@ -419,7 +419,7 @@ func TestReplayAfterRedisIsBack(t *testing.T) {
 	}
 	emptied(t, store)
 	for _, id := range []string{"new0", "new1", "new2"} { // of a newer version: they stay
-		if _, err := store.Submit(t.Context(), cache.Job{ID: id, Lane: id, At: time.Now(), Body: json.RawMessage(`{"intent":{"v":99}}`)}, 10); err != nil {
+		if _, _, err := store.Submit(t.Context(), cache.Job{ID: id, Lane: id, At: time.Now(), Body: json.RawMessage(`{"intent":{"v":99}}`)}, 10, false); err != nil {
 			t.Fatal(err)
 		}
 	}

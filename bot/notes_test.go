@@ -126,7 +126,7 @@ func TestNoteOfANewerVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "new.1", At: clock.now(), Body: body}, 10); err != nil {
+	if _, _, err := store.Submit(t.Context(), cache.Job{ID: "new.1", Lane: "new.1", At: clock.now(), Body: body}, 10, false); err != nil {
 		t.Fatal(err)
 	}
 	clock.pass(3 * time.Minute)

@@ -420,7 +420,7 @@ func TestChangeOfTheDeadHandedBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := cache.Job{ID: "new.1", Lane: w.slack.TeamID() + "/chat_1", At: time.Now(), Tries: 1, Dead: 1, Body: body}
-	if _, err := store.Submit(t.Context(), j, 10); err != nil {
+	if _, _, err := store.Submit(t.Context(), j, 10, false); err != nil {
 		t.Fatal(err)
 	}
 	w.serve(func(c *bot.Config) { c.Cache = store })

@@ -221,14 +221,9 @@ func (b *Bot) hand(c *crew, t task) {
 func giveWay() { runtime.Gosched() }
 
 // submit stores a job that carries w. When this process has a slot free, a job runs here at once.
-func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (admission cache.Admission, err error) {
-	var taken *cache.Job
+func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	here := c.free()
-	if here {
-		admission, taken, err = c.queue.SubmitHere(ctx, j, c.most)
-	} else {
-		admission, err = c.queue.Submit(ctx, j, c.most)
-	}
+	admission, taken, err := c.queue.Submit(ctx, j, c.most, here)
 	if err == nil && admission == cache.Accepted {
 		b.passed(stored, j)
 	}

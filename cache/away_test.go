@@ -31,11 +31,11 @@ var calls = map[string]struct {
 	}},
 	"Warm": {4 * cache.Patience, func(ctx context.Context, c *cache.Cache) error { return c.Warm(ctx) }},
 	"Submit": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Submit(ctx, job("a", "A"), 10)
+		_, _, err := c.Submit(ctx, job("a", "A"), 10, false)
 		return err
 	}},
-	"SubmitHere": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, _, err := c.SubmitHere(ctx, job("a", "A"), 10)
+	"Submit here": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, _, err := c.Submit(ctx, job("a", "A"), 10, true)
 		return err
 	}},
 	"Next": {cache.Patience + 50*time.Millisecond, func(ctx context.Context, c *cache.Cache) error {

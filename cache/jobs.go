@@ -91,18 +91,10 @@ return accepted(entry[1], entry[2][2])`)
 // At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
 // was given up is not done late (see submitScript), unless only the answer was lost, twice: then the
 // caller may find the same job again through Next or Reap.
-func (c *Cache) Submit(ctx context.Context, j Job, limit int) (Admission, error) {
-	a, _, err := c.submit(ctx, j, limit, "")
-	return a, err
-}
-
-// SubmitHere is Submit for a caller who can run a job at once. It hands out one, as Next would, or nil: mostly the
-// very job, but one that has waited longer comes first.
-func (c *Cache) SubmitHere(ctx context.Context, j Job, limit int) (Admission, *Job, error) {
-	return c.submit(ctx, j, limit, c.consumer)
-}
-
-func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (Admission, *Job, error) {
+//
+// To a caller who can run a job at once (here) it hands out one, as Next would, or nil: mostly the very job, but one that has
+// waited longer comes first.
+func (c *Cache) Submit(ctx context.Context, j Job, limit int, here bool) (Admission, *Job, error) {
 	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -114,6 +106,10 @@ func (c *Cache) submit(ctx context.Context, j Job, limit int, consumer string) (
 	text, err := j.encode()
 	if err != nil {
 		return 0, nil, err
+	}
+	consumer := ""
+	if here {
+		consumer = c.consumer
 	}
 	tell := int64(0)
 	if !j.Tell.IsZero() {

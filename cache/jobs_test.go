@@ -51,10 +51,10 @@ func TestSubmitOfOneRequestByManyIsAcceptedOnce(t *testing.T) {
 	})
 }
 
-func TestSubmitHere(t *testing.T) {
+func TestSubmitToRunHere(t *testing.T) {
 	here := func(t *testing.T, c *cache.Cache, want cache.Admission, limit int, j cache.Job, handed ...cache.Job) []cache.Job {
 		t.Helper()
-		got, taken, err := c.SubmitHere(t.Context(), j, limit)
+		got, taken, err := c.Submit(t.Context(), j, limit, true)
 		if err != nil || got != want {
 			t.Fatalf("%v and %v, want %v", got, err, want)
 		}
@@ -119,7 +119,7 @@ func TestSubmitHere(t *testing.T) {
 					w.say.hold()
 					submitted := make(chan *cache.Job, 1)
 					go func() {
-						_, taken, _ := far.SubmitHere(t.Context(), job("a", "A"), 10)
+						_, taken, _ := far.Submit(t.Context(), job("a", "A"), 10, true)
 						submitted <- taken
 					}()
 					w.heard(t, "accepted")
@@ -156,7 +156,7 @@ func admissions(t *testing.T, c *cache.Cache, limit int, next func(int) cache.Jo
 	for g := range 10 {
 		all.Go(func() {
 			for i := g; i < 50; i += 10 {
-				got, err := c.Submit(t.Context(), next(i), limit)
+				got, _, err := c.Submit(t.Context(), next(i), limit, false)
 				if err != nil {
 					t.Error(err)
 					return
@@ -207,7 +207,7 @@ func TestSubmitGivenUp(t *testing.T) {
 			accept(t, far, job("warm", "W")) // the connection is made and Redis's clock known
 			w.ask.hold()
 			begun := time.Now()
-			got, err := far.Submit(t.Context(), job("a", "A"), 1000)
+			got, _, err := far.Submit(t.Context(), job("a", "A"), 1000, false)
 			if err == nil {
 				t.Fatalf("answered %v through a wire that holds everything back", got)
 			}
@@ -230,7 +230,7 @@ func TestSubmitGivenUp(t *testing.T) {
 			far := another(t, c, w.addr)
 			accept(t, far, job("warm", "W"))
 			w.say.hold()
-			if got, err := far.Submit(t.Context(), job("a", "A"), 1000); err == nil {
+			if got, _, err := far.Submit(t.Context(), job("a", "A"), 1000, false); err == nil {
 				t.Fatalf("answered %v through a wire that holds everything back", got)
 			}
 			w.say.release()
@@ -257,7 +257,7 @@ func TestSubmitWhenRedissClockIsNotOurs(t *testing.T) {
 		c := inProcess(t)
 		accept(t, c, job("a", "A"))
 		c.Mini().SetTime(time.Now().Add(time.Hour))
-		if got, err := c.Submit(t.Context(), job("b", "B"), 1000); err == nil {
+		if got, _, err := c.Submit(t.Context(), job("b", "B"), 1000, false); err == nil {
 			t.Fatalf("answered %v an hour late", got)
 		}
 		open(t, c, 1)
@@ -271,7 +271,7 @@ func TestSubmitOfWhatCannotBeStoredIsAnError(t *testing.T) {
 			"a body that isn't JSON": {ID: "a", Lane: "A", At: noon, Body: json.RawMessage("{")},
 			"a year of five digits":  {ID: "a", Lane: "A", At: noon.AddDate(9000, 0, 0), Body: json.RawMessage("1")},
 		} {
-			if got, err := c.Submit(t.Context(), j, 1000); err == nil {
+			if got, _, err := c.Submit(t.Context(), j, 1000, false); err == nil {
 				t.Errorf("%s: %v, want an error", name, got)
 			}
 		}
@@ -634,7 +634,7 @@ func TestReap(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a", "A"))
 			a := next(t, c, "a")
-			_, here, err := c.SubmitHere(t.Context(), job("b", "B"), 10)
+			_, here, err := c.Submit(t.Context(), job("b", "B"), 10, true)
 			if err != nil || here == nil {
 				t.Fatalf("%v and %v", here, err)
 			}
@@ -653,8 +653,8 @@ func TestReap(t *testing.T) {
 	})
 	t.Run("finds soon what this process was handed and never heard of", func(t *testing.T) {
 		for name, ask := range map[string]func(*cache.Cache) error{
-			"by SubmitHere": func(far *cache.Cache) error {
-				_, _, err := far.SubmitHere(t.Context(), job("a", "A"), 10)
+			"by Submit": func(far *cache.Cache) error {
+				_, _, err := far.Submit(t.Context(), job("a", "A"), 10, true)
 				return err
 			},
 			"by Next": func(far *cache.Cache) error {
@@ -1019,8 +1019,8 @@ func TestEachStepOfAWarmActionIsOneRoundTrip(t *testing.T) {
 			}},
 			{"Remember", func() { fine(t, remember(t.Context(), c, "T1", "chat_1", via, card(1))) }},
 			{"Done", func() { done(t, c, held...) }},
-			{"SubmitHere", func() {
-				_, j, err := c.SubmitHere(t.Context(), job("b", "B"), 10)
+			{"Submit", func() {
+				_, j, err := c.Submit(t.Context(), job("b", "B"), 10, true)
 				fine(t, err)
 				held = []cache.Job{*j}
 			}},
@@ -1099,7 +1099,7 @@ func TestTwoProcessesDoEachJobOnceAndInOrder(t *testing.T) {
 				for n := range each20 {
 					j := job(fmt.Sprintf("%d/%02d", lane, n), fmt.Sprint(lane))
 					for ctx.Err() == nil {
-						if got, err := c.Submit(ctx, j, 1000); err == nil && got != cache.Full {
+						if got, _, err := c.Submit(ctx, j, 1000, false); err == nil && got != cache.Full {
 							break
 						}
 						breathe(ctx)

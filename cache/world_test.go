@@ -169,7 +169,7 @@ func job(id, lane string) cache.Job {
 func submit(t testing.TB, c *cache.Cache, want cache.Admission, limit int, jobs ...cache.Job) {
 	t.Helper()
 	for _, j := range jobs {
-		if got, err := c.Submit(t.Context(), j, limit); err != nil || got != want {
+		if got, _, err := c.Submit(t.Context(), j, limit, false); err != nil || got != want {
 			t.Fatalf("submitting %s: %v and %v, want %v", j.ID, got, err, want)
 		}
 	}
