@@ -30,8 +30,7 @@ type Handoff struct {
 // Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The job that announces writes it, or the one whose
 // change shows it there already; the feed does only where it orders none.
 type Notice struct {
-	Episode  int       `json:"episode"` // whose announcement this is; of a bundle: its number
-	Channel  string    `json:"channel,omitempty"`
+	Episode  int       `json:"episode"`         // whose announcement this is; of a bundle: its number
 	TS       string    `json:"ts,omitempty"`    // the card that began it: later episodes go into its thread
 	Why      string    `json:"why,omitempty"`   // why nothing was posted; "" when it was
 	Tries    int       `json:"tries,omitempty"` // orders that ended in vain

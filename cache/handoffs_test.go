@@ -19,7 +19,7 @@ import (
 var (
 	waits    = cache.Handoff{Waiting: true, Episode: 2, Since: noon}
 	waited   = cache.Handoff{Episode: 7, Since: noon.Add(-time.Hour), Bundled: true}
-	posted   = cache.Notice{Episode: 2, Channel: "C1", TS: "1772452800.000001", At: noon, Reminded: true}
+	posted   = cache.Notice{Episode: 2, TS: "1772452800.000001", At: noon, Reminded: true}
 	unposted = cache.Notice{Episode: 7, Why: "is_archived", Tries: 3, At: noon}
 	archived = cache.Trouble{Why: "is_archived", At: noon}
 )
