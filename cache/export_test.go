@@ -16,6 +16,8 @@ const (
 
 	LeaderLife   = leaderLife
 	HandoffsLife = handoffsLife
+
+	TroublePasses = troublePasses
 )
 
 // QueueKeys are the keys that may live for ever.

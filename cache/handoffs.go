@@ -156,18 +156,18 @@ type Trouble struct {
 	At  time.Time `json:"at"`
 }
 
-// TroublePasses is how long after a trouble a channel is tried again.
-const TroublePasses = 10 * time.Minute
+// troublePasses is how long after a trouble a channel is tried again.
+const troublePasses = 10 * time.Minute
 
 // SetTrouble keeps for ten minutes that nothing can be posted in a channel, and why.
 func (c *Cache) SetTrouble(ctx context.Context, team, channel string, t Trouble) error {
-	return c.set(ctx, map[string]any{troubleKey(team, channel): t}, TroublePasses)
+	return c.set(ctx, map[string]any{troubleKey(team, channel): t}, troublePasses)
 }
 
 // Trouble answers what stands against posting in a channel now; the zero Trouble when nothing does.
 func (c *Cache) Trouble(ctx context.Context, team, channel string, now time.Time) (t Trouble, err error) {
 	found, err := c.get(ctx, troubleKey(team, channel), &t)
-	if !found || now.Sub(t.At) >= TroublePasses {
+	if !found || now.Sub(t.At) >= troublePasses {
 		return Trouble{}, err
 	}
 	return t, err

@@ -28,3 +28,6 @@ func Nearest(word string) string { return nearest(word) }
 
 // ValidChat is validChat.
 func ValidChat(id string) bool { return validChat(id) }
+
+// NoteLimit is noteLimit.
+const NoteLimit = noteLimit

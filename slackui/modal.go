@@ -34,8 +34,8 @@ const (
 	whichBlock, whichAction = "which", "which_text"
 )
 
-// NoteLimit is how many characters a hand-over note may have.
-const NoteLimit = 2000
+// noteLimit is how many characters a hand-over note may have.
+const noteLimit = 2000
 
 // What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB.
 const (
@@ -88,7 +88,7 @@ func AskWhom(command string, i Intent, chat invent.Chat, holder, me string, all 
 		}
 	}
 	note := slack.NewPlainTextInputBlockElement(nil, noteAction)
-	note.Multiline, note.MaxLength = true, NoteLimit
+	note.Multiline, note.MaxLength = true, noteLimit
 	who := slack.NewInputBlock(whoBlock, words(wordWhom), words(wordWhomHint), pick)
 	hint := slack.NewInputBlock(noteBlock, words(wordNote), words(wordNoteHint), note)
 	hint.Optional = true
@@ -319,7 +319,7 @@ func (i *Intent) assignment(values map[string]map[string]field) {
 		return
 	}
 	switch {
-	case utf8.RuneCountInString(i.Note) > NoteLimit:
+	case utf8.RuneCountInString(i.Note) > noteLimit:
 		i.Verb, i.Problem = Tell, LongNote
 	case i.Note != "" && (i.Verb == Release || i.To.User == i.User):
 		i.Verb, i.Problem = Tell, NoteToNobody

@@ -488,7 +488,7 @@ func Summarised(m *invent.Memory) Message {
 	if m == nil {
 		return say("Invent has no summary of this conversation yet. It makes one every ten messages.")
 	}
-	text := lines(m.Summary, NoteLimit)
+	text := lines(m.Summary, noteLimit)
 	for n, point := range m.KeyPoints {
 		if n < 10 {
 			text += "\n• " + plain(point, nameLimit)
