@@ -422,6 +422,7 @@ func TestWrongSetting(t *testing.T) {
 		{map[string]string{"INVENT_API_URL": "https://user@invent.example.com"}, []string{"INVENT_API_URL"}},
 		{map[string]string{"INVENT_API_URL": "http://192.0.2.1"}, []string{"INVENT_API_URL"}},
 		{map[string]string{"INVENT_API_URL": "https://invent.example.com:65536"}, []string{"INVENT_API_URL"}},
+		{map[string]string{"INVENT_API_URL": "https://invent.example.com:0"}, []string{"INVENT_API_URL"}},
 		{map[string]string{"INVENT_API_URL": "http://[::1]:8080"}, nil},
 		{map[string]string{"PORT": "0"}, []string{"PORT"}},
 		{map[string]string{"ADMINS": "U1, W2"}, nil},

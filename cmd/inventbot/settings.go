@@ -92,7 +92,7 @@ func load() (settings, []string) {
 
 // check reports what is set wrongly and fills in what follows from the settings.
 func (s *settings) check(wrong func(name, what string)) {
-	if n, err := strconv.ParseUint(s.Port, 10, 16); s.Port != "" && (err != nil || n == 0) {
+	if s.Port != "" && !isPort(s.Port) {
 		wrong("PORT", "is not a port number from 1 to 65535")
 		s.Port = ""
 	}
@@ -101,7 +101,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if _, port, err := net.SplitHostPort(s.Addr); err != nil {
 		wrong("ADDR", "is not host:port, such as :8080")
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+	} else if port != "0" && !isPort(port) {
 		wrong("ADDR", "holds no port number from 0 (any that is free) to 65535")
 	}
 	for _, key := range []struct{ name, value string }{
@@ -260,11 +260,8 @@ func (s *settings) base(name, raw string, wrong func(name, what string)) *url.UR
 // address reads an https address. Keys travel to it, so plain http is for this machine only.
 func (*settings) address(name, raw string, wrong func(name, what string)) *url.URL {
 	u, err := url.Parse(raw)
-	if err == nil && u.Port() != "" {
-		_, err = strconv.ParseUint(u.Port(), 10, 16)
-	}
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Host == "" || u.Port() != "" && !isPort(u.Port()) || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
 		wrong(name, "is not an https:// address")
 		return nil
 	case u.Scheme == "http" && !local(u):
@@ -272,6 +269,12 @@ func (*settings) address(name, raw string, wrong func(name, what string)) *url.U
 		return nil
 	}
 	return u
+}
+
+// isPort says whether s is the number of a port that can be called.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // local says whether an address is on this machine.
