@@ -193,19 +193,19 @@ func (c Card) buttons(v value) []slack.BlockElement {
 	switch {
 	case c.NoAssign:
 	case c.Holder == nil:
-		row = append(row, primary(button(Take, wordTake, labelTake, v)))
+		row = append(row, primary(button(Take, labelTake, v)))
 	default:
-		release, over := button(Release, wordRelease, labelRelease, v), button(Take, wordTakeOver, labelTakeOver, v)
-		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.name()), wordRelease)
-		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), wordTakeOver)
+		release, over := button(Release, labelRelease, v), button(Take, labelTakeOver, v)
+		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.name()), labelRelease.text)
+		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), labelTakeOver.text)
 		row = append(row, release, over)
 	}
 	if !c.NoAssign {
-		row = append(row, button(Choose, wordChoose, labelChoose, v))
+		row = append(row, button(Choose, labelChoose, v))
 	}
-	row = append(row, button(Refresh, wordRefresh, labelRefresh, v))
+	row = append(row, button(Refresh, labelRefresh, v))
 	if c.Private {
-		row = append(row, button(Share, wordShare, labelShare, v))
+		row = append(row, button(Share, labelShare, v))
 	}
 	if c.URL != "" && len(c.URL) <= 3000 {
 		row = append(row, openButton(c.URL))
@@ -227,31 +227,31 @@ func (c Card) more(v value) []slack.BlockElement {
 		return b
 	}
 	if c.More.State && state.State == invent.Closed {
-		row = append(row, button(Reopen, wordReopen, labelReopen, v))
+		row = append(row, button(Reopen, labelReopen, v))
 	} else if c.More.State {
-		row = append(row, sure(button(Resolve, wordResolve, labelResolve, v), wordResolveTitle, wordResolve))
+		row = append(row, sure(button(Resolve, labelResolve, v), wordResolveTitle, labelResolve.text))
 	}
 	if c.More.AI && state.AIEnabled {
-		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
+		row = append(row, button(PauseAI, labelPauseAI, v))
 	} else if c.More.AI {
-		row = append(row, sure(button(ToAI, wordToAI, labelToAI, v), wordToAITitle, wordToAI))
+		row = append(row, sure(button(ToAI, labelToAI, v), wordToAITitle, labelToAI.text))
 	}
 	if c.More.Summary {
-		row = append(row, button(Summary, wordSummary, labelSummary, v))
+		row = append(row, button(Summary, labelSummary, v))
 	}
 	return row
 }
 
 func openButton(url string) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(openAction, "", words(wordOpen))
+	b := slack.NewButtonBlockElement(openAction, "", words(labelOpen.text))
 	b.URL = url
-	b.AccessibilityLabel = labelOpen
+	b.AccessibilityLabel = labelOpen.spoken
 	return b
 }
 
-func button(verb Verb, text, label string, v value) *slack.ButtonBlockElement {
-	b := slack.NewButtonBlockElement(string(verb), v.String(), words(text))
-	b.AccessibilityLabel = label
+func button(verb Verb, l label, v value) *slack.ButtonBlockElement {
+	b := slack.NewButtonBlockElement(string(verb), v.String(), words(l.text))
+	b.AccessibilityLabel = l.spoken
 	return b
 }
 

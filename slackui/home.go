@@ -43,10 +43,10 @@ func (h HomeTab) View() slack.HomeTabViewRequest {
 		add(section(fmt.Sprintf(wordNoInbox, typed(h.Command, "show"))))
 	}
 	add(header(wordMeTitle), section(h.Me.words()))
-	notices := button(Hush, wordHush, labelHush, value{})
+	notices := button(Hush, labelHush, value{})
 	words := wordNoticesOn
 	if h.Quiet {
-		notices, words = button(Tellme, wordTellme, labelTellme, value{}), wordNoticesOff
+		notices, words = button(Tellme, labelTellme, value{}), wordNoticesOff
 	}
 	add(section(words), slack.NewActionBlock("notices", notices))
 	return homeView(blocks)
@@ -196,15 +196,15 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	switch {
 	case item.NoAssign:
 	case kind == Mine:
-		add(button(Release, wordRelease, "", v))
+		add(button(Release, labelRelease, v))
 	default:
-		add(primary(button(Take, wordTake, "", v)))
+		add(primary(button(Take, labelTake, v)))
 	}
 	if v.List != Pick && !item.NoAssign {
-		add(button(Choose, wordChoose, "", v))
+		add(button(Choose, labelChoose, v))
 	}
 	if v.List == Queue || v.List == Mine {
-		add(button(Show, wordShow, "", value{Chat: item.Chat.ID, List: v.List, Page: v.Page}))
+		add(button(Show, labelShow, value{Chat: item.Chat.ID, List: v.List, Page: v.Page}))
 	}
 	if item.URL != "" && len(item.URL) <= 3000 {
 		add(openButton(item.URL))

@@ -130,7 +130,7 @@ func AskWhich(i Intent) slack.ModalViewRequest {
 	input.MaxLength = 1000
 	return slack.ModalViewRequest{
 		Type: slack.VTModal, CallbackID: string(PasteForm), PrivateMetadata: i.meta(),
-		Title: words(wordWhichTitle), Submit: words(wordShow), Close: words(wordCancel),
+		Title: words(wordWhichTitle), Submit: words(labelShow.text), Close: words(wordCancel),
 		Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewInputBlock(whichBlock, words(wordWhich), words(wordWhichHint), input)}},
 	}
 }
@@ -138,14 +138,14 @@ func AskWhich(i Intent) slack.ModalViewRequest {
 // Found asks which of several conversations is meant, or says that there is none.
 func Found(cards []Card) Message {
 	if len(cards) == 0 {
-		return say(wordNoneFound, button(Paste, wordPaste, labelPaste, value{}))
+		return say(wordNoneFound, button(Paste, labelPaste, value{}))
 	}
 	m := say(wordSeveral)
 	for n, c := range cards {
 		line := c.line()
 		m.Text += "\n" + line
 		m.Blocks = append(m.Blocks, section(line),
-			slack.NewActionBlock(fmt.Sprintf("found:%d", n), button(Show, wordShow, labelShow, value{Chat: c.Chat.ID})))
+			slack.NewActionBlock(fmt.Sprintf("found:%d", n), button(Show, labelShow, value{Chat: c.Chat.ID})))
 	}
 	return m
 }

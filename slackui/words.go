@@ -46,59 +46,49 @@ const (
 	wordNotMine      = "You don't have this conversation any more."
 )
 
-// The buttons, and what a screen reader says of them.
+// label is what stands on a button, and what a screen reader says of it.
+type label struct{ text, spoken string }
+
+// The buttons.
+var (
+	labelTake      = label{"Take", "Take: assign this conversation to me"}
+	labelTakeOver  = label{"Take over", "Take over: assign this conversation to me instead of its holder"}
+	labelRelease   = label{"Release", "Release: nobody has this conversation then"}
+	labelRefresh   = label{"Refresh", "Refresh: draw this card anew"}
+	labelShare     = label{"Share here", "Share here: post this card for everyone in the channel"}
+	labelOpen      = label{"Open in Invent", "Open in Invent: the conversation in the dashboard"}
+	labelLeave     = label{"Leave it", "Leave it: change nothing"}
+	labelAnyway    = label{"Assign anyway", "Assign anyway: take it from its holder"}
+	labelAgain     = label{"Try again", "Try again: do the same once more"}
+	labelNewer     = label{"Show the newer one", "Show the newer conversation with this customer"}
+	labelAgree     = label{"Yes, that's me", "Yes, that's me: link me to this member"}
+	labelDecline   = label{"No", "No: that isn't me, don't link me"}
+	labelNext      = label{"Next", "Next page"}
+	labelChoose    = label{"Assign…", "Assign: choose whom to assign this conversation to"}
+	labelResolve   = label{"Resolve", "Resolve: close this conversation"}
+	labelReopen    = label{"Reopen", "Reopen: open this conversation again"}
+	labelToAI      = label{"Hand to AI", "Hand to AI: let the AI answer this conversation"}
+	labelPauseAI   = label{"Pause AI", "Pause AI: the AI doesn't answer this conversation then"}
+	labelSummary   = label{"Summary", "Summary: Invent's latest summary, only to me"}
+	labelUndo      = label{"Back to %s", "Undo: give this conversation back"}
+	labelBack      = label{"Previous", "Previous page"}
+	labelShow      = label{"Show", "Show: the card of this conversation, only to me"}
+	labelPaste     = label{"Paste an id…", "Paste an id: type or paste which conversation is meant"}
+	labelHush      = label{"Turn notices off", "Turn notices off: no direct message when a conversation becomes mine"}
+	labelTellme    = label{"Turn notices on", "Turn notices on: a direct message when a conversation becomes mine"}
+	labelShowQueue = label{labelShow.text, "Show the conversations that wait for a human, only to me"}
+)
+
+// What is asked before a button does what it says.
 const (
-	wordTake            = "Take"
-	labelTake           = "Take: assign this conversation to me"
-	wordTakeOver        = "Take over"
-	labelTakeOver       = "Take over: assign this conversation to me instead of its holder"
 	wordTakeOverTitle   = "Take over?"
 	wordTakeOverConfirm = "%s has this conversation now. It becomes yours."
-	wordRelease         = "Release"
-	labelRelease        = "Release: nobody has this conversation then"
 	wordReleaseTitle    = "Release?"
 	wordReleaseConfirm  = "%s has this conversation now. Nobody will have it then."
-	wordRefresh         = "Refresh"
-	labelRefresh        = "Refresh: draw this card anew"
-	wordShare           = "Share here"
-	labelShare          = "Share here: post this card for everyone in the channel"
-	wordOpen            = "Open in Invent"
-	labelOpen           = "Open in Invent: the conversation in the dashboard"
-	wordLeave           = "Leave it"
-	labelLeave          = "Leave it: change nothing"
-	wordAnyway          = "Assign anyway"
-	labelAnyway         = "Assign anyway: take it from its holder"
-	wordAgain           = "Try again"
-	labelAgain          = "Try again: do the same once more"
-	wordNewer           = "Show the newer one"
-	labelNewer          = "Show the newer conversation with this customer"
 	wordCancel          = "Cancel"
-	wordAgree           = "Yes, that's me"
-	labelAgree          = "Yes, that's me: link me to this member"
-	wordDecline         = "No"
-	labelDecline        = "No: that isn't me, don't link me"
-	labelShowQueue      = "Show the conversations that wait for a human, only to me"
-	wordNext            = "Next"
-	labelNext           = "Next page"
-	wordChoose          = "Assign…"
-	labelChoose         = "Assign: choose whom to assign this conversation to"
-	wordResolve         = "Resolve"
-	labelResolve        = "Resolve: close this conversation"
-	wordReopen          = "Reopen"
-	labelReopen         = "Reopen: open this conversation again"
 	wordResolveTitle    = "Resolve?"
 	wordSetConfirm      = "%s has this conversation now."
 	wordToAITitle       = "Hand to AI?"
-	wordToAI            = "Hand to AI"
-	labelToAI           = "Hand to AI: let the AI answer this conversation"
-	wordPauseAI         = "Pause AI"
-	labelPauseAI        = "Pause AI: the AI doesn't answer this conversation then"
-	wordSummary         = "Summary"
-	labelSummary        = "Summary: Invent's latest summary, only to me"
-	wordUndo            = "Back to %s"
-	labelUndo           = "Undo: give this conversation back"
-	wordBack            = "Previous"
-	labelBack           = "Previous page"
 )
 
 // The modals.
@@ -118,10 +108,6 @@ const (
 	wordWhich            = "Conversation"
 	wordWhichHint        = "Its id, or its link from the dashboard."
 	wordWhichPlaceholder = "Paste an id or a link"
-	wordShow             = "Show"
-	labelShow            = "Show: the card of this conversation, only to me"
-	wordPaste            = "Paste an id…"
-	labelPaste           = "Paste an id: type or paste which conversation is meant"
 	wordNoneFound        = "I found no conversation of your Invent in that message."
 	wordSeveral          = "That message speaks of several conversations. Which one?"
 	wordQueueTitle       = "Waiting for a human"
@@ -135,10 +121,6 @@ const (
 	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after %s."
 	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you, or takes one from you in Slack."
 	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
-	wordHush             = "Turn notices off"
-	labelHush            = "Turn notices off: no direct message when a conversation becomes mine"
-	wordTellme           = "Turn notices on"
-	labelTellme          = "Turn notices on: a direct message when a conversation becomes mine"
 	wordWhatTitle        = "Invent in Slack"
 	wordWhat             = "With this app your team takes, hands over and releases conversations of Invent's inbox from Slack, and sees here who has which."
 	wordWelcome          = "Type %s in any channel to see which conversations wait for a human."
@@ -302,26 +284,16 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 		}
 	}
 	v := value{Chat: i.Chat, Seen: &h.ID, Origin: i.card()}
-	row := []slack.BlockElement{button(Take, wordTakeOver, labelTakeOver, v)}
-	switch i.Verb {
-	case Release:
-		row = append(row, button(Release, wordRelease, labelRelease, v))
-	case Resolve:
-		row = append(row, button(Resolve, wordResolve, labelResolve, v))
-	case Reopen:
-		row = append(row, button(Reopen, wordReopen, labelReopen, v))
-	case ToAI:
-		row = append(row, button(ToAI, wordToAI, labelToAI, v))
-	case PauseAI:
-		row = append(row, button(PauseAI, wordPauseAI, labelPauseAI, v))
-	case Assign:
-		if i.To.User != i.User { // else it is to take it over
-			to := v
-			to.To, to.Note = i.To, i.NoteID
-			row = append(row, button(Assign, wordAnyway, labelAnyway, to))
-		}
+	row := []slack.BlockElement{button(Take, labelTakeOver, v)}
+	same := map[Verb]label{Release: labelRelease, Resolve: labelResolve, Reopen: labelReopen, ToAI: labelToAI, PauseAI: labelPauseAI}
+	if l, found := same[i.Verb]; found {
+		row = append(row, button(i.Verb, l, v))
+	} else if i.Verb == Assign && i.To.User != i.User { // else it is to take it over
+		to := v
+		to.To, to.Note = i.To, i.NoteID
+		row = append(row, button(Assign, labelAnyway, to))
 	}
-	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, wordLeave, labelLeave, v))...)
+	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, labelLeave, v))...)
 }
 
 // card answers the card that the intent is about, where it can be redrawn later: the clicked one, or the one behind a private message.
@@ -343,7 +315,7 @@ func About(chat invent.Chat, m Message) Message {
 
 // Linked adds a link to the conversation in the dashboard to words about it, where there is no place for a button.
 func Linked(words, url string) string {
-	return words + " <" + escaper.Replace(url) + "|" + wordOpen + ">"
+	return words + " <" + escaper.Replace(url) + "|" + labelOpen.text + ">"
 }
 
 // which names a conversation.
@@ -406,7 +378,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		}
 	}
 	return say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
-		button(Undo, fmt.Sprintf(wordUndo, to), labelUndo, v))
+		button(Undo, label{fmt.Sprintf(labelUndo.text, to), labelUndo.spoken}, v))
 }
 
 // ChangedSince says privately that what was asked for was done, and that somebody changed it again before that could be shown. h has it
@@ -711,7 +683,7 @@ func Offer(admin, member, name, offer string) Message {
 	v := value{Offer: offer}
 	return say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
 		"and what you do is done as that member. The question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
-		primary(button(Agree, wordAgree, labelAgree, v)), button(Decline, wordDecline, labelDecline, v))
+		primary(button(Agree, labelAgree, v)), button(Decline, labelDecline, v))
 }
 
 // Offered tells the admin that the person was asked.
@@ -893,10 +865,10 @@ func ofPages(page, pages int) string {
 // turning draws the buttons that turn a list's page, where there are several. They carry what to makes of the page they lead to.
 func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.BlockElement) {
 	if page > 0 {
-		row = append(row, numbered(button(verb, wordBack, labelBack, to(page-1)), "back"))
+		row = append(row, numbered(button(verb, labelBack, to(page-1)), "back"))
 	}
 	if page < pages-1 {
-		row = append(row, numbered(button(verb, wordNext, labelNext, to(page+1)), "next"))
+		row = append(row, numbered(button(verb, labelNext, to(page+1)), "next"))
 	}
 	return row
 }
@@ -907,7 +879,7 @@ func Bundled(count int, counted time.Time) Message {
 	if count == 1 {
 		words = "One conversation waits for a human"
 	}
-	return say(words+", as of "+date(counted)+".", button(Queue, wordShow, labelShowQueue, value{}))
+	return say(words+", as of "+date(counted)+".", button(Queue, labelShowQueue, value{}))
 }
 
 // StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
@@ -1172,7 +1144,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
 	return say("This conversation goes on in a newer one with the same customer. Nothing was changed. (ref "+ref+")",
-		button(Show, wordNewer, labelNewer, value{Chat: newer}))
+		button(Show, labelNewer, value{Chat: newer}))
 }
 
 // look offers to see how it is now.
@@ -1180,7 +1152,7 @@ func (i Intent) look() []slack.BlockElement {
 	if i.Chat == "" {
 		return nil
 	}
-	return []slack.BlockElement{button(Show, wordRefresh, labelRefresh, value{Chat: i.Chat, Origin: i.card()})}
+	return []slack.BlockElement{button(Show, labelRefresh, value{Chat: i.Chat, Origin: i.card()})}
 }
 
 // again offers the same action once more. For a command nobody was seen, so the button has seen nobody.
@@ -1199,7 +1171,7 @@ func (i Intent) again() []slack.BlockElement {
 	if i.Seen != nil {
 		v.Seen = i.Seen
 	}
-	return []slack.BlockElement{button(verb, wordAgain, labelAgain, v)}
+	return []slack.BlockElement{button(verb, labelAgain, v)}
 }
 
 func stateWords(s invent.ChatState) string {
