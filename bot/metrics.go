@@ -32,11 +32,12 @@ func newMetrics() *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "inventbot", Name: name, Help: help})
 	}
+	counters := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "inventbot", Name: name, Help: help}, labels)
+	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "inventbot", Name: "requests_total", Help: "Requests from Slack by route and status.",
-		}, []string{"route", "status"}),
+		requests: counters("requests_total", "Requests from Slack by route and status.", "route", "status"),
 		ack: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "inventbot", Name: "acknowledgement_seconds", Help: "Time until a request of Slack's was acknowledged.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 3},
@@ -45,13 +46,9 @@ func newMetrics() *metrics {
 			Namespace: "inventbot", Name: "action_seconds", Help: "Time from a request to the end of its action, by verb and outcome.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 120},
 		}, []string{"verb", "outcome"}),
-		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "inventbot", Name: "refusals_total", Help: "Actions refused, by reason.",
-		}, []string{"reason"}),
-		retried: counter("retries_total", "Tries that will be repeated."),
-		limited: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "inventbot", Name: "limited_tries_total", Help: "Tries put off by a limit of Slack's or Invent's, our own for Invent included.",
-		}, []string{"upstream"}),
+		refusals: counters("refusals_total", "Actions refused, by reason.", "reason"),
+		retried:  counter("retries_total", "Tries that will be repeated."),
+		limited:  counters("limited_tries_total", "Tries put off by a limit of Slack's or Invent's, our own for Invent included.", "upstream"),
 		repeated: counter("repeated_requests_total", "Requests that Slack sent more than once."),
 		spared:   counter("in_process_requests_total", "Requests of people carried out in this process alone because Redis didn't answer."),
 		redrawn:  counter("cards_redrawn_total", "Cards redrawn because their conversation changed."),
@@ -75,10 +72,6 @@ func (m *metrics) acknowledged(route string, status int, took time.Duration) {
 	m.ack.WithLabelValues(route).Observe(took.Seconds())
 }
 
-func (m *metrics) acted(verb, outcome string, took time.Duration) {
-	m.actions.WithLabelValues(verb, outcome).Observe(took.Seconds())
-}
-
 // retry counts a try that ended with an error and will be repeated.
 func (m *metrics) retry(why error) {
 	m.retried.Inc()
@@ -89,5 +82,3 @@ func (m *metrics) retry(why error) {
 		m.limited.WithLabelValues("slack").Inc()
 	}
 }
-
-func (m *metrics) refused(reason string) { m.refusals.WithLabelValues(reason).Inc() }

@@ -24,10 +24,9 @@ const bodyLimit = 1 << 20
 
 // answer is what a handler wants said: one wrapper writes it.
 type answer struct {
-	status  int
-	message *slackui.Message // private, in the acknowledgement itself
-	text    string           // for what isn't Slack
-	body    any              // JSON, instead of message
+	status int
+	text   string // for what isn't Slack
+	body   any    // JSON; nil for nothing
 }
 
 var ok = answer{status: http.StatusOK}
@@ -38,15 +37,12 @@ func saying(body any) answer { return answer{status: http.StatusOK, body: body} 
 // bad is for a request that Slack doesn't send.
 func bad(why string) answer { return answer{status: http.StatusBadRequest, text: why} }
 
-// payload is what is said in an acknowledgement itself, as JSON; nil for nothing.
-func (a answer) payload() any {
-	if a.message == nil {
-		return a.body
-	}
-	return struct {
+// private says something to the person in the acknowledgement itself.
+func private(m slackui.Message) answer {
+	return saying(struct {
 		ResponseType string `json:"response_type"`
-		*slackui.Message
-	}{"ephemeral", a.message}
+		slackui.Message
+	}{"ephemeral", m})
 }
 
 // handler makes the answer to the body of a request that is known to come from Slack, over HTTP or Socket Mode.
@@ -145,14 +141,13 @@ func write(w http.ResponseWriter, a answer) {
 		http.Error(w, a.text, a.status)
 		return
 	}
-	payload := a.payload()
-	if payload == nil {
+	if a.body == nil {
 		w.WriteHeader(a.status)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
-	_ = json.NewEncoder(w).Encode(payload) // whoever asked has gone: there is nobody left to tell
+	_ = json.NewEncoder(w).Encode(a.body) // whoever asked has gone: there is nobody left to tell
 }
 
 func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
@@ -161,7 +156,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 	case err != nil:
 		return bad(err.Error())
 	case said != nil:
-		return answer{status: http.StatusOK, message: said}
+		return private(*said)
 	case intent == nil:
 		return ok
 	}
@@ -169,8 +164,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 		return bad("the response_url doesn't lead to Slack")
 	}
 	if !b.accept(ctx, *intent) {
-		busy := slackui.Busy()
-		return answer{status: http.StatusOK, message: &busy}
+		return private(slackui.Busy())
 	}
 	return ok
 }

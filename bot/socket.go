@@ -134,8 +134,8 @@ func (b *Bot) receive(ctx context.Context, client *socketmode.Client, r *socketm
 	}
 	ctx, cancel := context.WithTimeout(ctx, ackWithin)
 	defer cancel()
-	err := client.AckCtx(ctx, r.EnvelopeID, a.payload())
-	if err != nil && a.payload() != nil && ctx.Err() == nil {
+	err := client.AckCtx(ctx, r.EnvelopeID, a.body)
+	if err != nil && a.body != nil && ctx.Err() == nil {
 		// Slack takes 20 KB at most. Without an acknowledgement it would say that what was done has failed.
 		b.log.Warn("an immediate answer is too large for Socket Mode", "route", route)
 		err = client.AckCtx(ctx, r.EnvelopeID, nil)

@@ -629,7 +629,7 @@ var errStopped = errors.New("the bot was stopped")
 // record writes the one line that each action leaves in the log: ids, no content.
 func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	i, took := w.Intent, b.now().Sub(j.At)
-	b.metrics.acted(string(i.Verb), outcome, took)
+	b.metrics.actions.WithLabelValues(string(i.Verb), outcome).Observe(took.Seconds())
 	chat := i.Chat
 	pasted := i.Verb == slackui.Unfold || i.Verb == slackui.Show && i.Clicked == nil
 	if !w.exists && (i.Command != "" || i.Form != "" || pasted) {
@@ -641,7 +641,7 @@ func (b *Bot) record(w work, j cache.Job, outcome string, err error) {
 	}
 	switch no := refused(err); {
 	case no != nil:
-		b.metrics.refused(string(no.reason))
+		b.metrics.refusals.WithLabelValues(string(no.reason)).Inc()
 	case err != nil:
 		level = slog.LevelWarn
 		attrs = append(attrs, "error", err.Error())

@@ -220,21 +220,21 @@ type More struct{ State, AI, Summary bool }
 func (c Card) more(v value) []slack.BlockElement {
 	state := c.Chat.State
 	var row []slack.BlockElement
-	sure := func(b *slack.ButtonBlockElement, title, yes string) *slack.ButtonBlockElement {
+	sure := func(b *slack.ButtonBlockElement, title string) *slack.ButtonBlockElement {
 		if c.Holder != nil {
-			b.Confirm = confirm(title, fmt.Sprintf(wordSetConfirm, c.Holder.name()), yes)
+			b.Confirm = confirm(title, fmt.Sprintf(wordSetConfirm, c.Holder.name()), b.Text.Text)
 		}
 		return b
 	}
 	if c.More.State && state.State == invent.Closed {
 		row = append(row, button(Reopen, labelReopen, v))
 	} else if c.More.State {
-		row = append(row, sure(button(Resolve, labelResolve, v), wordResolveTitle, labelResolve.text))
+		row = append(row, sure(button(Resolve, labelResolve, v), wordResolveTitle))
 	}
 	if c.More.AI && state.AIEnabled {
 		row = append(row, button(PauseAI, labelPauseAI, v))
 	} else if c.More.AI {
-		row = append(row, sure(button(ToAI, labelToAI, v), wordToAITitle, labelToAI.text))
+		row = append(row, sure(button(ToAI, labelToAI, v), wordToAITitle))
 	}
 	if c.More.Summary {
 		row = append(row, button(Summary, labelSummary, v))
