@@ -161,7 +161,7 @@ const troublePasses = 10 * time.Minute
 
 // SetTrouble keeps for ten minutes that nothing can be posted in a channel, and why.
 func (c *Cache) SetTrouble(ctx context.Context, team, channel string, t Trouble) error {
-	return c.set(ctx, map[string]any{troubleKey(team, channel): t}, troublePasses)
+	return c.set(ctx, t, troublePasses, troubleKey(team, channel))
 }
 
 // Trouble answers what stands against posting in a channel now; the zero Trouble when nothing does.

@@ -117,7 +117,7 @@ func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, as
 
 // SetOffer keeps a question for 7 days; an older one to the same person is void then.
 func (c *Cache) SetOffer(ctx context.Context, team, user string, o Offer) error {
-	return c.set(ctx, map[string]any{offerKey(team, user): o}, offerLife)
+	return c.set(ctx, o, offerLife, offerKey(team, user))
 }
 
 // Offer finds the question that waits for the user's answer.

@@ -68,7 +68,7 @@ func (c *Cache) Home(ctx context.Context, team, user string) (h Home, ok bool, e
 
 // SetHome keeps for 30 days what a person's Home tab shows.
 func (c *Cache) SetHome(ctx context.Context, team, user string, h Home) error {
-	return c.set(ctx, map[string]any{homeKey(team, user): h}, homeLife)
+	return c.set(ctx, h, homeLife, homeKey(team, user))
 }
 
 // Greeted says whether a person was welcomed.

@@ -96,7 +96,7 @@ var ErrUnlinked = errors.New("the link was dropped")
 // there: else the error is ErrUnlinked.
 func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
 	if l.By == "" {
-		if err := c.set(ctx, map[string]any{linkKey(team, user): l}, linkLife); err != nil {
+		if err := c.set(ctx, l, linkLife, linkKey(team, user)); err != nil {
 			return err
 		}
 	} else if err := c.setByHand(ctx, team, user, l); err != nil {
@@ -126,13 +126,16 @@ func (c *Cache) setByHand(ctx context.Context, team, user string, l Link) error 
 
 // DropLink forgets what was known of a user, so that it is looked up again.
 func (c *Cache) DropLink(ctx context.Context, team, user string, l Link) error {
-	keys := []string{linkKey(team, user)}
-	for _, id := range []string{l.Member, l.UserID} {
+	return c.del(ctx, append(personKeys(team, l.Member, l.UserID), linkKey(team, user))...)
+}
+
+func personKeys(team string, ids ...string) (keys []string) {
+	for _, id := range ids {
 		if id != "" {
 			keys = append(keys, personKey(team, id))
 		}
 	}
-	return c.del(ctx, keys...)
+	return keys
 }
 
 // Person finds who a member is on Slack, by any id under which Invent shows it.
@@ -143,13 +146,7 @@ func (c *Cache) Person(ctx context.Context, team, member string) (p Person, ok b
 
 // SetPerson keeps for an hour who a member is on Slack, under each of its ids.
 func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...string) error {
-	values := map[string]any{}
-	for _, id := range ids {
-		if id != "" {
-			values[personKey(team, id)] = p
-		}
-	}
-	return c.set(ctx, values, personLife)
+	return c.set(ctx, p, personLife, personKeys(team, ids...)...)
 }
 
 // Question names what one round trip is to tell of: a conversation, the channel where it is asked for, and the Slack user who asks;
@@ -338,13 +335,13 @@ func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
 	return json.Unmarshal(text, into) == nil, nil
 }
 
-func (c *Cache) set(ctx context.Context, values map[string]any, life time.Duration) error {
-	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for key, value := range values {
-			text, err := json.Marshal(value)
-			if err != nil {
-				return fmt.Errorf("encoding: %w", err)
-			}
+func (c *Cache) set(ctx context.Context, value any, life time.Duration, keys ...string) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("encoding: %w", err)
+	}
+	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, key := range keys {
 			p.Set(ctx, key, text, life)
 		}
 		return nil
