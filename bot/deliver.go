@@ -652,10 +652,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 
 // redrawIn asks for a redraw of the conversation's cards after a while.
 func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
-	if err := b.cache.RedrawAt(ctx, s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}); err != nil {
-		b.debug("a redraw can't be asked for yet", err)
-		b.owe(s.team.ID, s.chat.ID, func(context.Context) error { return nil })
-	}
+	team, at := s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}
+	b.orOwe(ctx, b.cache, s.job.ID, "a redraw can't be asked for yet", func(ctx context.Context) error { return b.cache.RedrawAt(ctx, team, at) })
 }
 
 // closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be

@@ -180,7 +180,7 @@ func (f *feed) orderRedraws(ctx context.Context) {
 			wait[chat] = now
 		default:
 			f.turns.take(now, channels[chat]...)
-			if f.redrawNow(ctx, chat) {
+			if f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())}) {
 				ordered = append(ordered, chat)
 			} else {
 				wait[chat] = now.Add(turnEvery) // the queue is full
@@ -189,10 +189,6 @@ func (f *feed) orderRedraws(ctx context.Context) {
 	}
 	f.debug("redraws are put off for half a minute", f.cache.RedrawAt(ctx, f.team.ID, wait))
 	f.debug("redraws will be ordered once more", f.cache.Redrawn(ctx, f.team.ID, now, ordered...))
-}
-
-func (f *feed) redrawNow(ctx context.Context, chat string) bool {
-	return f.order(ctx, slackui.Intent{Verb: slackui.Redraw, Chat: chat, Key: fmt.Sprintf("redraw/%s/%s/%d", f.team.ID, chat, f.now().UnixNano())})
 }
 
 // turns says when each channel has its next turn.
