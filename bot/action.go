@@ -385,6 +385,8 @@ func failure(w *work, err error) slackui.Failure {
 	var e *invent.Error
 	var s *slackError
 	switch {
+	case errors.Is(err, errNewer):
+		return slackui.NewerVersion
 	case errors.Is(err, errKills) || errors.Is(err, errPanicked) && w.Wrote != untouched:
 		return slackui.Crashed
 	case w.Wrote == written:

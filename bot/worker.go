@@ -543,15 +543,12 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 		b.giveBack(ctx, q, j, due)
 		return
 	}
-	i := w.Intent
-	kept := b.keepNote(ctx, &i)
-	b.whisper(ctx, i, slackui.Failed(slackui.NewerVersion, i, ref(j.ID), b.dashboard(i)))
-	if !kept {
-		b.noteBack(ctx, i) // below the reason
-	}
-	b.record(*w, j, string(slackui.NewerVersion), nil)
+	outcome, _ := b.fail(ctx, w, errNewer)
+	b.record(*w, j, outcome, nil)
 	b.end(ctx, q, j)
 }
+
+var errNewer = errors.New("a newer version wrote it")
 
 // delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
