@@ -39,7 +39,7 @@ type responses struct {
 
 func newResponses(host string) *responses {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 128
+	transport.MaxIdleConnsPerHost, transport.MaxResponseHeaderBytes = 128, headersMost
 	return &responses{client: &http.Client{Transport: timeResponses(transport), CheckRedirect: noRedirect}, host: host}
 }
 

@@ -105,7 +105,8 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 					all = append(all, c)
 				}
 			}
-			if !more || len(all) == before { // nothing new: an API that doesn't know pages, and sends the same for ever
+			// Nothing new: an API that doesn't know pages, and sends the same for ever.
+			if !more || len(all) == before || len(all) >= 100*inboxPages {
 				break
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,6 +147,36 @@ func TestInboxWithoutPages(t *testing.T) {
 	w.listed()
 	if got := w.count("/inbox"); got > 10 {
 		t.Errorf("one listing of 100 conversations took %d calls", got)
+	}
+}
+
+// TestInboxWithoutEnd: of an inbox with more pages, and more on each, than there can be no more is listed than the bot keeps.
+func TestInboxWithoutEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var more atomic.Int32
+	w.serve(w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			resp, err := next.RoundTrip(r)
+			if err == nil && strings.HasSuffix(r.URL.Path, "/inbox") {
+				page := r.URL.Query().Get("page")
+				if page != "1" {
+					more.Add(1)
+				}
+				var rows []string
+				for n := range 10_000 {
+					rows = append(rows, fmt.Sprintf(`{"id":"chat_%s_%d","state":{"id":"s","state":"OPEN","ai_enabled":true}}`, page, n))
+				}
+				_ = resp.Body.Close()
+				resp.Body = io.NopCloser(strings.NewReader("[" + strings.Join(rows, ",") + "]"))
+				resp.Header.Set("Pagination-Count", "1000000")
+			}
+			return resp, err
+		})
+	}))
+	w.listed()
+	if got := more.Load(); got > 0 {
+		t.Errorf("%d more pages were asked for", got)
 	}
 }
 

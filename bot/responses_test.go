@@ -1,10 +1,12 @@
 package bot_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -43,6 +45,22 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 				t.Errorf("a call to Slack: %v, and followed %d times; want an error, and not followed", err, n)
 			}
 		})
+	}
+}
+
+// TestLongHeaders: neither an answer nor a call to Slack reads headers without end.
+func TestLongHeaders(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 100<<10))
+		_, _ = io.WriteString(w, `{"ok":true}`)
+	}))
+	t.Cleanup(s.Close)
+	if err := bot.Respond(t.Context(), strings.TrimPrefix(s.URL, "http://"), s.URL+"/response", nil); err == nil {
+		t.Error("a response_url's answer is taken")
+	}
+	if _, err := bot.NewSlack("xoxb-1", s.URL+"/api/").AuthTestContext(t.Context()); err == nil {
+		t.Error("Slack's answer is taken")
 	}
 }
 

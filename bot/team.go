@@ -91,7 +91,7 @@ func (t *Team) Check(ctx context.Context) error {
 // more may hold an app-level token.
 func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 128
+	transport.MaxIdleConnsPerHost, transport.MaxResponseHeaderBytes = 128, headersMost
 	return slack.New(token, append([]slack.Option{slack.OptionAPIURL(apiURL), slack.OptionHTTPClient(&http.Client{
 		Timeout: 5 * time.Second, Transport: &gates{RoundTripper: timeSlack(limited{transport}), now: time.Now}, CheckRedirect: noRedirect,
 	})}, more...)...)
@@ -101,6 +101,8 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 
 // answerMost is room for a page of 1,000 users, each of which may stand for one in many workspaces of an organisation.
 const answerMost = 16 << 20
+
+const headersMost = 64 << 10 // of an answer
 
 // limited bounds the bodies of answers: slack-go reads them whole.
 type limited struct{ http.RoundTripper }

@@ -30,6 +30,8 @@ const (
 	contractLimit = 8 << 20
 	pageSize      = 100 // Invent's largest
 	maxPages      = 200
+	rowsLimit     = 10_000          // of one answer, for an API that doesn't know pages: an empty row of three bytes takes hundreds in memory
+	headerLimit   = 64 << 10        // of an answer
 	patience      = time.Second     // the longest that a call waits for the limiter
 	defaultPause  = 5 * time.Second // after a 429 that doesn't say how long
 	longestPause  = time.Hour
@@ -96,7 +98,9 @@ func transport() *http.Transport {
 		MaxIdleConnsPerHost: 256,
 		IdleConnTimeout:     90 * time.Second,
 		TLSHandshakeTimeout: 3 * time.Second,
-		HTTP2:               &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
+
+		MaxResponseHeaderBytes: headerLimit,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }
 
@@ -165,7 +169,7 @@ func (c *Client) Newer(ctx context.Context, chat string) (string, error) {
 
 // Memories returns what Invent has summarised of a conversation, in Invent's order.
 func (c *Client) Memories(ctx context.Context, chat string) ([]Memory, error) {
-	var all []Memory
+	var all rows[Memory]
 	_, err := c.call(ctx, routeMemories, chat, nil, nil, &all)
 	return all, err
 }
@@ -176,13 +180,13 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 	var all []Member
 	seen := map[string]bool{}
 	for page := 1; page <= maxPages; page++ {
-		var rows []Member
-		h, err := c.call(ctx, routeMembers, c.org, pages(page, pageSize), nil, &rows)
+		var list rows[Member]
+		h, err := c.call(ctx, routeMembers, c.org, pages(page, pageSize), nil, &list)
 		if err != nil {
 			return nil, err
 		}
 		before := len(all)
-		for _, m := range rows {
+		for _, m := range list {
 			if m.ID == "" {
 				return nil, wrong(routeMembers)
 			}
@@ -192,8 +196,11 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 				all = append(all, m)
 			}
 		}
+		if len(all) > maxPages*pageSize {
+			break
+		}
 		// A page without anybody new: an API that does not know pages and sends the same for ever.
-		if !more(h, page, len(rows)) || len(all) == before {
+		if !more(h, page, len(list)) || len(all) == before {
 			return all, nil
 		}
 	}
@@ -203,18 +210,18 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 // Inbox returns one page (from 1) of the organisation's conversations, in no order to rely on, and whether there is another. A row
 // without id or state is left out.
 func (c *Client) Inbox(ctx context.Context, page int) (chats []Chat, next bool, err error) {
-	var rows []wireChat
-	h, err := c.call(ctx, routeInbox, c.org, pages(page, pageSize), nil, &rows)
+	var list rows[wireChat]
+	h, err := c.call(ctx, routeInbox, c.org, pages(page, pageSize), nil, &list)
 	if err != nil {
 		return nil, false, err
 	}
-	chats = make([]Chat, 0, len(rows))
-	for i := range rows {
-		if rows[i].ID != "" && rows[i].State.State != "" {
-			chats = append(chats, rows[i].chat())
+	chats = make([]Chat, 0, len(list))
+	for i := range list {
+		if list[i].ID != "" && list[i].State.State != "" {
+			chats = append(chats, list[i].chat())
 		}
 	}
-	return chats, more(h, page, len(rows)), nil
+	return chats, more(h, page, len(list)), nil
 }
 
 // Ping makes the cheapest call that needs the key: nil says that Invent answers and accepts it.
@@ -239,6 +246,32 @@ func more(h http.Header, page, rows int) bool {
 		return rows > 0 && page*take < total
 	}
 	return rows >= take
+}
+
+// rows is a list that an answer holds.
+type rows[T any] []T
+
+// UnmarshalJSONFrom reads a list, of rowsLimit rows at most.
+//
+//nolint:wrapcheck // call words what the decoder says
+func (l *rows[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' {
+		return v2.UnmarshalDecode(d, (*[]T)(l)) // null, or an error
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		if len(*l) == rowsLimit {
+			return errTooLarge
+		}
+		*l = append(*l, *new(T))
+		if err := v2.UnmarshalDecode(d, &(*l)[len(*l)-1]); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 func wrong(r Route) error {

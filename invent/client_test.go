@@ -242,6 +242,29 @@ func TestMalformedAnswersAreNotQuoted(t *testing.T) {
 	}
 }
 
+// TestTooMany: an answer of few bytes, all the fewer when it is compressed, doesn't take all of the memory.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	i.Fault(inventtest.Fault{Body: []byte("[" + strings.Repeat(`{"id":"x"},`, 10_000) + `{"id":"x"}]`)})
+	_, members := c.Members(t.Context())
+	_, _, inbox := c.Inbox(t.Context(), 1)
+	_, memories := c.Memories(t.Context(), "chat_a")
+	for what, err := range map[string]error{"members": members, "inbox": inbox, "memories": memories} {
+		if !errors.Is(err, invent.ErrAnswer) || invent.Temporary(err) {
+			t.Errorf("%s: %v; want a wrong answer", what, err)
+		}
+	}
+	long := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 100<<10))
+		_, _ = io.WriteString(w, "[]")
+	}))
+	defer long.Close()
+	if err := invent.New(invent.Options{URL: long.URL, Org: "c"}).Ping(t.Context()); !invent.Temporary(err) {
+		t.Errorf("with headers of 100 KiB: %v; want no answer", err)
+	}
+}
+
 func TestTheKeyGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
@@ -327,6 +350,19 @@ func TestMembers(t *testing.T) {
 		i.Fault(inventtest.Fault{Body: []byte(`[{"id":"a"},{"member":"b"}]`), Times: 1})
 		if all, err := c.Members(t.Context()); all != nil || !errors.Is(err, invent.ErrAnswer) {
 			t.Errorf("%d members, %v; want a wrong answer", len(all), err)
+		}
+	})
+	t.Run("more than there can be are an error", func(t *testing.T) {
+		t.Parallel()
+		calls := 0
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+			a := answer(200)
+			a.Body = io.NopCloser(strings.NewReader(strings.ReplaceAll(string(page(10_000)), "mem_", fmt.Sprintf("mem_%d_", calls))))
+			calls++
+			return a, nil
+		}))})
+		if all, err := c.Members(t.Context()); all != nil || !errors.Is(err, invent.ErrAnswer) || calls > 3 {
+			t.Errorf("%d members with %d calls, %v; want a wrong answer", len(all), calls, err)
 		}
 	})
 	t.Run("the route is missing", func(t *testing.T) {

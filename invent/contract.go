@@ -165,33 +165,41 @@ func (d document) accepts(operation json.RawMessage, property string) bool {
 		return false
 	}
 	for kind, media := range body.Content {
-		if kind, _, _ := mime.ParseMediaType(kind); kind == "application/json" && d.has(media.Schema, property, 8) {
+		if kind, _, _ := mime.ParseMediaType(kind); kind == "application/json" && d.has(media.Schema, property) {
 			return true
 		}
 	}
 	return false
 }
 
-// has says whether a schema, or one that it is made of, depth levels down at most, has the property.
-func (d document) has(schema json.RawMessage, property string, depth int) bool {
-	var s struct {
-		Ref        string                     `json:"$ref"`
-		Properties map[string]json.RawMessage `json:"properties"`
-		AllOf      []json.RawMessage          `json:"allOf"`
-		AnyOf      []json.RawMessage          `json:"anyOf"`
-		OneOf      []json.RawMessage          `json:"oneOf"`
+// schemasMost is how many schemas are looked at for one property.
+const schemasMost = 1000
+
+// has says whether a schema, or one that it is made of, has the property. One that is referred to is looked at once: else those that refer
+// to themselves many times would never come to an end.
+func (d document) has(schema json.RawMessage, property string) bool {
+	all, seen := []json.RawMessage{schema}, map[string]bool{}
+	for n := 0; n < min(len(all), schemasMost); n++ {
+		var s struct {
+			Ref        string                     `json:"$ref"`
+			Properties map[string]json.RawMessage `json:"properties"`
+			AllOf      []json.RawMessage          `json:"allOf"`
+			AnyOf      []json.RawMessage          `json:"anyOf"`
+			OneOf      []json.RawMessage          `json:"oneOf"`
+		}
+		if json.Unmarshal(all[n], &s) != nil {
+			continue
+		}
+		if _, found := s.Properties[property]; found {
+			return true
+		}
+		all = append(append(append(all, s.AllOf...), s.AnyOf...), s.OneOf...)
+		if part := named(d.Components.Schemas, s.Ref, "#/components/schemas/"); part != nil && !seen[s.Ref] {
+			seen[s.Ref] = true
+			all = append(all, part)
+		}
 	}
-	if depth == 0 || json.Unmarshal(schema, &s) != nil {
-		return false
-	}
-	if _, found := s.Properties[property]; found {
-		return true
-	}
-	parts := slices.Concat(s.AllOf, s.AnyOf, s.OneOf)
-	if part := named(d.Components.Schemas, s.Ref, "#/components/schemas/"); part != nil {
-		parts = append(parts, part)
-	}
-	return slices.ContainsFunc(parts, func(part json.RawMessage) bool { return d.has(part, property, depth-1) })
+	return false
 }
 
 // named answers the component that a reference within the document leads to, nil for none.

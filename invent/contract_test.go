@@ -1,6 +1,7 @@
 package invent_test
 
 import (
+	"strings"
 	"testing"
 
 	"inventbot/invent"
@@ -55,6 +56,9 @@ func TestCheckFindsABodysProperty(t *testing.T) {
 		"not in one that isn't there":   {with(schema(`{"$ref":"#/components/schemas/a"}`), ``), false},
 		"not in one of another file":    {with(schema(`{"$ref":"a.json"}`), `"schemas":{"a.json":{"properties":{"member_id":{}}}}`), false},
 		"not for ever":                  {with(schema(`{"$ref":"#/components/schemas/a"}`), `"schemas":{"a":{"allOf":[{"$ref":"#/components/schemas/a"}]}}`), false},
+		"not for ever, in however many ways": {with(schema(`{"$ref":"#/components/schemas/a"}`),
+			`"schemas":{"a":{"anyOf":[`+strings.Repeat(`{"$ref":"#/components/schemas/a"},`, 500)+`{}]}}`), false},
+		"not behind thousands": {with(schema(`{"anyOf":[`+strings.Repeat(`{},`, 2000)+`{"properties":{"member_id":{}}}]}`), ``), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
