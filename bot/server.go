@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -104,7 +106,18 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 		return answer{status: http.StatusUnsupportedMediaType, text: "the content type must be " + contentType}
 	}
 	// Slack may hang up; what it was told is accepted must be stored all the same.
-	return handle(context.WithoutCancel(r.Context()), body, sent)
+	return b.handled(context.WithoutCancel(r.Context()), handle, body, sent)
+}
+
+// handled is what a handler answers; one that panics fails its request, not the process.
+func (b *Bot) handled(ctx context.Context, handle handler, body []byte, sent time.Time) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.log.Error("a request made the bot panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a = answer{status: http.StatusInternalServerError}
+		}
+	}()
+	return handle(ctx, body, sent)
 }
 
 const (

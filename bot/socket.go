@@ -126,7 +126,7 @@ func (b *Bot) receive(ctx context.Context, client *socketmode.Client, r *socketm
 		b.log.Debug("an envelope of a kind that is not known", "type", r.Type)
 		return
 	}
-	a := handle(context.WithoutCancel(ctx), body, b.now())
+	a := b.handled(context.WithoutCancel(ctx), handle, body, b.now())
 	b.metrics.acknowledged(route, a.status, time.Since(begun))
 	if a.status/100 != 2 {
 		b.log.Warn("a request over Socket Mode was not accepted", "route", route, "status", a.status, "why", a.text)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/invent/inventtest"
+	"inventbot/slackui"
 )
 
 // connect serves a bot that has no signing secret and connects to Slack itself.
@@ -109,6 +111,42 @@ func TestSocketMode(t *testing.T) {
 		}
 		w.wrote()
 	})
+}
+
+// TestRequestThatPanics: a bug that a request meets fails that request, over Socket Mode too.
+func TestRequestThatPanics(t *testing.T) {
+	t.Parallel()
+	panics := func(c *bot.Config) {
+		teams, met := c.Teams, atomic.Bool{}
+		c.Teams = func(ctx context.Context, team, enterprise string) (*bot.Team, error) {
+			if !met.Swap(true) {
+				panic("a bug")
+			}
+			return teams(ctx, team, enterprise)
+		}
+	}
+	for name, tc := range map[string]struct {
+		world *world
+		serve func(*world)
+		err   string
+	}{
+		"HTTP": {newWorld(t), func(w *world) { w.serve(panics) }, "dispatch_failed"},
+		"Socket Mode": {
+			newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(300*time.Millisecond)),
+			func(w *world) { w.connect(panics) }, "operation_timeout",
+		},
+	} {
+		tc.world.slack.AllowComplaint(tc.err)
+		tc.serve(tc.world)
+		if ack := tc.world.ada.Shortcut(slackui.TakeShortcut); ack.Err != tc.err {
+			t.Errorf("%s: the person reads %q, want %q", name, ack.Err, tc.err)
+		}
+		if !strings.Contains(tc.world.log.String(), `"level":"ERROR","msg":"a request made the bot panic"`) {
+			t.Errorf("%s: the log doesn't say so", name)
+		}
+		tc.world.acknowledged(tc.world.ada.Types(tc.world.support, "/invent help"))
+		tc.world.ada.ExpectPrivate(tc.world.support, "What you can type")
+	}
 }
 
 func TestSocketModeRenewsItsConnections(t *testing.T) {
