@@ -1,6 +1,9 @@
 package bot_test
 
 import (
+	"bytes"
+	"io/fs"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +154,61 @@ func TestCardBetweenTwoPeople(t *testing.T) {
 	w.serve()
 	w.acknowledged(w.ada.Types(two, "/invent take chat_1"))
 	w.hidden(two.ExpectMessage("@ada", "doesn't update by itself"), "Jane")
+}
+
+// TestRedisIsToldNothingOfCustomers: of all that is ever written to Redis nothing is a customer's but the ids of conversations, and no
+// key is there; what only waiting work needs is gone with it.
+func TestRedisIsToldNothingOfCustomers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n, w := newNode(t, "--dir", dir, "--rdbcompression", "no"), newWorld(t)
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Memories = []invent.Memory{{Summary: "She wants her money back."}} })
+	store := n.open()
+	w.serve(func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectHome("Jane Doe")
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.ada.ExpectPrivate(w.support, "Jane Doe")
+	w.ada.Says(w.support, "https://useinvent.com/o/inbox/chat_1")
+	card := w.shared("chat_1", "Jane Doe")
+	w.acknowledged(w.ada.Press(card, "Summary"))
+	w.ada.ExpectPrivate(w.support, "money back")
+	w.assigns(card, "Joan", "Call her before noon", func() { w.has("chat_1", "mem_grace") })
+	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "Grace has had it"), "Assign anyway"))
+	w.joan.ExpectDM("a note from @ada", "Call her before noon")
+	emptied(t, store)
+	var left strings.Builder
+	for _, key := range n.client.Keys(t.Context(), "*").Val() {
+		left.WriteString(n.client.Dump(t.Context(), key).Val())
+	}
+	if s := left.String(); strings.Contains(s, "noon") || strings.Contains(s, "/response/") || !strings.Contains(s, "assign") {
+		t.Error("Redis holds what only waiting work needs, or the test can't read it")
+	}
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "If you are linked within an hour")
+
+	var all []byte
+	written := os.DirFS(dir)
+	err := fs.WalkDir(written, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(written, path)
+		all = append(all, text...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{
+		w.slack.Token(), w.slack.Secret(), w.invent.Key(), "jane doe", "money back", inventtest.CustomerEmail, inventtest.CustomerPhone, inventtest.SecretPrompt,
+	} {
+		if bytes.Contains(bytes.ToLower(all), []byte(strings.ToLower(secret))) {
+			t.Errorf("%q was written to Redis", secret)
+		}
+	}
+	if !bytes.Contains(all, []byte("Call her before noon")) {
+		t.Error("the test doesn't find what was written to Redis")
+	}
+	w.slack.IgnoreLeftovers()
 }
