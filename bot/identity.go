@@ -168,7 +168,7 @@ func byEmail(a account, find finder) (invent.Member, error) {
 func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
 	return func(fits func(invent.Member) bool) (m invent.Member, no error) {
 		for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
-			if _, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1) {
+			if kept, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1+len(kept)/100) { // a call for each page
 				break // people without a member must not use up Invent's calls: then a "no" is believed for a minute
 			}
 			list, err := t.roster(ctx, oldest, b.now)

@@ -35,7 +35,7 @@ type Team struct {
 	checked atomic.Bool // ID and Enterprise are set, and stay
 	asking  singleflight.Group
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
-	anew    *rate.Limiter // listings of the members for those whom a list of the last minute lacks
+	anew    *rate.Limiter // calls that list the members for those whom a list of the last minute lacks
 	users   listing[directory]
 	members listing[[]invent.Member]
 	inbox   inbox

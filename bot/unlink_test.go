@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -203,6 +204,20 @@ func TestStrangersCostFewListings(t *testing.T) {
 	}
 	if n := w.count("/members") - before; n < 2 || n > 20 {
 		t.Errorf("40 questions of somebody who isn't linked: %d listings of the members", n)
+	}
+	many := newWorld(t)
+	for n := range 897 { // with those that are there, nine pages
+		many.invent.AddMember(member(fmt.Sprintf("x%d", n)))
+	}
+	many.serve()
+	many.listed()
+	before = many.count("/members")
+	for range 40 {
+		many.acknowledged(many.linus.Types(many.support, "/invent whoami"))
+		many.linus.ExpectPrivate(many.support, "aren't linked")
+	}
+	if n := many.count("/members") - before; n < 9 || n > 40 {
+		t.Errorf("40 questions of somebody who isn't linked, with 900 members: %d calls to list them", n)
 	}
 }
 
