@@ -147,7 +147,7 @@ func (g guard) call(ctx context.Context, next func(context.Context) error) error
 	more, _ := ctx.Value(moreKey{}).(time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, g.patience+more)
 	defer cancel()
-	err := next(ctx)
+	err := unquoted(next(ctx))
 	g.b.report(err)
 	return err
 }
@@ -170,6 +170,9 @@ func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := g.call(ctx, func(ctx context.Context) error { return next(ctx, cmds) })
+		for _, cmd := range cmds {
+			cmd.SetErr(unquoted(cmd.Err()))
+		}
 		failed := func(cmd redis.Cmder) bool { return cmd.Err() != nil }
 		if err != nil && !slices.ContainsFunc(cmds, failed) { // nothing was sent: go-redis says so of no command where Redis refused the password
 			for _, cmd := range cmds {
@@ -179,3 +182,30 @@ func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 		return err
 	}
 }
+
+// unquoted is an error without what Redis quotes of a call that it doesn't know, and go-redis of an answer that it can't read: errors
+// are logged.
+func unquoted(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if command, _, quotes := strings.Cut(text, ", with args"); quotes && answered(err) {
+		return replied(command)
+	}
+	if strings.Contains(text, "redis: can't ") || strings.Contains(text, "redis: invalid ") {
+		return errUnreadable
+	}
+	return err
+}
+
+var errUnreadable = errors.New("an answer that is not Redis's")
+
+// replied is an error that Redis spoke.
+type replied string
+
+// Error is what Redis said.
+func (r replied) Error() string { return string(r) }
+
+// RedisError implements redis.Error.
+func (replied) RedisError() {}

@@ -445,3 +445,48 @@ func TestTheInProcessRedis(t *testing.T) {
 		soon(t, "the key is gone", func() bool { return c.Raw().Exists(t.Context(), "inventbot:x").Val() == 0 })
 	})
 }
+
+// TestErrorsQuoteNothing: what Redis or its client say of a call that went wrong is logged, and so holds nothing of what was to be kept.
+func TestErrorsQuoteNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ says, want string }{
+		"a command that this Redis doesn't know": {"-ERR unknown command 'set', with args beginning with: 'a key' 'Call her before noon' \r\n", "unknown command 'set'"},
+		"something else than Redis":              {"Call her before noon\r\n", "not Redis's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			go func() {
+				for conn, err := l.Accept(); err == nil; conn, err = l.Accept() {
+					go func() {
+						defer func() { _ = conn.Close() }()
+						for called := make([]byte, 4096); ; {
+							n, err := conn.Read(called)
+							if err != nil {
+								return
+							}
+							_, _ = io.WriteString(conn, strings.Repeat(tc.says, strings.Count("\n"+string(called[:n]), "\n*"))) // an answer for each command
+						}
+					}()
+				}
+			}()
+			c, err := cache.Open("redis://" + l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			_, one := c.KeepNote(t.Context(), "T1", "U1", "Call her before noon")
+			_, several := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1"})
+			_, _, away := c.Link(t.Context(), "T1", "U1") // by now it is perhaps left alone, and the failure before is told
+			for _, err := range []error{one, several, away} {
+				if err == nil || strings.Contains(err.Error(), "noon") || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("%v; want %q, and nothing of a note", err, tc.want)
+				}
+			}
+		})
+	}
+}
