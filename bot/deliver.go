@@ -498,7 +498,10 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 			return b.update(ctx, s, c)
 		}
 	}
-	place := cache.Card{Channel: i.Channel, Job: id, For: s.asker(i.Channel)}
+	place, thread := cache.Card{Channel: i.Channel, Job: id, For: s.asker(i.Channel)}, i.Thread
+	if place.For != "" {
+		thread = "" // words go below their card, and no thread begins at a reply
+	}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
 		return nil, err
@@ -508,7 +511,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	if i.Verb == slackui.Announce {
 		how = aloud
 	}
-	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, how(i.Thread, m)...)
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, how(thread, m)...)
 	if err == nil {
 		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
 		return &place, nil

@@ -1348,6 +1348,33 @@ func TestInThread(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the cards redrawn
 }
 
+// TestInThreadOfDirectMessages: a card that somebody asks for in a thread of their direct messages begins a thread itself, for the words
+// that go below it.
+func TestInThreadOfDirectMessages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	dm := w.ada.DM()
+	said := w.ada.Says(dm, "which one was it?")
+	if _, _, err := bot.NewSlack(w.slack.Token(), w.slack.URL()).PostMessage(dm.ID, slack.MsgOptionText("chat_1", false), slack.MsgOptionTS(said.TS)); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.ada.MessageShortcut("work_on", dm.ExpectMessage("chat_1")))
+	private := w.ada.ExpectPrivate(dm, "Jane Doe")
+	w.acknowledged(w.ada.Press(private, "Take"))
+	card := dm.ExpectMessage("This conversation is yours")
+	w.ada.ExpectPrivate(dm, "it is yours")
+	w.acknowledged(w.grace.Types(w.random, "/invent show chat_1"))
+	w.acknowledged(w.grace.Press(w.grace.ExpectPrivate(w.random, "Jane Doe"), "Take over"))
+	w.random.ExpectMessage("@grace")
+	w.grace.ExpectPrivate(w.random, "Back to Ada")
+	dm.ExpectUpdate(card, "You don't have this conversation any more")
+	if below := w.ada.ExpectDM("@grace changed that"); private.ThreadTS != said.TS || card.ThreadTS != "" || below.ThreadTS != card.TS {
+		t.Errorf("asked for in the thread %q, the card stands in %q and the words in %q; want the card in none and the words below it",
+			private.ThreadTS, card.ThreadTS, below.ThreadTS)
+	}
+}
+
 // TestChangedBackBetweenListings: a card shows what is so, also where the inbox is listed before and after the change that it was drawn
 // for, and both times as it was without it.
 func TestChangedBackBetweenListings(t *testing.T) {

@@ -351,6 +351,9 @@ func (w *Workspace) postMessage(a args) (reply, *refusal) {
 	q := &post{channel: c.ID, author: botUserID, via: "chat.postMessage", revs: []revision{r}}
 	if ts := a["thread_ts"]; ts != "" {
 		if parent := w.byTS[c.ID][ts]; parent != nil && !parent.deleted && parent.ephemeral == "" {
+			if parent.thread != "" {
+				w.complain("chat.postMessage: thread_ts %s is a reply's, not that of the message that began the thread", ts)
+			}
 			q.thread, q.broadcast = ts, a.yes("reply_broadcast")
 		} // else Slack posts it outside a thread
 	}

@@ -1100,6 +1100,11 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 	if m := w.support.ExpectMessage("x"); m.ThreadTS != said.TS || !m.Broadcast {
 		t.Errorf("thread %q, in the channel: %v", m.ThreadTS, m.Broadcast)
 	}
+	if _, _, err := w.api.PostMessage("C1", slack.MsgOptionText("y", false), slack.MsgOptionTS(ts)); err != nil {
+		t.Error(err)
+	}
+	w.support.ExpectMessage("y").Delete()
+	w.complained(t, "not in the message", "U1's", "is a reply's")
 	if _, _, err := w.api.DeleteMessage("C1", ts); err != nil {
 		t.Error(err)
 	}
