@@ -632,8 +632,8 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			s.known.Cards[n] = c // what this action keeps of it later must not say that it shows what it showed before
 			b.remember(ctx, s, &c)
 			b.metrics.redrawn.Inc()
-		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "not_in_channel", "edit_window_closed",
-			"cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
+		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "is_inactive", "not_in_channel",
+			"edit_window_closed", "cannot_find_channel", "cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
 			gone = append(gone, c)
 		case temporary(err):
 			postponed = max(postponed, time.Second)

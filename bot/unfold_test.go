@@ -1,11 +1,13 @@
 package bot_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/cache"
 	"inventbot/invent/inventtest"
 )
 
@@ -191,6 +193,27 @@ func TestUnfoldedCardGone(t *testing.T) {
 	w.joan.ExpectDM("@grace changed that")
 	w.grace.ExpectPrivate(w.support, "Back to Joan")
 	w.wrote("chat_1 mem_grace")
+}
+
+// TestCardsBeyondReach: a card is forgotten once Slack has said that its channel is archived, or deleted.
+func TestCardsBeyondReach(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.support.ExpectUnfurl(w.ada.Says(w.support, link+"chat_1"), link+"chat_1", "Nobody")
+	w.shared("chat_1", "Nobody")
+	w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.Archived = true })
+	w.slack.Fault(slacktest.Fault{Method: "chat.unfurl", Error: "cannot_find_channel"})
+	w.acknowledged(w.ada.Types(w.random, "/invent take chat_1"))
+	w.random.ExpectMessage("@ada")
+	eventually(t, "no card is remembered", func(ctx context.Context) bool {
+		known, err := store.Known(ctx, cache.Question{Team: w.slack.TeamID(), Chat: "chat_1"})
+		return err == nil && len(known.Cards) == 0
+	})
+	if calls := w.slack.CallsTo("chat.update"); len(calls) != 1 || calls[0].Error != "is_inactive" {
+		t.Errorf("the card in the archived channel was redrawn so: %+v", calls)
+	}
 }
 
 // TestNoPlaceForTheCard: where no card can be drawn, the others hear of the change all the same.

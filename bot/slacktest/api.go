@@ -399,6 +399,9 @@ func (w *Workspace) own(a args, denied string) (*post, *refusal) {
 	}
 	c, no := w.reachable(id, true)
 	if no != nil {
+		if no.code == "is_archived" {
+			no.code = "is_inactive" // that is chat.update's word for it
+		}
 		return nil, no
 	}
 	q := w.byTS[c.ID][a["ts"]]
@@ -450,8 +453,11 @@ func (w *Workspace) unfurl(a args) (reply, *refusal) {
 	if a["unfurl_id"] != "" {
 		return nil, blame("cannot_unfurl_message", "unfurl_id and source are not pretended here: give channel and ts")
 	}
-	q := w.byTS[a["channel"]][a["ts"]]
-	if q == nil || q.deleted || q.ephemeral != "" {
+	q, c := w.byTS[a["channel"]][a["ts"]], w.channels[a["channel"]]
+	switch {
+	case c == nil, c.Private && !c.has(botUserID):
+		return nil, refuse("cannot_find_channel")
+	case q == nil, q.deleted, q.ephemeral != "":
 		return nil, refuse("cannot_find_message")
 	}
 	var unfurls map[string]json.RawMessage
@@ -460,7 +466,7 @@ func (w *Workspace) unfurl(a args) (reply, *refusal) {
 	}
 	for link, raw := range unfurls {
 		if !strings.Contains(q.last().text, escapeAll(link)) && !strings.Contains(q.last().text, link) {
-			return nil, blame("cannot_unfurl_url", "%s is not in the message", link)
+			return nil, blame("cannot_unfurl_message", "%s is not in the message", link)
 		}
 		var one struct {
 			Text   string          `json:"text"`

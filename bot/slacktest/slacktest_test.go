@@ -1089,7 +1089,7 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 		t.Error("not unfolded")
 	}
 	w.support.ExpectUnfurl(said, "https://x.test/o?c=1&d=2")
-	if err := unfurl("https://other.test/"); err != "cannot_unfurl_url" {
+	if err := unfurl("https://other.test/"); err != "cannot_unfurl_message" {
 		t.Errorf("a link that is not there: %v", err)
 	}
 	if _, _, err := w.api.DeleteMessage("C1", said.TS); err == nil || err.Error() != "cant_delete_message" {
