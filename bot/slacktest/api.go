@@ -74,7 +74,7 @@ var methods = map[string]method{
 	"chat.delete":         {"chat:write", 50, (*Workspace).deleteMessage},
 	"chat.unfurl":         {"links:write", 50, (*Workspace).unfurl},
 	"conversations.open":  {"im:write", 50, (*Workspace).openConversation},
-	"conversations.info":  {"channels:read", 50, (*Workspace).conversationInfo},
+	"conversations.info":  {"channels:read", 50, (*Workspace).conversationInfo}, // groups:read or im:read for those
 	"users.info":          {"users:read", 100, (*Workspace).userInfo},
 	"users.list":          {"users:read", 20, (*Workspace).userList},
 	"users.lookupByEmail": {"users:read.email", 50, (*Workspace).lookupByEmail},
@@ -506,6 +506,16 @@ func (w *Workspace) conversationInfo(a args) (reply, *refusal) {
 	c := w.channels[a["channel"]]
 	if c == nil || c.Private && !c.has(botUserID) {
 		return nil, refuse("channel_not_found")
+	}
+	scope := "channels:read"
+	switch {
+	case c.im != "":
+		scope = "im:read"
+	case c.Private:
+		scope = "groups:read"
+	}
+	if !w.scopes[scope] {
+		return nil, w.missing(scope)
 	}
 	return reply{"channel": map[string]any{
 		"id": c.ID, "name": c.Name, "is_channel": c.im == "" && !c.Private, "is_group": c.im == "" && c.Private, "is_im": c.im != "",

@@ -120,6 +120,8 @@ func (w *Workspace) messagePayload(q *post) map[string]any {
 	}
 	if q.thread != "" {
 		m["thread_ts"] = q.thread
+	} else if slices.ContainsFunc(w.posts[q.channel], func(r *post) bool { return r.thread == q.ts }) {
+		m["thread_ts"] = q.ts // it began a thread
 	}
 	if q.broadcast {
 		m["subtype"] = "thread_broadcast"

@@ -474,6 +474,16 @@ func TestTokensAndScopes(t *testing.T) {
 	if err != nil || u.Profile.Email != "" || !u.IsEmailConfirmed {
 		t.Errorf("without users:read.email: %+v, %v", u, err)
 	}
+	w.SetScopes("channels:read")
+	w.SetChannel("C2", func(c *Channel) { c.BotIsMember = true })
+	for channel, needed := range map[string]any{"C1": nil, "C2": "groups:read", w.ada.DM().ID: "im:read"} {
+		_, body, _ := call(t, w.Workspace, "conversations.info", url.Values{"token": {tok}, "channel": {channel}})
+		if body["needed"] != needed {
+			t.Errorf("%s: %v, want that %v is needed", channel, body, needed)
+		}
+	}
+	w.AllowComplaint("groups:read")
+	w.AllowComplaint("im:read")
 	w.SetScopes("users:read", "users:read.email")
 	if u, err = w.api.GetUserInfo("U1"); err != nil || u.Profile.Email != "ada@acme.test" {
 		t.Errorf("with it: %+v, %v", u, err)
@@ -696,7 +706,12 @@ func TestViews(t *testing.T) {
 	if _, err := w.api.UpdateView(slack.ModalViewRequest{}, "", "", v.ID); err == nil || err.Error() != "not_found" {
 		t.Errorf("update of a closed modal: %v", err)
 	}
-	w.ada.OpensHome()
+	if ack := w.ada.OpensHome(); ack.Err != "" {
+		t.Errorf("opening the Home tab: %s", ack.Err)
+	}
+	if ack := w.ada.OpensHome(); !strings.Contains(string(ack.Request), `"state":{"values":[]}`) {
+		t.Errorf("the Home tab that is there is told so: %s", ack.Request)
+	}
 	home := w.ada.ExpectHome("Welcome")
 	if _, err := w.api.PublishView("U1", slack.HomeTabViewRequest{Type: "home"}, "old"); err == nil || err.Error() != "hash_conflict" {
 		t.Errorf("stale hash: %v (%s)", err, home.Hash)
@@ -1099,6 +1114,12 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 	_, ts, _ := w.api.PostMessage("C1", slack.MsgOptionText("x", false), slack.MsgOptionTS(said.TS), slack.MsgOptionBroadcast())
 	if m := w.support.ExpectMessage("x"); m.ThreadTS != said.TS || !m.Broadcast {
 		t.Errorf("thread %q, in the channel: %v", m.ThreadTS, m.Broadcast)
+	}
+	var began request
+	bot(t, w.Workspace, func(_ http.ResponseWriter, q request) { began = q })
+	w.ada.MessageShortcut("work", said)
+	if got := began.payload.Message.ThreadTimestamp; got != said.TS {
+		t.Errorf("the message that began the thread is told to stand in %q, want its own", got)
 	}
 	if _, _, err := w.api.PostMessage("C1", slack.MsgOptionText("y", false), slack.MsgOptionTS(ts)); err != nil {
 		t.Error(err)

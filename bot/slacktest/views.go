@@ -278,7 +278,9 @@ func (p *Person) OpensHome() *Ack {
 		"type": "app_home_opened", "user": p.ID, "channel": w.openDM(p.ID).ID, "tab": "home", "event_ts": w.stamp(),
 	}
 	if v := w.views[w.homes[p.ID]]; v != nil {
-		inner["view"] = w.viewPayload(v, nil)
+		shown := w.viewPayload(v, nil)
+		shown["state"] = map[string]any{"values": []any{}} // an empty list here, where all else has an object (slack-go#943)
+		inner["view"] = shown
 	}
 	w.mu.Unlock()
 	return w.Event(inner)
