@@ -76,6 +76,26 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestOneOrganisation: in an Enterprise Grid, whoever belongs to another workspace of the organisation is one of its people, and whoever
+// belongs to another organisation isn't.
+func TestOneOrganisation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.Enterprise("EORG"))
+	eve := w.slack.AddUser(slacktest.User{ID: "WEVE", Name: "eve", Email: "grace@example.com", TeamID: "TOTHER", Enterprise: "EOTHER"})
+	zoe := w.slack.AddUser(slacktest.User{ID: "WZOE", Name: "zoe", Email: "zoe@example.com", TeamID: "TEAST", Enterprise: "EORG"})
+	w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"})
+	w.serve()
+	card := w.shared("chat_1", "Nobody")
+	w.acknowledged(eve.Press(card, "Take"))
+	eve.ExpectPrivate(w.support, "another organisation")
+	w.acknowledged(zoe.Press(card, "Assign…"))
+	modal := zoe.ExpectModal("Assign a conversation")
+	w.offered(zoe, modal, "me", some)
+	w.acknowledged(zoe.Submits(modal, map[string]any{"who_pick": "Me"}))
+	w.support.ExpectUpdate(card, "@zoe")
+	w.wrote("chat_1 mem_zoe")
+}
+
 func TestAssignedPersonRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

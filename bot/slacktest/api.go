@@ -549,9 +549,9 @@ func (w *Workspace) userPayload(u *User) map[string]any {
 	if u.Stranger || u.TeamID != w.teamID {
 		m["is_stranger"] = u.Stranger
 	}
-	if w.entID != "" && u.TeamID == w.teamID {
-		m["enterprise_user"] = map[string]any{"id": u.ID, "enterprise_id": w.entID, "enterprise_name": "Sandbox Grid",
-			"is_admin": false, "is_owner": false, "teams": []string{w.teamID}}
+	if u.Enterprise != "" {
+		m["enterprise_user"] = map[string]any{"id": u.ID, "enterprise_id": u.Enterprise, "enterprise_name": "Sandbox Grid",
+			"is_admin": false, "is_owner": false, "teams": []string{u.TeamID}}
 	}
 	return m
 }

@@ -23,7 +23,8 @@ type User struct {
 	Bot              bool   // is_bot
 	Deactivated      bool   // deleted
 	Stranger         bool   // is_stranger: from another organisation, in none of the bot's channels
-	TeamID           string // of another organisation (Slack Connect); this workspace when empty
+	TeamID           string // of another organisation (Slack Connect), or of another workspace of this one's; this workspace when empty
+	Enterprise       string // of another workspace's organisation, for who has a TeamID; this one's is that of [Enterprise]
 	Admin            bool
 	Owner            bool
 	TZ               string // "Europe/Berlin"; UTC when empty
@@ -65,7 +66,7 @@ func (w *Workspace) AddUser(u User) *Person {
 		u.RealName = u.Name
 	}
 	if u.TeamID == "" {
-		u.TeamID = w.teamID
+		u.TeamID, u.Enterprise = w.teamID, w.entID
 	}
 	if w.users[u.ID] == nil {
 		w.userOrder = append(w.userOrder, u.ID)

@@ -370,6 +370,9 @@ func (p *Person) Submits(v *View, values map[string]any) *Ack {
 		return &Ack{Err: "no_such_field", w: w}
 	}
 	payload := w.common("view_submission", p)
+	if u := w.users[p.ID]; u != nil { // not where the app is installed, which is the view's app_installed_team_id: bolt-js#1614
+		payload["team"] = map[string]any{"id": u.TeamID, "domain": domain}
+	}
 	payload["view"] = w.viewPayload(open, state)
 	payload["response_urls"] = []any{}
 	w.mu.Unlock()
