@@ -42,7 +42,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 		err = nil
 	default:
 		f := failure(&w, err)
-		if temporary(err) || slackSays(err, "expired_trigger_id", "invalid_trigger_id") {
+		if temporary(err) || slackSays(err, "expired_trigger_id", "invalid_trigger_id", "trigger_expired") {
 			f = slackui.ModalTooLate
 		}
 		outcome = string(f)

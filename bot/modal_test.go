@@ -475,7 +475,8 @@ func TestOptionsForMembersOnly(t *testing.T) {
 func TestOpenRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][2]string{
-		{"expired_trigger_id", "three seconds"}, {"token_revoked", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
+		{"expired_trigger_id", "three seconds"}, {"invalid_trigger_id", "three seconds"}, {"trigger_expired", "three seconds"},
+		{"token_revoked", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
 	} {
 		code, says := c[0], c[1]
 		t.Run(code, func(t *testing.T) {
