@@ -188,6 +188,9 @@ func (h *Holder) name() string {
 	return mention(h.User)
 }
 
+// plain is the holder's name where Slack shows words as they are.
+func (h *Holder) plain() string { return cmp.Or(plain(h.Name, nameLimit), wordSomebody) }
+
 func (c Card) buttons(v value) []slack.BlockElement {
 	var row []slack.BlockElement
 	switch {
@@ -196,8 +199,8 @@ func (c Card) buttons(v value) []slack.BlockElement {
 		row = append(row, primary(button(Take, labelTake, v)))
 	default:
 		release, over := button(Release, labelRelease, v), button(Take, labelTakeOver, v)
-		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.name()), labelRelease.text)
-		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.name()), labelTakeOver.text)
+		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.plain()), labelRelease.text)
+		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.plain()), labelTakeOver.text)
 		row = append(row, release, over)
 	}
 	if !c.NoAssign {
@@ -222,7 +225,7 @@ func (c Card) more(v value) []slack.BlockElement {
 	var row []slack.BlockElement
 	sure := func(b *slack.ButtonBlockElement, title string) *slack.ButtonBlockElement {
 		if c.Holder != nil {
-			b.Confirm = confirm(title, fmt.Sprintf(wordSetConfirm, c.Holder.name()), b.Text.Text)
+			b.Confirm = confirm(title, fmt.Sprintf(wordSetConfirm, c.Holder.plain()), b.Text.Text)
 		}
 		return b
 	}
@@ -260,8 +263,9 @@ func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 	return b
 }
 
+// confirm makes a dialog of words that Slack shows as they are, mrkdwn too.
 func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
-	return slack.NewConfirmationBlockObject(words(title), mrkdwn(begun(text)), words(yes), words(wordCancel))
+	return slack.NewConfirmationBlockObject(words(title), words(begun(text)), words(yes), words(wordCancel))
 }
 
 // say makes a message of mrkdwn words of ours, with buttons below where there are any.

@@ -492,6 +492,9 @@ func (c *checker) confirm(path string, v any) {
 	c.props(path, m, "title text confirm deny style")
 	c.text(path+".title", m["title"], 100, plainOnly, true)
 	c.text(path+".text", m["text"], 300, plainOrMrkdwn, true)
+	if t, _ := m["text"].(map[string]any); str(t, "type") == "mrkdwn" {
+		c.soft(path+".text", "mrkdwn, which is shown as it is here: node-slack-sdk#1612")
+	}
 	c.text(path+".confirm", m["confirm"], 30, plainOnly, true)
 	c.text(path+".deny", m["deny"], 30, plainOnly, true)
 }

@@ -57,6 +57,7 @@ func TestCheckBlocks(t *testing.T) {
 		{"a long label", "message", `[{"type":"actions","elements":[{"type":"button","action_id":"a","text":{"type":"plain_text","text":"` + long(76) + `"}}]}]`, "at most 75"},
 		{"a button without action_id", "message", `[{"type":"actions","elements":[{"type":"button","text":` + plain + `}]}]`, "can't be told apart"},
 		{"a confirm dialog", "message", button(`,"confirm":{"title":` + plain + `,"text":` + plain + `,"confirm":` + plain + `,"deny":` + plain + `}`), ""},
+		{"a confirm dialog in mrkdwn", "message", button(`,"confirm":{"title":` + plain + `,"text":{"type":"mrkdwn","text":"x"},"confirm":` + plain + `,"deny":` + plain + `}`), "shown as it is"},
 		{"half a confirm dialog", "message", button(`,"confirm":{"title":` + plain + `,"text":` + plain + `,"confirm":` + plain + `}`), "deny: missing"},
 		{"a long confirm", "message", button(`,"confirm":{"title":{"type":"plain_text","text":"` + long(101) + `"},"text":` + plain + `,"confirm":` + plain + `,"deny":` + plain + `}`), "at most 100"},
 		{"an action_id twice", "message", `[{"type":"actions","elements":` + repeat(2, `{"type":"button","action_id":"a","text":`+plain+`}`) + `}]`, "there twice in one block"},
