@@ -386,6 +386,9 @@ func (w *Workspace) postEphemeral(a args) (reply, *refusal) {
 	if no != nil {
 		return nil, no
 	}
+	if ts := a["thread_ts"]; ts != "" && !w.beganThread(c.ID, ts) {
+		w.complain("chat.postEphemeral: nobody has replied to %s, and what is private below it isn't shown", ts)
+	}
 	q := &post{channel: c.ID, author: botUserID, via: "chat.postEphemeral", ephemeral: a["user"], thread: a["thread_ts"], revs: []revision{r}}
 	w.add(q)
 	return reply{"message_ts": q.ts}, nil

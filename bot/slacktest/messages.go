@@ -120,8 +120,8 @@ func (w *Workspace) messagePayload(q *post) map[string]any {
 	}
 	if q.thread != "" {
 		m["thread_ts"] = q.thread
-	} else if slices.ContainsFunc(w.posts[q.channel], func(r *post) bool { return r.thread == q.ts }) {
-		m["thread_ts"] = q.ts // it began a thread
+	} else if w.beganThread(q.channel, q.ts) {
+		m["thread_ts"] = q.ts
 	}
 	if q.broadcast {
 		m["subtype"] = "thread_broadcast"
@@ -133,6 +133,11 @@ func (w *Workspace) messagePayload(q *post) map[string]any {
 		m["edited"] = map[string]any{"user": q.author, "ts": q.ts}
 	}
 	return m
+}
+
+// beganThread says whether somebody has replied to a message. The mutex must be held.
+func (w *Workspace) beganThread(channel, ts string) bool {
+	return slices.ContainsFunc(w.posts[channel], func(q *post) bool { return q.thread == ts && q.ephemeral == "" && !q.deleted })
 }
 
 // normal is nil for what means "no blocks".

@@ -1111,7 +1111,17 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 		t.Errorf("ada's message: %v", err)
 	}
 	w.complained(t, "not in the message", "U1's")
+	private := func() {
+		t.Helper()
+		if _, err := w.api.PostEphemeral("C1", "U1", slack.MsgOptionText("pst", false), slack.MsgOptionTS(said.TS)); err != nil {
+			t.Error(err)
+		}
+		w.ada.ExpectPrivate(w.support, "pst").Delete()
+	}
+	private()
+	w.complained(t, "not in the message", "U1's", "nobody has replied")
 	_, ts, _ := w.api.PostMessage("C1", slack.MsgOptionText("x", false), slack.MsgOptionTS(said.TS), slack.MsgOptionBroadcast())
+	private()
 	if m := w.support.ExpectMessage("x"); m.ThreadTS != said.TS || !m.Broadcast {
 		t.Errorf("thread %q, in the channel: %v", m.ThreadTS, m.Broadcast)
 	}
@@ -1125,7 +1135,7 @@ func TestUnfoldedLinkAndDeletion(t *testing.T) {
 		t.Error(err)
 	}
 	w.support.ExpectMessage("y").Delete()
-	w.complained(t, "not in the message", "U1's", "is a reply's")
+	w.complained(t, "not in the message", "U1's", "nobody has replied", "is a reply's")
 	if _, _, err := w.api.DeleteMessage("C1", ts); err != nil {
 		t.Error(err)
 	}
