@@ -165,6 +165,17 @@ func TestFaultBadRequests(t *testing.T) {
 	w.wrote()
 }
 
+// TestChallenge: Slack takes an address for events once what it has sent there comes back.
+func TestChallenge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	ack := w.acknowledged(w.slack.Send("/slack/events", "application/json", []byte(`{"token":"x","challenge":"3eZbrw1a","type":"url_verification"}`)))
+	if got := strings.TrimSpace(string(ack.Body)); got != `{"challenge":"3eZbrw1a"}` || ack.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("answered %s as %s, want the challenge as JSON", got, ack.Header.Get("Content-Type"))
+	}
+}
+
 // TestLargeBodiesInTurn: each large body gives back what it held of the memory for all, whatever became of it.
 func TestLargeBodiesInTurn(t *testing.T) {
 	t.Parallel()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -328,6 +329,23 @@ func TestMembers(t *testing.T) {
 		all, err := c.Members(t.Context())
 		if err != nil || len(all) != 101 || len(i.Requests()) != 2 {
 			t.Errorf("%d members with %d calls, %v; want 101 with 2, none twice", len(all), len(i.Requests()), err)
+		}
+	})
+	t.Run("come in smaller pages than were asked for", func(t *testing.T) {
+		t.Parallel()
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n, _ := strconv.Atoi(r.URL.Query().Get("page"))
+			w.Header().Set("Pagination-Count", "120")
+			w.Header().Set("Pagination-Take", "50")
+			rows := make([]string, min(50, 120-50*(n-1)))
+			for k := range rows {
+				rows[k] = fmt.Sprintf(row, 50*(n-1)+k)
+			}
+			_, _ = io.WriteString(w, "["+strings.Join(rows, ",")+"]")
+		}))
+		t.Cleanup(srv.Close)
+		if all, err := invent.New(invent.Options{URL: srv.URL, Key: "k", Org: "c"}).Members(t.Context()); err != nil || len(all) != 120 {
+			t.Errorf("%d members, %v; want 120", len(all), err)
 		}
 	})
 	t.Run("the same page for ever ends", func(t *testing.T) {

@@ -129,6 +129,25 @@ func chosen(value, note string) map[string]any {
 	}
 }
 
+// TestASubmissionWithoutATrigger is known by its view as it was submitted: the same again is the same, and one after a correction isn't.
+func TestASubmissionWithoutATrigger(t *testing.T) {
+	t.Parallel()
+	n := ordinary
+	m := slackui.AskWhom("/invent", n.choose(), n.conversation(), "", "mem_me", nil)
+	for hash, want := range map[string]string{"1.a": "V0VIEW.1.a", "2.b": "V0VIEW.2.b"} {
+		got, err := chatURL.ParseInteraction(form(t, map[string]any{
+			"type": "view_submission", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA"},
+			"view": map[string]any{
+				"id": "V0VIEW", "hash": hash, "callback_id": m.CallbackID, "private_metadata": m.PrivateMetadata,
+				"state": map[string]any{"values": chosen("me", "")},
+			},
+		}), noon)
+		if err != nil || got == nil || got.Key != want {
+			t.Errorf("%+v, %v; want the key %s", got, err, want)
+		}
+	}
+}
+
 // TestAModalMeansWhatWasChosen for every option that is offered, whatever the ids are like.
 func TestAModalMeansWhatWasChosen(t *testing.T) {
 	t.Parallel()
