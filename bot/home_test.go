@@ -124,6 +124,20 @@ func TestHomeOfMany(t *testing.T) {
 	w.ada.ExpectHome("page 2 of 25", "page 2 of 26")
 }
 
+// TestHomeDrawnMeanwhile: a Home tab that Slack has another drawing of than was known is drawn all the same.
+func TestHomeDrawnMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.acknowledged(w.ada.OpensHome())
+	home := w.ada.ExpectHome("You have no conversations", "Take")
+	w.ada.ExpectDM("takes, hands over and releases")
+	w.slack.Fault(slacktest.Fault{Method: "views.publish", Times: 1, Error: "hash_conflict"})
+	w.acknowledged(w.ada.Clicks(home.Button("Take")))
+	w.ada.ExpectHome("Release")
+	w.wrote("chat_1 mem_ada")
+}
+
 func TestHomeOfStrangers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

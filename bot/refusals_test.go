@@ -76,6 +76,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestUnknownToSlack: whoever Slack doesn't know, or doesn't show to the app, is told so.
+func TestUnknownToSlack(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"user_not_found", "user_not_visible"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			w.slack.Fault(slacktest.Fault{Method: "users.info", Error: code})
+			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+			w.ada.ExpectPrivate(w.support, "Slack doesn't know you here", "Nothing was changed")
+			w.wrote()
+		})
+	}
+}
+
 // TestOneOrganisation: in an Enterprise Grid, whoever belongs to another workspace of the organisation is one of its people, and whoever
 // belongs to another organisation isn't.
 func TestOneOrganisation(t *testing.T) {
