@@ -50,6 +50,7 @@ type feed struct {
 	pace      *rate.Limiter        // of orders
 	turns     turns                // when each channel takes something again
 	booked    turns                // and when a redraw that was put off for the last time
+	putOff    turns                // to when each conversation's redraw was put off last
 	next      time.Time            // of the next listing
 	soonest   time.Time            // before which no trigger lists again
 	listed    time.Time            // when the last listing that was made use of began
@@ -93,7 +94,7 @@ func (b *Bot) follow(ctx context.Context) {
 		leads := b.leads.Load()
 		if leads && !led {
 			f.states, f.holders, f.next, f.listed, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}, time.Time{}
-			f.pending, f.notices, f.ordered, f.turns, f.booked = nil, nil, map[string]time.Time{}, turns{}, turns{}
+			f.pending, f.notices, f.ordered, f.turns, f.booked, f.putOff = nil, nil, map[string]time.Time{}, turns{}, turns{}, turns{}
 		}
 		led = leads
 		if !leads {
@@ -161,10 +162,12 @@ func (f *feed) orderPending(ctx context.Context) {
 }
 
 // orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others are put off, each
-// to a time of its own, so that none is looked at at every beat; no turn is kept for them, so that what is pending goes first.
+// to a time of its own, so that none is looked at at every beat; no turn is kept for them, so that what is pending goes first. One that is
+// asked for again before its time comes keeps it: with a new one at each click the times of a busy channel would run away.
 func (f *feed) orderRedraws(ctx context.Context) {
 	now := f.now()
 	f.booked.prune(now)
+	f.putOff.prune(now)
 	due, err := f.cache.DueRedraws(ctx, f.team.ID, now, 100)
 	f.debug("redraws can't be found", err)
 	channels, err := f.cache.Channels(ctx, f.team.ID, due)
@@ -175,7 +178,10 @@ func (f *feed) orderRedraws(ctx context.Context) {
 		turn := f.turns.next(now, channels[chat]...)
 		switch {
 		case turn.After(now.Add(early)):
-			wait[chat] = f.booked.take(turn, channels[chat]...)
+			if !f.putOff[chat].After(now) {
+				f.putOff[chat] = f.booked.take(turn, channels[chat]...)
+			}
+			wait[chat] = f.putOff[chat]
 		case !f.pace.AllowN(now, 1):
 			wait[chat] = now
 		default:

@@ -676,6 +676,31 @@ func TestAnnouncedBesideStaleCards(t *testing.T) {
 	}
 }
 
+// TestTurnIsKept: however often redraws are asked for while they wait for their channel's turns, they come when as many turns have passed.
+func TestTurnIsKept(t *testing.T) {
+	t.Parallel()
+	const many = 5
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	ask := map[string]time.Time{}
+	for n := range many {
+		id := w.chat(fmt.Sprintf("chat_s%d", n))
+		w.shared(id, id)
+		ask[id] = time.Time{} // at once
+	}
+	w.until("each could have had its turn", func() bool {
+		if err := store.RedrawAt(t.Context(), w.slack.TeamID(), ask); err != nil {
+			t.Fatal(err)
+		}
+		return w.outcomes("redraw", "shown") > many
+	})
+	before, begun := w.outcomes("redraw", "shown"), time.Now()
+	w.until("they are redrawn", func() bool { return w.outcomes("redraw", "shown") >= before+many })
+	if took := time.Since(begun); took > 2*many*time.Second {
+		t.Errorf("%d redraws took %s, want %d s", many, took, many)
+	}
+}
+
 // TestNoticeOfTheLatest: whoever loses a conversation before their notice has its turn is not told, which costs nothing.
 func TestNoticeOfTheLatest(t *testing.T) {
 	t.Parallel()
