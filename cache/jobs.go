@@ -244,10 +244,26 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 	return jobs, nil
 }
 
-// group creates the consumer group, unless it is there. It starts at the stream's beginning:
-// jobs may have been submitted before the first worker ever ran.
+// groupScript creates the consumer group. It starts at the stream's beginning: jobs may have been submitted before the first worker ever
+// ran. Where the stream was lost with its group, as when somebody deleted it, the first of each lane is made ready again: all that comes
+// after it waits for it.
+var groupScript = redis.NewScript(`
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err then return made end
+local ready = {}
+for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do ready[cjson.decode(entry[2][2]).id] = true end
+local bodies = redis.call('HGETALL', KEYS[2])
+for n = 1, #bodies, 2 do
+  local lane = ARGV[2] .. cjson.decode(bodies[n + 1]).lane
+  if not ready[bodies[n]] and not redis.call('ZSCORE', KEYS[3], bodies[n]) and redis.call('LINDEX', lane, 0) == bodies[n] then
+    redis.call('XADD', KEYS[1], '*', 'job', bodies[n + 1])
+  end
+end
+return 1`)
+
+// group creates the consumer group, unless it is there.
 func (c *Cache) group(ctx context.Context) error {
-	err := c.rdb.XGroupCreateMkStream(ctx, readyKey, workers, "0").Err()
+	err := groupScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey}, workers, laneKey("")).Err()
 	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
 		return nil
 	}

@@ -956,6 +956,31 @@ func TestTheQueueComesBackAfterRedisWasEmptied(t *testing.T) {
 	}
 }
 
+func TestLanesGoOnAfterTheStreamWasLost(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		accept(t, c, job("a", "A"), job("b", "A"), job("c", "C"), job("d", "D"))
+		for _, j := range next(t, c, "a", "c", "d") {
+			switch j.ID {
+			case "c":
+				later(t, c, j, noon)
+			case "d":
+				done(t, c, j)
+			}
+		}
+		if err := c.Raw().Del(t.Context(), cache.Ready).Err(); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, c, job("e", "E")) // before anybody makes the group anew
+		next(t, c)
+		list := next(t, c, "e", "a")
+		done(t, c, list...)
+		done(t, c, next(t, c, "b")...)
+		tick(t, c, noon)
+		done(t, c, next(t, c, "c")...)
+		open(t, c, 0)
+	})
+}
+
 func TestScriptsComeBackAfterRedisForgotThem(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
 		forget := func() {
