@@ -28,7 +28,10 @@ type atLimit struct {
 	*world
 	method string
 	clock  *clock
+	store  *cache.Cache
 }
+
+func (w *atLimit) drive(c *bot.Config) { c.Now, c.Cache = w.clock.now, w.store }
 
 // takeEach lets each of them take a conversation, and wants each change and each card once.
 func (w *atLimit) takeEach(people []*slacktest.Person, chats []string) {
@@ -55,12 +58,16 @@ func (w *atLimit) asksToWait() {
 	w.slack.Fault(slacktest.Fault{Method: w.method, Status: http.StatusTooManyRequests, RetryAfter: 2, Times: 3})
 }
 
-// comes is called before the nth action: the last ten come a second after Slack has asked to wait.
+// comes is called before the nth action: the last ten come a second after Slack has asked to wait, when all others have heard of it.
 func (w *atLimit) comes(n int) {
 	if n != burst-10 {
 		return
 	}
 	w.until("Slack asks to wait", func() bool { return w.refused() > 0 })
+	eventually(w.t, "no call is on its way", func(ctx context.Context) bool {
+		d, err := w.store.Depth(ctx)
+		return err == nil && d.Open == d.Waiting
+	})
 	w.clock.pass(time.Second)
 }
 
@@ -105,7 +112,7 @@ func (w *world) passedOnce(method, arg string, words ...string) {
 var bursts = map[string]func(w *atLimit){
 	"chat.postMessage": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.limited()
 		for n, chat := range chats {
 			w.comes(n)
@@ -137,7 +144,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.update": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		var cards []*slacktest.Message
 		var stamps, want []string
 		for _, chat := range chats {
@@ -160,7 +167,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.postEphemeral": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
 		w.limited()
 		for n, chat := range chats {
@@ -175,7 +182,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.unfurl": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.limited()
 		var said []*slacktest.Message
 		for n, chat := range chats {
@@ -190,7 +197,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"conversations.info": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.limited()
 		var channels []*slacktest.Channel
 		var want []string
@@ -208,7 +215,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"users.info": func(w *atLimit) {
 		people, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.limited()
 		w.takeEach(people, chats)
 	},
@@ -216,19 +223,19 @@ var bursts = map[string]func(w *atLimit){
 	"auth.test": func(w *atLimit) {
 		_, chats := w.crowd()
 		w.asksToWait()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.takeEach(slices.Repeat([]*slacktest.Person{w.ada}, len(chats)), chats)
 	},
 	// One list answers for all whom users.info has no turn for.
 	"users.list": func(w *atLimit) {
 		people, chats := w.crowd()
 		w.asksToWait()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.takeEach(people, chats)
 	},
 	"users.lookupByEmail": func(w *atLimit) {
 		people, chats := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.limited()
 		var want []string
 		for n, p := range people {
@@ -244,7 +251,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"views.publish": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.listed()
 		w.limited()
 		for n, p := range people {
@@ -261,7 +268,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"views.update": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.listed()
 		w.limited()
 		for n, p := range people {
@@ -276,7 +283,7 @@ var bursts = map[string]func(w *atLimit){
 	// A window that can't be opened in time is not opened later: the person is told at once.
 	"views.open": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.clock.drive)
+		w.serve(w.drive)
 		w.listed()
 		card := w.shared("chat_1", "Nobody")
 		w.limited()
@@ -306,7 +313,7 @@ func burstsAtLimits(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			clock := newClock()
-			w := &atLimit{newWorld(t, slacktest.Patience(60*time.Second), slacktest.Now(clock.now)), method, clock}
+			w := &atLimit{newWorld(t, slacktest.Patience(60*time.Second), slacktest.Now(clock.now)), method, clock, ownStore(t)}
 			act(w)
 			if w.refused() == 0 {
 				t.Error("the limit was never met")
