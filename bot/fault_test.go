@@ -414,22 +414,56 @@ func nowhereToShow(t *testing.T) {
 
 // shownLate lets all of Slack fail after the change for longer than anybody would wait for a change.
 func shownLate(t *testing.T) {
-	w, clock := newWorld(t, slacktest.Patience(30*time.Second)), newClock()
-	w.serve(clock.drive)
-	card := w.shared("chat_1", "Nobody")
-	undo := w.slack.Fault(slacktest.Fault{Method: "*", Status: 500})
-	hook := w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
-	w.acknowledged(w.ada.Press(card, "Take"))
-	eventually(t, "the change is made", func(context.Context) bool { return len(w.writes()) == 1 })
-	clock.pass(3 * time.Minute)
-	tried := len(w.slack.CallsTo("response_url"))
-	eventually(t, "it is tried again", func(context.Context) bool { return len(w.slack.CallsTo("response_url")) > tried })
-	undo()
-	hook()
-	clock.pass(time.Minute)
-	w.support.ExpectUpdate(card, "@ada")
-	w.wrote("chat_1 mem_ada")
-	w.slack.IgnoreLeftovers() // "Still on it"
+	t.Run("after a click", func(t *testing.T) {
+		t.Parallel()
+		w, clock := newWorld(t, slacktest.Patience(30*time.Second)), newClock()
+		w.serve(clock.drive)
+		card := w.shared("chat_1", "Nobody")
+		undo := w.slack.Fault(slacktest.Fault{Method: "*", Status: 500})
+		hook := w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+		w.acknowledged(w.ada.Press(card, "Take"))
+		eventually(t, "the change is made", func(context.Context) bool { return len(w.writes()) == 1 })
+		for range 2 { // it isn't the last try that shows it
+			clock.pass(3 * time.Minute)
+			tried := len(w.slack.CallsTo("response_url"))
+			eventually(t, "it is tried again", func(context.Context) bool { return len(w.slack.CallsTo("response_url")) > tried })
+		}
+		undo()
+		hook()
+		clock.pass(time.Minute)
+		w.support.ExpectUpdate(card, "@ada")
+		w.wrote("chat_1 mem_ada")
+		w.slack.IgnoreLeftovers() // "Still on it"
+	})
+	t.Run("after a command, without any other word", func(t *testing.T) {
+		t.Parallel()
+		w, clock, store := newWorld(t, slacktest.Patience(30*time.Second)), newClock(), ownStore(t)
+		w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+		undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 500})
+		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+		tried := func() int { return len(w.slack.CallsTo("chat.postMessage")) }
+		for range 2 {
+			before := tried()
+			eventually(t, "it is tried", func(context.Context) bool { return tried() > before })
+			clock.pass(3 * time.Minute)
+		}
+		undo()
+		w.support.ExpectMessage("@ada")
+		emptied(t, store)
+		w.wrote("chat_1 mem_ada")
+	})
+	t.Run("not after ten minutes", func(t *testing.T) {
+		t.Parallel()
+		w, clock, store := newWorld(t), newClock(), ownStore(t)
+		w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+		card := w.shared("chat_1", "Nobody")
+		w.slack.Fault(slacktest.Fault{Method: "*", Status: 500})
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+		w.acknowledged(w.ada.Press(card, "Take"))
+		eventually(t, "the change is made", func(context.Context) bool { return len(w.writes()) == 1 })
+		clock.pass(11 * time.Minute)
+		emptied(t, store)
+	})
 }
 
 // heldUpTooLong lets Slack put off the question who somebody is for longer than anybody wants a conversation.

@@ -501,7 +501,7 @@ func TestNobodyWaitsForWhatIsOnlyShown(t *testing.T) {
 }
 
 // TestNobodyWaitsBehindWordsThatCannotBeSaid: whoever wants the same conversation has their turn when the time of the first is up, also
-// while the first can't be told.
+// while the first can't be told. Both are told once it goes.
 func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
 	t.Parallel()
 	w, clock := newWorld(t), newClock()
@@ -513,13 +513,39 @@ func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
 	}
 	w.serve(clock.drive)
 	w.invent.Fault(inventtest.Fault{Status: 503})
-	w.slack.Fault(slacktest.Fault{Method: "chat.postEphemeral", Status: 500})
-	w.slack.Fault(slacktest.Fault{Method: "response_url", Status: 500})
+	var undo []func()
+	for _, method := range []string{"chat.postEphemeral", "response_url"} {
+		undo = append(undo, w.slack.Fault(slacktest.Fault{Method: method, Status: 500}))
+	}
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
 	clock.pass(2*time.Minute + time.Second)
 	eventually(t, "Grace has her turn", func(context.Context) bool { return turn.Load() })
-	w.slack.IgnoreLeftovers()
+	clock.pass(3 * time.Minute)
+	for _, f := range undo {
+		f()
+	}
+	clock.pass(time.Minute)
+	for _, p := range []*slacktest.Person{w.ada, w.grace} {
+		p.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing was changed")
+	}
+	w.slack.IgnoreLeftovers() // "Still on it"
+}
+
+// TestLooksInTurn: whoever only looks is shown it when Slack has a turn for them, also after two minutes.
+func TestLooksInTurn(t *testing.T) {
+	t.Parallel()
+	w, clock := newWorld(t), newClock()
+	w.serve(clock.drive)
+	undo := w.slack.Fault(slacktest.Fault{Method: "users.info", Error: "ratelimited"})
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	for range 2 {
+		tried := len(w.slack.CallsTo("users.info"))
+		eventually(t, "Slack has no turn", func(context.Context) bool { return len(w.slack.CallsTo("users.info")) > tried })
+		clock.pass(3 * time.Minute)
+	}
+	undo()
+	w.ada.ExpectPrivate(w.support, "Jane Doe")
 }
 
 // TestNoticesWithWords: a card in direct messages whose words Slack didn't take at once gets them later, once.

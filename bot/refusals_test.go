@@ -7,6 +7,7 @@ import (
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/cache"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
 )
@@ -251,6 +252,31 @@ func TestLastLook(t *testing.T) {
 			undo()
 			clock.pass(time.Minute)
 			c.ends(w)
+		})
+	}
+}
+
+// TestNotWrittenTooLate: what is read in time but would be written too late isn't written.
+func TestNotWrittenTooLate(t *testing.T) {
+	t.Parallel()
+	for _, press := range []string{"Take", "Resolve"} {
+		t.Run(press, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.steps = func(step string, j cache.Job) {
+				if step == "the conversation is read" && strings.Contains(string(j.Body), `"verb":"`+strings.ToLower(press)+`"`) {
+					clock.pass(2 * time.Minute)
+				}
+			}
+			w.serve(clock.drive)
+			w.listed()
+			card := w.shared("chat_1", "Nobody")
+			w.acknowledged(w.ada.Press(card, press))
+			w.ada.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing was changed")
+			if n := len(w.invent.Writes()); n > 0 {
+				t.Errorf("Invent was written %d times", n)
+			}
 		})
 	}
 }
