@@ -606,3 +606,45 @@ func TestSnapshotWithoutResponseURL(t *testing.T) {
 	w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
 	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
 }
+
+// TestShownAtTheNextTry: a card that Slack doesn't take for a moment is drawn where it belongs a moment later, and nowhere else.
+func TestShownAtTheNextTry(t *testing.T) {
+	t.Parallel()
+	once := slacktest.Fault{Method: "response_url", Status: 500, Times: 1}
+	for name, c := range map[string]struct {
+		snapshot, clicked bool
+		faults            []slacktest.Fault
+	}{
+		"where the bot is no member":          {true, false, []slacktest.Fault{once}},
+		"a snapshot":                          {true, true, []slacktest.Fault{once}},
+		"a card that its click alone redraws": {false, true, []slacktest.Fault{once, {Method: "chat.update", Error: "cant_update_message", Times: 1}}},
+		"a card whose response_url is spent":  {false, true, []slacktest.Fault{{Method: "response_url", Error: "used_url", Times: 2}, {Method: "chat.update", Status: 500, Times: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, store := newWorld(t), ownStore(t)
+			w.serve(func(c *bot.Config) { c.Cache = store })
+			where := w.support
+			if c.snapshot {
+				where = w.random
+			}
+			fails := func() {
+				for _, f := range c.faults {
+					w.slack.Fault(f)
+				}
+			}
+			if !c.clicked {
+				fails()
+			}
+			w.acknowledged(w.ada.Types(where, "/invent take chat_1"))
+			card := where.ExpectMessage("@ada")
+			emptied(t, store)
+			if c.clicked {
+				fails()
+				w.acknowledged(w.ada.Press(card, "Release"))
+				where.ExpectUpdate(card, "Nobody")
+				emptied(t, store)
+			}
+		})
+	}
+}

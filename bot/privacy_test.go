@@ -152,8 +152,13 @@ func TestCardBetweenTwoPeople(t *testing.T) {
 	w := newWorld(t)
 	two := w.slack.AddChannel(slacktest.Channel{ID: "DTWO", Private: true, Shared: true})
 	w.serve()
+	w.slack.Fault(slacktest.Fault{Method: "conversations.info", Status: 500, Times: 1})
 	w.acknowledged(w.ada.Types(two, "/invent take chat_1"))
-	w.hidden(two.ExpectMessage("@ada", "doesn't update by itself"), "Jane")
+	card := two.ExpectMessage("@ada", "doesn't update by itself")
+	w.hidden(card, "Jane")
+	w.acknowledged(w.ada.Press(card, "Release"))
+	two.ExpectUpdate(card, "Nobody", "doesn't update by itself")
+	w.hidden(card, "Jane")
 }
 
 // TestRedisIsToldNothingOfCustomers: of all that is ever written to Redis nothing is a customer's but the ids of conversations, and no
