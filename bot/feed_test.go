@@ -808,6 +808,41 @@ func TestListingWaits(t *testing.T) {
 	}
 }
 
+// TestListingFailsAtALaterPage: what a listing that failed has asked for counts as much as one that didn't: the next one waits as long.
+func TestListingFailsAtALaterPage(t *testing.T) {
+	t.Parallel()
+	const pages = 6 // half a second each
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	for n := range pages * 100 {
+		w.chat(fmt.Sprintf("chat_x%d", n))
+	}
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Times: pages - 1, Delay: time.Millisecond}) // those pass
+	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	asked := func() (n int) {
+		for _, r := range w.invent.Requests() {
+			if strings.HasSuffix(r.Path, "/inbox") {
+				n++
+			}
+		}
+		return n
+	}
+	clock.stop()
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.until("a listing has failed", func() bool { return asked() == pages && w.invent.Sockets() > 0 })
+	clock.pass((pages*1000/2 - 100) * time.Millisecond)
+	w.invent.Send([]byte("{}"))
+	if err := store.RedrawAt(t.Context(), w.slack.TeamID(), map[string]time.Time{"chat_1": clock.now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the feed goes on", func() bool { return w.outcomes("redraw", "gone") == 1 })
+	if n := asked(); n != pages {
+		t.Errorf("%d pages were asked for, want %d", n, pages)
+	}
+	clock.pass(100 * time.Millisecond)
+	w.until("the inbox is listed again", func() bool { return asked() > pages })
+}
+
 // TestRedrawRunsOutOfTime: what Slack didn't take within a try's time is drawn later.
 func TestRedrawRunsOutOfTime(t *testing.T) {
 	t.Parallel()
