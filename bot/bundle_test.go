@@ -199,6 +199,7 @@ func TestQuietTime(t *testing.T) {
 		if err := w.slack.ExpectNothing(); err != nil {
 			t.Errorf("in quiet time: %v", err)
 		}
+		w.rest()
 		clock.pass(2 * time.Hour)
 		w.support.ExpectMessage("chat_2", "Take")
 		w.support.ExpectMessage("chat_3", "Take")

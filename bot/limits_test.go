@@ -28,10 +28,7 @@ type atLimit struct {
 	*world
 	method string
 	clock  *clock
-	store  *cache.Cache
 }
-
-func (w *atLimit) drive(c *bot.Config) { c.Now, c.Cache = w.clock.now, w.store }
 
 // takeEach lets each of them take a conversation, and wants each change and each card once.
 func (w *atLimit) takeEach(people []*slacktest.Person, chats []string) {
@@ -58,16 +55,13 @@ func (w *atLimit) asksToWait() {
 	w.slack.Fault(slacktest.Fault{Method: w.method, Status: http.StatusTooManyRequests, RetryAfter: 2, Times: 3})
 }
 
-// comes is called before the nth action: the last ten come a second after Slack has asked to wait, when all others have heard of it.
+// comes is called before the nth action: the last ten come a second after Slack has asked to wait.
 func (w *atLimit) comes(n int) {
 	if n != burst-10 {
 		return
 	}
 	w.until("Slack asks to wait", func() bool { return w.refused() > 0 })
-	eventually(w.t, "no call is on its way", func(ctx context.Context) bool {
-		d, err := w.store.Depth(ctx)
-		return err == nil && d.Open == d.Waiting
-	})
+	w.rest() // no call is on its way
 	w.clock.pass(time.Second)
 }
 
@@ -112,7 +106,7 @@ func (w *world) passedOnce(method, arg string, words ...string) {
 var bursts = map[string]func(w *atLimit){
 	"chat.postMessage": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.limited()
 		for n, chat := range chats {
 			w.comes(n)
@@ -144,7 +138,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.update": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		var cards []*slacktest.Message
 		var stamps, want []string
 		for _, chat := range chats {
@@ -167,7 +161,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.postEphemeral": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
 		w.limited()
 		for n, chat := range chats {
@@ -182,7 +176,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"chat.unfurl": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.limited()
 		var said []*slacktest.Message
 		for n, chat := range chats {
@@ -197,7 +191,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"conversations.info": func(w *atLimit) {
 		_, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.limited()
 		var channels []*slacktest.Channel
 		var want []string
@@ -215,7 +209,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"users.info": func(w *atLimit) {
 		people, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.limited()
 		w.takeEach(people, chats)
 	},
@@ -223,19 +217,19 @@ var bursts = map[string]func(w *atLimit){
 	"auth.test": func(w *atLimit) {
 		_, chats := w.crowd()
 		w.asksToWait()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.takeEach(slices.Repeat([]*slacktest.Person{w.ada}, len(chats)), chats)
 	},
 	// One list answers for all whom users.info has no turn for.
 	"users.list": func(w *atLimit) {
 		people, chats := w.crowd()
 		w.asksToWait()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.takeEach(people, chats)
 	},
 	"users.lookupByEmail": func(w *atLimit) {
 		people, chats := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.limited()
 		var want []string
 		for n, p := range people {
@@ -251,7 +245,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"views.publish": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.listed()
 		w.limited()
 		for n, p := range people {
@@ -268,7 +262,7 @@ var bursts = map[string]func(w *atLimit){
 	},
 	"views.update": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.listed()
 		w.limited()
 		for n, p := range people {
@@ -283,7 +277,7 @@ var bursts = map[string]func(w *atLimit){
 	// A window that can't be opened in time is not opened later: the person is told at once.
 	"views.open": func(w *atLimit) {
 		people, _ := w.crowd()
-		w.serve(w.drive)
+		w.serve(w.clock.drive)
 		w.listed()
 		card := w.shared("chat_1", "Nobody")
 		w.limited()
@@ -313,7 +307,7 @@ func burstsAtLimits(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
 			clock := newClock()
-			w := &atLimit{newWorld(t, slacktest.Patience(60*time.Second), slacktest.Now(clock.now)), method, clock, ownStore(t)}
+			w := &atLimit{newWorld(t, slacktest.Patience(60*time.Second), slacktest.Now(clock.now)), method, clock}
 			act(w)
 			if w.refused() == 0 {
 				t.Error("the limit was never met")

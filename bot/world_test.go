@@ -35,6 +35,7 @@ type world struct {
 	invent  *inventtest.Invent
 	log     *buffer
 	steps   func(step string, j cache.Job) // what is to happen at the steps of an action; nil
+	store   *cache.Cache                   // of the bot that was started last
 	support *slacktest.Channel             // the bot is a member
 	random  *slacktest.Channel             // the bot isn't
 
@@ -106,6 +107,7 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 		w.t.Cleanup(func() { _ = store.Close() })
 		c.Cache = store
 	}
+	w.store = c.Cache
 	b, err := bot.New(c)
 	if err != nil {
 		w.t.Fatal(err)
@@ -131,6 +133,16 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	address = "http://" + l.Addr().String()
 	w.slack.SetBot(address)
 	return address, stop
+}
+
+// rest waits until no job runs, so that what the clock does next concerns none that seems to be over: it ends a moment after its words.
+// Those that wait for another try go on waiting.
+func (w *world) rest() {
+	w.t.Helper()
+	eventually(w.t, "no job runs", func(ctx context.Context) bool {
+		d, err := w.store.Depth(ctx)
+		return err == nil && d.Oldest == 0
+	})
 }
 
 // keepsSecrets wants nothing in a log or in metrics that must not be there. Each test of the bot asks for it at its end.
