@@ -545,6 +545,7 @@ func TestGate(t *testing.T) {
 		"nothing":      {nil, 5 * time.Second},
 		"no number":    {[]string{"Retry-After", "soon"}, 5 * time.Second},
 		"a day is cut": {[]string{"Retry-After", "86400"}, time.Hour},
+		"so is a date": {[]string{"Retry-After", "Sun, 02 Jan 2000 00:00:00 GMT"}, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
