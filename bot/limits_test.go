@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -392,6 +393,59 @@ func TestGates(t *testing.T) {
 		if sent := len(w.slack.Calls()) > before; sent != want.sent {
 			t.Errorf("%d: %s: sent: %v", n, want.call, sent)
 		}
+	}
+}
+
+// TestGatesShut: what is on its way to Slack may be answered by another wait, of which the longest counts; and only a 429 is about others.
+func TestGatesShut(t *testing.T) {
+	t.Parallel()
+	type told struct {
+		status     int
+		retryAfter string
+	}
+	for name, c := range map[string]struct {
+		told []told // in the order of the answers
+		want time.Duration
+	}{
+		"a shorter wait after a longer one": {[]told{{429, "60"}, {429, "30"}}, time.Minute},
+		"a longer wait after a shorter one": {[]told{{429, "30"}, {429, "60"}}, time.Minute},
+		"no wait that is a number":          {[]told{{429, "soon"}}, 0},
+		"maintenance":                       {[]told{{503, "60"}}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			clock.stop()
+			var gates http.RoundTripper
+			call := func() error {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "https://slack.com/api/users.info", http.NoBody)
+				resp, err := gates.RoundTrip(r)
+				if err == nil {
+					_ = resp.Body.Close()
+				}
+				return err
+			}
+			left := c.told
+			gates = bot.NewGates(through(func(*http.Request) (*http.Response, error) {
+				w := httptest.NewRecorder()
+				if len(left) > 0 {
+					mine := left[len(left)-1]
+					if left = left[:len(left)-1]; len(left) > 0 {
+						_ = call() // the others were sent at the same time
+					}
+					w.Header().Set("Retry-After", mine.retryAfter)
+					w.WriteHeader(mine.status)
+				}
+				return w.Result(), nil
+			}), clock.now)
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+			limit := &slack.RateLimitedError{}
+			if err := call(); !errors.As(err, &limit) && err != nil || limit.RetryAfter != c.want {
+				t.Errorf("the next call waits for %s, want %s: %v", limit.RetryAfter, c.want, err)
+			}
+		})
 	}
 }
 
