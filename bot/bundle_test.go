@@ -149,9 +149,10 @@ func TestAnnouncedWaitAgain(t *testing.T) {
 	w := newWorld(t, slacktest.Now(clock.now))
 	w.announcing(clock.drive)
 	for n := range 6 {
-		w.chat(fmt.Sprintf("chat_w%d", n))
-		w.support.ExpectMessage(fmt.Sprintf("chat_w%d", n))
-		w.listedAgain(clock)
+		chat := w.chat(fmt.Sprintf("chat_w%d", n))
+		w.support.ExpectMessage(chat)
+		w.ended("announce", chat, "changed")
+		clock.pass(time.Minute) // not one of many
 	}
 	w.waitAgain(clock, 6)
 	w.support.ExpectMessage("6 conversations wait")

@@ -55,12 +55,7 @@ func (w *world) listed() {
 // until waits for what neither Slack nor Invent shows.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
-	defer cancel()
-	newClock().passUntil(ctx, 0, holds)
-	if ctx.Err() != nil {
-		w.t.Fatalf("it never comes about that %s", what)
-	}
+	eventually(w.t, what, func(context.Context) bool { return holds() })
 }
 
 // count says how often Invent was asked for a path that ends so.
@@ -559,7 +554,7 @@ func TestOneRedrawASecond(t *testing.T) {
 // TestTurns: what Slack takes once a second in a channel is read from Invent when it has its turn, once.
 func TestTurns(t *testing.T) {
 	t.Parallel()
-	const many = 7
+	const many = 4
 	inTurn := func(t *testing.T, w *world, c *clock, store *cache.Cache, next func()) {
 		t.Helper()
 		for n := range many {
