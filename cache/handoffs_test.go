@@ -182,8 +182,11 @@ func TestHandoffs(t *testing.T) {
 	t.Run("are forgotten, and have begun nevertheless", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			fine(t, c.SetHandoffs(t.Context(), "T1", map[string]cache.Handoff{"chat_1": waits, "chat_2": waited}, nil))
-			fine(t, c.SetHandoffs(t.Context(), "T1", map[string]cache.Handoff{"chat_3": waits}, []string{"chat_1", "chat_9"}))
+			fine(t, c.SetNotice(t.Context(), "T1", "chat_1", "C1", posted))
+			fine(t, c.SetNotice(t.Context(), "T1", "chat_2", "C1", unposted))
+			fine(t, c.SetHandoffs(t.Context(), "T1", map[string]cache.Handoff{"chat_3": waits}, []string{"chat_1", "chat_9", cache.NoticeName("chat_1", "C1")}))
 			handoffs(t, c, "T1", false, map[string]cache.Handoff{"chat_2": waited, "chat_3": waits})
+			notices(t, c, "T1", map[string]cache.Notice{"C1 chat_2": unposted})
 			fine(t, c.SetHandoffs(t.Context(), "T1", nil, []string{"chat_2", "chat_3"}))
 			handoffs(t, c, "T1", false, nil)
 		})
