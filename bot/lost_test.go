@@ -480,7 +480,7 @@ func TestRedrawPutOffDuringARestart(t *testing.T) {
 // does, also where that is what this one had drawn.
 func TestDrawnByAnotherMeanwhile(t *testing.T) {
 	t.Parallel()
-	n, w := newNode(t), newWorld(t)
+	n, w := newNode(t), newWorld(t, slacktest.Patience(30*time.Second)) // until one of them leads again
 	n.do("ACL", "SETUSER", "one", "on", ">word", "~*", "&*", "+@all")
 	one, err := cache.Open("redis://one:word@" + n.address)
 	if err != nil {
