@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -308,8 +309,12 @@ func TestBrowserFlows(t *testing.T) {
 func TestBrowserKeyboard(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
-	b.types("/invent take chat_jane")
+	b.clicks(`[data-testid="first"]`) // what the page proposes to begin with
+	b.do(chromedp.KeyEvent(kb.Enter))
 	b.sees("article h3", "Jane Doe")
+	b.holds(`document.querySelector('[data-testid="intro"]').hidden`)
+	// What a screen reader says of a message is in words, as it is drawn.
+	b.holds(`document.querySelector('article:last-of-type').getAttribute('aria-label').includes('Assignee: @Ada, since today at ')`)
 	focus := func(selector, words string) {
 		t.Helper()
 		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`[...document.querySelectorAll(%s)].findLast((n) => n.innerText === %s).focus(); undefined`, quote(selector), quote(words))))
@@ -323,6 +328,12 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.sees("article:not([data-private])", "Nobody")
 	b.assignee("chat_jane", "")
 	b.holds(`!!document.activeElement.closest('article')`)
+	b.presses("Assign…")
+	b.holds(`document.activeElement.dataset.action === 'who_pick'`)
+	b.do(chromedp.KeyEvent("Gra")) // in the place of who is chosen there
+	b.holds(`document.activeElement.value === 'Gra' && [...document.querySelectorAll('datalist option')].some((o) => o.value === 'Grace Example')`)
+	b.do(chromedp.KeyEvent(kb.Escape))
+	b.holds(`!document.querySelector('dialog[open]')`)
 
 	focus("button", "Shortcut: Take a conversation")
 	b.do(chromedp.KeyEvent(kb.Enter))
@@ -340,12 +351,43 @@ func TestBrowserKeyboard(t *testing.T) {
 func TestBrowserNarrow(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
-	b.do(chromedp.EmulateViewport(400, 900))
+	b.do(chromedp.EmulateViewport(390, 844))
+	b.sees("article", "3 conversations wait")
+	b.holds(`document.querySelector('[data-testid="input"]').getBoundingClientRect().bottom <= innerHeight`) // what to do is seen without scrolling
 	b.types("/invent take chat_jane")
 	b.sees("article h3", "Jane Doe")
 	b.holds(`document.documentElement.scrollWidth <= innerWidth`)
 	b.holds(`((m) => m.clientWidth > innerWidth - 40 && m.scrollWidth <= m.clientWidth)(document.querySelector('#messages'))`)
 	b.picture("narrow")
+}
+
+// By day and by night all words are told from what is behind them (WCAG 2.2, 1.4.3).
+func TestBrowserColours(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
+	b.types("/invent take chat_jane")
+	b.sees("article h3", "Jane Doe")
+	b.types("/invent help")
+	b.sees(private, "What you can type")
+	for scheme, behind := range map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(26, 29, 33)"} {
+		wanted := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
+		if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, wanted); err != nil {
+			t.Fatal(err)
+		}
+		b.holds(fmt.Sprintf(`getComputedStyle(document.body).backgroundColor === %s`, quote(behind)))
+		b.holds(`(() => {
+			const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+			const light = (colour) => channels(colour).slice(0, 3).map((c) => (c / 255 <= 0.03928 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4))
+				.reduce((sum, c, n) => sum + c * [0.2126, 0.7152, 0.0722][n], 0);
+			const behind = (n) => { for (; channels(getComputedStyle(n).backgroundColor)[3] === 0; n = n.parentElement); return light(getComputedStyle(n).backgroundColor); };
+			const words = [...document.querySelectorAll('body *')].filter((n) => n.checkVisibility({ opacityProperty: true }) && [...n.childNodes].some((c) => c.nodeType === 3 && c.data.trim()));
+			return words.every((n) => {
+				const both = [light(getComputedStyle(n).color), behind(n)];
+				return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05) >= 4.5;
+			});
+		})()`)
+		b.picture(scheme)
+	}
 }
 
 // Of Block Kit, what the bot of today doesn't draw; a modal's way there and back.

@@ -161,10 +161,12 @@ function element(e, context, block) {
       const node = el('input', { ...shared, list: list.id, placeholder: e.placeholder?.text, value: e.initial_option?.text.text });
       let searches = 0;
       const search = async () => {
-        const own = ++searches, found = await context.search(e, node.value);
+        const own = ++searches, found = await context.search(e, node.value === chosen ? '' : node.value);
         if (own === searches) list.replaceChildren(...found.map((o) => el('option', { value: o.Text }, o.Description))); // else it is out of date
       };
-      node.addEventListener('focus', search);
+      const again = () => node.value === chosen && node.select(); // so that what is typed searches, instead of standing behind it
+      node.addEventListener('focus', () => { again(); search(); });
+      node.addEventListener('click', again);
       node.addEventListener('input', (event) => event.inputType !== 'insertReplacementText' && event.inputType && search());
       // As in Slack, only what is offered can be chosen: other words search, and are gone when one goes on.
       let chosen = node.value, settled = Promise.resolve();

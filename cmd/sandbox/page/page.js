@@ -85,6 +85,7 @@ function showMessages() {
   const home = me.channel === 'home', closed = me.channel === 'invent';
   $('compose').hidden = home || closed;
   $('closed').hidden = !closed;
+  $('intro').hidden = home || closed || typed.length > 0;
   $('home').hidden = !home;
   $('messages').hidden = home;
   if (home) { showHome(); return; }
@@ -131,16 +132,16 @@ function article(m) {
   const name = m.user === 'Slackbot' ? 'Slackbot' : state.names[m.user] ?? m.user;
   const at = new Date(Number(m.ts) * 1000);
   const context = { names: state.names, act: (e, option) => click(m.ts, e, option) };
-  return el('article', { class: m.private ? 'message private' : 'message', 'data-ts': m.ts, 'data-private': m.private || undefined, tabindex: '-1', 'aria-label': `${name}: ${m.text}` },
+  return el('article', { class: m.private ? 'message private' : 'message', 'data-ts': m.ts, 'data-private': m.private || undefined, tabindex: '-1', 'aria-label': `${name}: ${mrkdwn(m.text, context).textContent}` },
     m.private ? el('p', { class: 'only' }, eye(), 'Only visible to you') : undefined,
     avatar(name, m.bot),
     el('div', { class: 'content' },
       el('div', { class: 'by' }, el('b', {}, name), m.bot ? el('span', { class: 'app' }, 'APP') : undefined,
-        el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' }))),
+        el('time', { datetime: at.toISOString() }, at.toLocaleTimeString('en-US', { hour: 'numeric', minute: '2-digit' })),
+        m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on conversation', onclick: () => shortcut(m.ts) }, 'Work on conversation')),
       m.thread ? el('p', { class: 'thread' }, m.thread) : undefined,
       m.blocks ? draw(m.blocks, context) : el('div', { class: 'section' }, el('div', { class: 'body', dir: 'auto' }, mrkdwn(m.text, context))),
       (m.unfurls ?? []).map((u) => el('div', { class: 'unfurl', 'data-link': u.link }, draw(u.blocks, context))),
-      m.private || m.user === 'Slackbot' ? undefined : el('button', { type: 'button', class: 'shortcut', 'aria-label': 'Shortcut: Work on conversation', onclick: () => shortcut(m.ts) }, 'Work on conversation'),
       warnings[m.ts] ? el('p', { class: 'error', role: 'alert' }, '⚠ ' + warnings[m.ts]) : undefined));
 }
 
@@ -179,6 +180,7 @@ $('compose').addEventListener('submit', async (event) => {
   recalled = typed.length;
   input.value = '';
   $('refusal').textContent = '';
+  $('intro').hidden = true;
   const { said } = await post('type', { ...at, text: line });
   if (!said) return;
   if (!line.startsWith('/') || said.includes('not a valid')) {
@@ -211,6 +213,8 @@ function insert(word) {
 for (const line of ['/invent take ', '/invent assign ', '/invent release ', '/invent show ', '/invent help']) {
   $('suggestions').append(el('button', { type: 'button', onclick: () => { $('input').value = line; $('input').focus(); } }, line.trim()));
 }
+
+$('first').addEventListener('click', (event) => { $('input').value = event.target.innerText; $('input').focus(); });
 
 $('suggestions').append(el('button', { type: 'button', 'data-testid': 'take-one', onclick: () => shortcut('') }, 'Shortcut: Take a conversation'));
 
