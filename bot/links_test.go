@@ -520,7 +520,7 @@ func TestHistory(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
 	w.support.ExpectMessage("chat_2")
 	w.acknowledged(w.grace.Types(w.support, "/invent history chat_1"))
-	m := w.grace.ExpectPrivate(w.support, "@ada, from Ada to Grace", "@ada, from nobody to Ada", "#support")
+	m := w.grace.ExpectPrivate(w.support, "@ada assigned it, from Ada to Grace", "@ada assigned it, from nobody to Ada", "#support")
 	if first := strings.Index(m.Shows(), "to Grace"); first > strings.Index(m.Shows(), "to Ada") {
 		t.Error("the newest change isn't first")
 	}
@@ -539,7 +539,7 @@ func TestLinks(t *testing.T) {
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	w.acknowledged(boss.Types(w.support, "/invent links"))
-	list := boss.ExpectPrivate(w.support, "page 1 of 2", "Old (`mem_old`): not active", "@linus: tried", "/invent link", "Nobody 0")
+	list := boss.ExpectPrivate(w.support, "page 1 of 2", "Old (`mem_old`): not active", "@linus: not linked, and tried", "/invent link", "Nobody 0")
 	w.acknowledged(boss.Press(list, "Next"))
 	list = boss.ExpectPrivate(w.support, "page 2 of 2", "Ada (`mem_ada`): @ada, by the same e-mail")
 	w.acknowledged(boss.Press(list, "Previous"))

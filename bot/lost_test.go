@@ -336,7 +336,7 @@ func TestSomebodyWasFasterThanTheAnswer(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Grace has it")
 	w.acknowledged(w.ada.Types(w.support, "/invent history chat_1"))
-	w.ada.ExpectPrivate(w.support, "@ada, from nobody to Ada")
+	w.ada.ExpectPrivate(w.support, "@ada assigned it, from nobody to Ada")
 	w.slack.IgnoreLeftovers() // the card, and what the feed tells Grace
 }
 

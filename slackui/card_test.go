@@ -284,6 +284,22 @@ func TestAListsButtonsSayWhom(t *testing.T) {
 	}
 }
 
+// TestAButtonIsLabelledWithItsWords: whoever steers by voice says what is written on it (WCAG 2.2, 2.5.3).
+func TestAButtonIsLabelledWithItsWords(t *testing.T) {
+	t.Parallel()
+	all := ordinary.messages(t)
+	for name, c := range ordinary.cards() {
+		all["card_"+name] = c.Message()
+	}
+	for name, m := range all {
+		for _, b := range buttons(t, m) {
+			if words := strings.TrimSuffix(b.Text.Text, "…"); !strings.HasPrefix(b.AccessibilityLabel, words) {
+				t.Errorf("%s: the button %q is labelled %q", name, b.Text.Text, b.AccessibilityLabel)
+			}
+		}
+	}
+}
+
 func TestChannelsAndStatesHaveNames(t *testing.T) {
 	t.Parallel()
 	for integration, want := range map[string]string{

@@ -60,7 +60,7 @@ var (
 	labelLeave     = label{"Leave it", "Leave it: change nothing"}
 	labelAnyway    = label{"Assign anyway", "Assign anyway: take it from its holder"}
 	labelAgain     = label{"Try again", "Try again: do the same once more"}
-	labelNewer     = label{"Show the newer one", "Show the newer conversation with this customer"}
+	labelNewer     = label{"Show the newer one", "Show the newer one: the conversation that this customer goes on in"}
 	labelAgree     = label{"Yes, that's me", "Yes, that's me: link me to this member"}
 	labelDecline   = label{"No", "No: that isn't me, don't link me"}
 	labelNext      = label{"Next", "Next page"}
@@ -70,7 +70,7 @@ var (
 	labelToAI      = label{"Hand to AI", "Hand to AI: let the AI answer this conversation"}
 	labelPauseAI   = label{"Pause AI", "Pause AI: the AI doesn't answer this conversation then"}
 	labelSummary   = label{"Summary", "Summary: Invent's latest summary, only to me"}
-	labelUndo      = label{"Back to %s", "Undo: give this conversation back"}
+	labelUndo      = label{"Back to %s", "Back to %s: undo"}
 	labelBack      = label{"Previous", "Previous page"}
 	labelShow      = label{"Show", "Show: the card of this conversation, only to me"}
 	labelPaste     = label{"Paste an id…", "Paste an id: type or paste which conversation is meant"}
@@ -210,17 +210,17 @@ var commands = []struct {
 	usage string
 	does  string
 }{
-	{Take, []string{"take"}, "take <conversation>", "assign it to me"},
+	{Take, []string{"take"}, "take <conversation>", "it becomes yours"},
 	{Assign, []string{"assign"}, "assign <conversation> [to] <who>", "who = `me`, an @person, or an e-mail"},
 	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it then (also: `unassign`)"},
 	{Show, []string{"show", "status"}, "show <conversation>", "a card that only you see (also: `status`)"},
 	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human (also: `take` alone)"},
-	{Mine, []string{"mine"}, "mine", "the conversations that I have"},
+	{Mine, []string{"mine"}, "mine", "the conversations that you have"},
 	{History, []string{"history"}, "history <conversation>", "what was done with it from Slack, newest first"},
-	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, why, and what became of it"},
-	{Whoami, []string{"whoami"}, "whoami", "which member of Invent I am, and what I may do"},
+	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, and why"},
+	{Whoami, []string{"whoami"}, "whoami", "which member of Invent you are, and what you may do"},
 	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
-	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: mine, or for admins anybody's"},
+	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: yours, or for admins anybody's"},
 	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to fix"},
 }
 
@@ -257,7 +257,7 @@ func help(command, unknown string, off []Verb) *Message {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(&b, "• `%s help`: this list\n", name)
-	b.WriteString("A conversation is its id, or its link pasted from Invent.")
+	b.WriteString("A conversation is its id, or its link pasted from Invent. Its card has buttons for more: " + usage(command, Show) + ".")
 	m := say(b.String())
 	return &m
 }
@@ -378,7 +378,7 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		}
 	}
 	return say(words+fmt.Sprintf(" It was %s before, and you can undo this for five minutes.", before),
-		button(Undo, label{fmt.Sprintf(labelUndo.text, to), labelUndo.spoken}, v))
+		button(Undo, label{fmt.Sprintf(labelUndo.text, to), fmt.Sprintf(labelUndo.spoken, to)}, v))
 }
 
 // ChangedSince says privately that what was asked for was done, and that somebody changed it again before that could be shown. h has it
@@ -782,7 +782,7 @@ func (l LinkLine) words(command string) string {
 	case LinkInactive:
 		return name + ": not active. Activate the member in Invent"
 	case LinkTried:
-		return fmt.Sprintf("%s: tried %s without a member. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
+		return fmt.Sprintf("%s: not linked, and tried %s. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
 		return name + ": nobody is linked. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
 	case LinkedByHand:
@@ -815,10 +815,15 @@ var deedWords = map[Verb]string{Resolve: "resolved it", Reopen: "reopened it", T
 func Deeds(chat string, deeds []Deed, page int) Message {
 	words := make([]string, len(deeds))
 	for n, d := range deeds {
-		words[n] = fmt.Sprintf("%s: %s, from %s to %s", date(d.At), mention(d.User), orNobody(d.From), orNobody(d.To))
-		if what := deedWords[d.Verb]; what != "" {
-			words[n] = fmt.Sprintf("%s: %s %s", date(d.At), mention(d.User), what)
+		what := deedWords[d.Verb]
+		switch {
+		case what != "":
+		case d.To == "":
+			what = "released it, from " + orNobody(d.From) + " to nobody"
+		default:
+			what = "assigned it, from " + orNobody(d.From) + " to " + orNobody(d.To)
 		}
+		words[n] = fmt.Sprintf("%s: %s %s", date(d.At), mention(d.User), what)
 		if strings.HasPrefix(d.Channel, "C") {
 			words[n] += fmt.Sprintf(", in <#%s>", d.Channel)
 		}
