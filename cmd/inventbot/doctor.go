@@ -360,7 +360,8 @@ func (d *doctor) selfRequest(ctx context.Context) {
 	case signed == http.StatusOK:
 		d.add(part, checked, bad, fmt.Sprintf("something else answers there: %d to a request that nobody signed", unsigned), "let the address lead to the bot")
 	case signed == http.StatusUnauthorized:
-		d.add(part, checked, bad, "the bot there refuses this signing secret", "copy the Signing Secret from the app's page, Basic Information, to SLACK_SIGNING_SECRET, and start the bot again")
+		d.add(part, checked, bad, "what answers there refuses this signing secret", "copy the Signing Secret from the app's page, Basic Information, to SLACK_SIGNING_SECRET, and start the bot again; "+
+			"if it is right, see that no proxy before the bot asks for a login")
 	case signed/100 == 3:
 		d.add(part, checked, bad, fmt.Sprintf("it redirects (%d), and Slack doesn't follow", signed), "set PUBLIC_URL, and the app's request URLs, to where it leads")
 	default:
@@ -400,7 +401,7 @@ func (d *doctor) organisation(ctx context.Context, emails map[string]bool) {
 	case invent.NotFound(err):
 		d.add(part, "organisation", bad, "Invent lists no members of "+d.settings.InventOrgID+", so nobody can be identified", "set INVENT_ORG_ID to the organisation of the key; c is the key's own")
 	default:
-		d.add(part, "key", bad, err.Error(), "see whether INVENT_API_URL is right and can be reached from here")
+		d.add(part, "key", bad, "it can't be tried: "+err.Error(), "see whether INVENT_API_URL is right and can be reached from here")
 		return
 	}
 	d.contract(ctx)
@@ -501,6 +502,7 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 func (d *doctor) slackFails(checked string, s state, err error, mend string) {
 	word, answered := slackWord(err)
 	if !answered {
+		word += ": " + err.Error()
 		mend = "see whether SLACK_API_URL is right and can be reached from here"
 	}
 	d.add("slack", checked, s, word, mend)

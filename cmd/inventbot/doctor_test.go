@@ -156,7 +156,7 @@ func TestDoctor(t *testing.T) {
 			w.settings["SLACK_BOT_TOKEN"] = "xoxb-s3cret"
 		}, 2, bad, []string{"slack token", "invalid_auth"}},
 		"a Slack that is away": {
-			func(_ *testing.T, w *world) { w.settings["SLACK_API_URL"] = "http://127.0.0.1:1/api/" }, 2, bad, []string{"slack token", "doesn't answer"},
+			func(_ *testing.T, w *world) { w.settings["SLACK_API_URL"] = "http://127.0.0.1:1/api/" }, 2, bad, []string{"slack token", "doesn't answer", "connection refused"},
 		},
 		"a scope that is missing": {func(_ *testing.T, w *world) {
 			w.slack.SetScopes("commands", "chat:write", "users:read", "channels:read", "groups:read", "im:read", "mpim:read")
@@ -192,6 +192,9 @@ func TestDoctor(t *testing.T) {
 			w.settings["HANDOFF_CHANNEL"] = "CSUPPORT"
 		}, 1, off, []string{"slack handoffs in CSUPPORT", "missing_scope", "install the app again"}},
 		"no public address": {func(*testing.T, *world) {}, 1, unchecked, []string{"slack PUBLIC_URL", "not set"}},
+		"a login before the public address": {
+			answers(http.StatusUnauthorized), 2, bad, []string{"slack PUBLIC_URL", "refuses this signing secret", "asks for a login"},
+		},
 		"nobody at the public address": {
 			func(_ *testing.T, w *world) { w.settings["PUBLIC_URL"] = "http://127.0.0.1:1" }, 2, bad, []string{"slack PUBLIC_URL", "nothing answers"},
 		},
@@ -215,7 +218,7 @@ func TestDoctor(t *testing.T) {
 			func(_ *testing.T, w *world) { w.settings["INVENT_ORG_ID"] = "org_9" }, 2, bad, []string{"invent organisation", "org_9"},
 		},
 		"an Invent that is away": {
-			func(_ *testing.T, w *world) { w.settings["INVENT_API_URL"] = "http://127.0.0.1:1" }, 2, bad, []string{"invent key"},
+			func(_ *testing.T, w *world) { w.settings["INVENT_API_URL"] = "http://127.0.0.1:1" }, 2, bad, []string{"invent key", "can't be tried", "connection refused"},
 		},
 		"an Invent without its description": {func(_ *testing.T, w *world) {
 			w.invent.Fault(inventtest.Fault{Path: "/openapi.json", Status: 404})
