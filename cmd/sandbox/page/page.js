@@ -85,7 +85,7 @@ function showMessages() {
   const home = me.channel === 'home', closed = me.channel === 'invent';
   $('compose').hidden = home || closed;
   $('closed').hidden = !closed;
-  $('intro').hidden = home || closed || typed.length > 0;
+  $('intro').hidden = home || closed || state.messages.length > 1; // the first one is the bot's own
   $('home').hidden = !home;
   $('messages').hidden = home;
   if (home) { showHome(); return; }
@@ -180,7 +180,6 @@ $('compose').addEventListener('submit', async (event) => {
   recalled = typed.length;
   input.value = '';
   $('refusal').textContent = '';
-  $('intro').hidden = true;
   const { said } = await post('type', { ...at, text: line });
   if (!said) return;
   if (!line.startsWith('/') || said.includes('not a valid')) {
