@@ -422,7 +422,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
 				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
 			}
-			if held := slackui.Refused("/invent", slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If you are linked within an hour") {
+			if held := slackui.Refused("/invent", slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If that is put right within an hour") {
 				t.Errorf("%s about %q, held: %q", r, about, held)
 			}
 		}

@@ -535,7 +535,7 @@ func Refused(command string, v Verb, r Reason, about string, held bool) Message 
 		words += " Nothing was changed."
 	}
 	if held {
-		words += " If you are linked within an hour, I'll carry this out by myself."
+		words += " If that is put right within an hour, I'll carry this out by myself."
 	}
 	return say(words)
 }
@@ -737,7 +737,7 @@ func Closed(command string) Message {
 
 // Resumed tells a person that what they asked for before is carried out now.
 func Resumed() Message {
-	return say("You are linked now, so I'm carrying out what you asked for before.")
+	return say("You can work on conversations now, so I'm carrying out what you asked for before.")
 }
 
 // LinkLine is one line of the list of links. Each field is optional.
