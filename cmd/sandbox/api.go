@@ -48,6 +48,7 @@ func (w *world) handler() http.Handler {
 	mux.Handle("POST /api/options", post(w.options))
 	mux.Handle("POST /api/chat", post(w.setChat))
 	mux.Handle("POST /api/member", post(w.setMember))
+	mux.Handle("POST /api/away", post(w.setAway))
 	own := http.NewCrossOriginProtection().Handler(mux)
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -143,6 +144,7 @@ type (
 		Chats      []inventtest.Chat `json:"chats"`
 		Members    []invent.Member   `json:"members"`
 		Complaints []string          `json:"complaints"` // about the bot, by either pretended side
+		Away       bool              `json:"away"`       // Invent answers nothing but 503
 	}
 	person struct {
 		Name  string `json:"name"`
@@ -178,6 +180,9 @@ func (w *world) look(p *slacktest.Person, in string) state {
 		Names: map[string]string{}, Chats: w.invent.Chats(), Members: w.invent.Members(), Modal: p.Modal(), Home: p.Home(),
 		Messages: []message{}, Complaints: append(append([]string{}, w.slack.Complaints()...), w.invent.Complaints()...),
 	}
+	w.mu.Lock()
+	s.Away = w.back != nil
+	w.mu.Unlock()
 	for _, u := range w.slack.Users() {
 		first, _, _ := strings.Cut(u.RealName, " ")
 		s.Names[u.ID] = first
@@ -481,5 +486,21 @@ func (w *world) setMember(a struct {
 			m.Status = "ACTIVE"
 		}
 	})
+	return answer{}
+}
+
+// setAway makes Invent fail each call, or answer again.
+func (w *world) setAway(a struct {
+	Away bool `json:"away"`
+}) answer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.back != nil {
+		w.back()
+		w.back = nil
+	}
+	if a.Away {
+		w.back = w.invent.Fault(inventtest.Fault{Status: http.StatusServiceUnavailable})
+	}
 	return answer{}
 }

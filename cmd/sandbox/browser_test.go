@@ -348,6 +348,23 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
 }
 
+// While Invent is away nothing is lost: what was asked for is done once it is back.
+func TestBrowserAway(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
+	b.sees("article", "3 conversations wait")
+	b.clicks(`[data-testid="away"]`)
+	b.is("grace")
+	b.holds(`document.querySelector('[data-testid="away"]').checked`)
+	b.types("/invent take chat_jane")
+	b.sees(private, "Still on it")
+	b.picture("away")
+	b.clicks(`[data-testid="away"]`)
+	b.sees("article:not([data-private])", "@Grace")
+	b.assignee("chat_jane", "mem_grace")
+	b.holds(`document.querySelector('[data-testid="complaints"]').hidden`)
+}
+
 // In a window as narrow as a telephone all is one below the other, and nothing sticks out.
 func TestBrowserNarrow(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"sync"
 	"time"
 
 	"inventbot/bot/slacktest"
@@ -14,6 +15,9 @@ type world struct {
 	slack  *slacktest.Workspace
 	invent *inventtest.Invent
 	about  map[string]string // what is worth knowing of a person or channel, by id
+
+	mu   sync.Mutex
+	back func() // lets Invent answer again; nil while it does
 }
 
 // newWorld starts both with people and conversations of each kind. The caller closes them.

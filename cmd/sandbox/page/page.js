@@ -219,7 +219,10 @@ $('suggestions').append(el('button', { type: 'button', 'data-testid': 'take-one'
 
 // ——— Invent ———
 
+$('away').addEventListener('change', (event) => post('away', { away: event.target.checked }));
+
 function showInvent() {
+  $('away').checked = state.away;
   const members = [['', 'Nobody'], ...state.members.map((m) => [m.id, m.name])];
   rows($('chats'), state.chats.map((c) => [c.ID, c]), (c) => {
     const name = c.Customer || 'unnamed';
