@@ -672,7 +672,7 @@ func deadTLS(t *testing.T) {
 	})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	clock.pass(6 * time.Second)
-	w.ada.ExpectPrivate(w.support, "Still on it")
+	w.ada.ExpectPrivate(w.support, "Still on it", "chat_1")
 	clock.pass(2 * time.Minute)
 	w.ada.ExpectPrivate(w.support, "nothing was changed")
 	select {

@@ -251,6 +251,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"found_several":         slackui.Found([]slackui.Card{n.free(nil), n.held(nil)}),
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
+		"failed_no_answer_mine": slackui.Failed(slackui.NoAnswer, slackui.Intent{Verb: slackui.Mine, User: "U0ADA"}, "0a1b2c3d", ""),
 		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d", chatURL.For(n.chat)),
 		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT", Others: []string{"ADMIN", "MANAGER"}}),
 		"myself_by_hand":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}),

@@ -1138,7 +1138,9 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
 	}
 	if f.Again() {
-		row = i.again()
+		if row = i.again(); row == nil && (f == NoAnswer || f == SlackSilent) {
+			words += " Try it again in a minute."
+		}
 	}
 	if url != "" && len(url) <= 3000 && f != NotFound {
 		row = append(row, openButton(url))
