@@ -691,15 +691,15 @@ func TestTurnIsKept(t *testing.T) {
 		w.shared(id, id)
 		ask[id] = time.Time{} // at once
 	}
-	w.until("each could have had its turn", func() bool {
+	w.until("each could have had two turns", func() bool {
 		if err := store.RedrawAt(t.Context(), w.slack.TeamID(), ask); err != nil {
 			t.Fatal(err)
 		}
-		return w.outcomes("redraw", "shown") > many
+		return w.outcomes("redraw", "shown") > 2*many
 	})
 	before, begun := w.outcomes("redraw", "shown"), time.Now()
 	w.until("they are redrawn", func() bool { return w.outcomes("redraw", "shown") >= before+many })
-	if took := time.Since(begun); took > 2*many*time.Second {
+	if took := time.Since(begun); took > 4*many*time.Second { // on a busy machine
 		t.Errorf("%d redraws took %s, want %d s", many, took, many)
 	}
 }
