@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -63,9 +62,6 @@ func (s *settled) again(id string) {
 	if s.young[id] || s.old[id] {
 		delete(s.young, id)
 		delete(s.old, id)
-		for q, owed := range s.owed {
-			s.owed[q] = slices.DeleteFunc(owed, func(d debt) bool { return d.doubt == id })
-		}
 	}
 }
 
@@ -99,6 +95,9 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	delete(s.owed, q)
 	s.mu.Unlock()
 	for n, d := range owed {
+		if d.doubt != "" && !s.has(d.doubt) {
+			continue // its request was sent again
+		}
 		err := d.pay(ctx)
 		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
 			s.owe(q, owed[n:]...)
