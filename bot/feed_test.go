@@ -1288,6 +1288,25 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 	})
 }
 
+// TestRouteTellsOfSlacksLimit: an announcement with which Slack asks to wait is told of as such, until it is made.
+func TestRouteTellsOfSlacksLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	undo := w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1})
+	w.asks("chat_1")
+	tells := func(what string) {
+		w.until("route tells: "+what, func() bool {
+			w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
+			return strings.Contains(w.ada.ExpectPrivate(w.support, "takes this conversation").Text, what)
+		})
+	}
+	tells("It wasn't announced: Slack asked me to wait.")
+	undo()
+	w.support.ExpectMessage("chat_1", "Take")
+	tells("It was last announced")
+}
+
 // TestForgotten: what the inbox has not listed for 30 days is forgotten, also when it waited.
 func TestForgotten(t *testing.T) {
 	t.Parallel()

@@ -331,11 +331,22 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 		w.Posted = &posted{*drawn, drawn.Channel, drawn.TS, notice}
 		b.add(ctx, s, drawn)
 	case err == nil || temporary(err) || slackDead(err):
-		return "", err
+		return "", b.noteLimit(ctx, t, i.Chat, i.Channel, n, err)
 	default:
 		notice.Why, notice.Tries = b.channelTrouble(ctx, t, i.Channel, err), n.Tries+1
 	}
 	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
+}
+
+// noteLimit notes that Slack asks to wait with an announcement, for whoever asks what became of it. n is what is known of the one before, which
+// it stays otherwise. The error comes back as it was.
+func (b *Bot) noteLimit(ctx context.Context, t *Team, name, channel string, n cache.Notice, err error) error {
+	const why = "ratelimited"
+	if n.Why != why && slackSays(err, why, "rate_limited") {
+		n.Why = why
+		b.debug("an announcement can't be noted", b.cache.SetNotice(ctx, t.ID, name, channel, n))
+	}
+	return err
 }
 
 // announcedBy notes that the new card of a change, by which the conversation has begun to wait, is its announcement in that channel. One
@@ -419,6 +430,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	if announced(i.Episode, n) {
 		return already, nil
 	}
+	before := n
 	n.Episode, n.At = i.Episode, b.now()
 	if n.At.Sub(i.Sent) >= countHolds {
 		return over, b.orderAnew(ctx, t, i, 0)
@@ -429,7 +441,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	case err == nil:
 		n.Why = ""
 	case temporary(err) || slackDead(err):
-		return "", err
+		return "", b.noteLimit(ctx, t, name, i.Channel, before, err)
 	default:
 		n.TS, n.Why, n.Tries = "", b.channelTrouble(ctx, t, i.Channel, err), n.Tries+1
 	}
