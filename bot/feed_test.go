@@ -271,7 +271,7 @@ routes:
 	w.chat("chat_after")
 	w.support.ExpectMessage("chat_after")
 	for chat, says := range map[string]string{
-		"chat_de": "“German WhatsApp” takes this conversation to #random: kind is whatsapp_bot, language is de or at", "chat_en": "“rest”", "chat_night": "quiet time",
+		"chat_de": "“German WhatsApp” takes this conversation to #random: kind is whatsapp_bot, language is de or at", "chat_en": "“rest” takes this conversation to #support: it takes what no route before it takes", "chat_night": "quiet time",
 	} {
 		w.acknowledged(w.ada.Types(w.support, "/invent route "+chat))
 		w.ada.ExpectPrivate(w.support, says)
@@ -1284,7 +1284,7 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.ended("announce", "chat_1", "changed")
 		boss.ExpectDM("#random")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "to #support, #random:", "In #support it was last announced", "In #random it wasn't announced: the app isn't in the channel")
+		w.ada.ExpectPrivate(w.support, "to #support, #random: it takes every conversation", "In #support it was last announced", "In #random it wasn't announced: the app isn't in the channel")
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"inventbot/invent"
+	"inventbot/slackui"
 )
 
 // Routes say where handoffs are announced. With Every set each rule takes every conversation; else the first that fits takes it.
@@ -230,20 +231,7 @@ func oneOf(list []string, s string) bool {
 
 // why words which facts the rule that takes a conversation looked at.
 func (r Routes) why(rule Rule) string {
-	switch {
-	case rule.everything() && (r.Every || len(r.Rules) == 1):
-		return "it takes every conversation"
-	case rule.everything():
-		return "it takes what no route before it takes"
-	}
-	var facts []string
-	for name, values := range map[string][]string{"assistant": rule.Assistant, "kind": rule.Kind, "language": rule.Language} {
-		if len(values) > 0 {
-			facts = append(facts, name+" is "+strings.Join(values, " or "))
-		}
-	}
-	slices.Sort(facts)
-	return strings.Join(facts, ", ")
+	return slackui.WhyRule(rule.Assistant, rule.Kind, rule.Language, !r.Every && len(r.Rules) > 1)
 }
 
 // quiet says whether nothing is to be announced at this time.

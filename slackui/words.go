@@ -963,6 +963,26 @@ type Told struct {
 	Fates    []Fate    // one for each channel of the rule
 }
 
+// WhyRule words which facts of a conversation its rule looked at. others says that there are rules before one that looks at none.
+func WhyRule(assistant, kind, language []string, others bool) string {
+	var facts []string
+	add := func(name string, values []string) {
+		if len(values) > 0 {
+			facts = append(facts, name+" is "+strings.Join(values, " or "))
+		}
+	}
+	add("assistant", assistant)
+	add("kind", kind)
+	add("language", language)
+	switch {
+	case len(facts) > 0:
+		return strings.Join(facts, ", ")
+	case others:
+		return "it takes what no route before it takes"
+	}
+	return "it takes every conversation"
+}
+
 // routeChannels is how many channels of one rule are told of at most: as many as a message surely has room for.
 const routeChannels = 8
 
