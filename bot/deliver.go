@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -436,6 +437,13 @@ func (s *scene) asker(channel string) string {
 	return ""
 }
 
+// forgotten says whether the clicked card could be redrawn later, and isn't known any more.
+func (s *scene) forgotten() bool {
+	i := s.work.Intent
+	return i.Clicked != nil && !i.Private && !i.Snapshot &&
+		!slices.ContainsFunc(s.known.Cards, func(c cache.Card) bool { return c.Channel == i.Clicked.Channel && c.TS == i.Clicked.TS })
+}
+
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
@@ -778,7 +786,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	}
 	s.team.inbox.changed(s.chat, b.now())
 	h := s.holder(ctx, b)
-	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) {
+	if i.Seen != nil && (h == nil && *i.Seen != "" || h != nil && *i.Seen != h.ID) || s.forgotten() {
 		b.redrawStale(ctx, s)
 	}
 	words := slackui.About(s.chat, slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{})))

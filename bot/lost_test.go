@@ -182,6 +182,47 @@ func TestCardOfARestart(t *testing.T) {
 	w.slack.IgnoreLeftovers() // those whom it concerns hear of it
 }
 
+// TestClickOnAForgottenCard: whatever somebody does with a card that was forgotten, it stays true from then on.
+func TestClickOnAForgottenCard(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(w *world) // between the card and the click
+		label  string
+		says   string // privately; "" for nothing
+	}{
+		"refreshed":                {nil, "Refresh", ""},
+		"released":                 {nil, "Release", ""},
+		"too late":                 {func(w *world) { w.has("chat_1", "mem_grace") }, "Release", "Grace has"},
+		"theirs already":           {nil, "Take over", "It is yours already"},
+		"in that state already":    {func(w *world) { w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed }) }, "Resolve", "It is resolved already"},
+		"asked about the customer": {nil, "Summary", "no summary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.has("chat_1", "mem_ada")
+			_, stop := w.serve()
+			w.listed()
+			card := w.shared("chat_1", "@ada")
+			stop() // what it knows is gone with it
+			if c.change != nil {
+				c.change(w)
+			}
+			store := ownStore(t)
+			w.serve(func(c *bot.Config) { c.Cache = store })
+			w.until("the inbox is listed anew", func() bool { return strings.Count(w.log.String(), "the inbox was listed") > 1 })
+			w.acknowledged(w.ada.Press(card, c.label))
+			if c.says != "" {
+				w.ada.ExpectPrivate(w.support, c.says)
+			}
+			emptied(t, store)
+			w.has("chat_1", "mem_joan")
+			w.support.ExpectUpdate(card, "@joan")
+			w.slack.IgnoreLeftovers() // how it was drawn before, and what whom it concerns is told
+		})
+	}
+}
+
 // TestAnnouncedOnce: a handoff that was announced while Redis was restarting isn't announced again.
 func TestAnnouncedOnce(t *testing.T) {
 	t.Parallel()

@@ -90,5 +90,8 @@ func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {
 			last = &all[n]
 		}
 	}
+	if s.forgotten() {
+		b.redrawStale(ctx, s)
+	}
 	return shown, b.say(ctx, s.work.Intent, slackui.About(s.chat, slackui.Summarised(last)))
 }
