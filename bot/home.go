@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -62,8 +63,17 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 }
 
 // home publishes a person's Home tab as it is now. Jobs of one person's tab run one after the other, so that the newest is
-// drawn last.
+// drawn last; where somebody has drawn it all the same since it was looked what it is to show, that is looked at once more.
 func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
+	outcome, err := b.drawHome(ctx, t, w, asked, true)
+	if slackSays(err, "hash_conflict") {
+		return b.drawHome(ctx, t, w, b.now().Add(listAlone), false)
+	}
+	return outcome, err
+}
+
+// drawHome is one look at what a Home tab is to show, and its drawing; careful, unless it was drawn by somebody else since.
+func (b *Bot) drawHome(ctx context.Context, t *Team, w *work, asked time.Time, careful bool) (string, error) {
 	i := w.Intent
 	kept, opened, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
@@ -81,32 +91,30 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 	}
 	if err != nil {
 		if kept.Hash == "" { // else Slack would show that it loads
-			b.debug("a Home tab can't be published", b.publish(ctx, t, i, kept, slackui.HomeLater()))
+			b.debug("a Home tab can't be published", b.publish(ctx, t, i, i.Hash, slackui.HomeLater()))
 		}
 		return "", err
 	}
-	return outcome, b.publish(ctx, t, i, kept, view)
+	hash := cmp.Or(kept.Hash, i.Hash)
+	if !careful {
+		hash = ""
+	}
+	return outcome, b.publish(ctx, t, i, hash, view)
 }
 
-// publish draws a Home tab that was not drawn since by somebody who knew more.
-func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, kept cache.Home, view slack.HomeTabViewRequest) (err error) {
-	for _, hash := range []string{i.Hash, kept.Hash, ""} {
-		request := slack.PublishViewContextRequest{UserID: i.User, View: view}
-		if hash != "" {
-			request.Hash = &hash
-		}
-		var answer *slack.ViewResponse
-		answer, err = t.Slack.PublishViewContext(ctx, request)
-		if err == nil {
-			kept = cache.Home{Hash: answer.Hash, Page: i.Page, Below: i.Below}
-			b.debug("what is known of a Home tab can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
-			return nil
-		}
-		if !slackSays(err, "hash_conflict") {
-			break
-		}
+// publish draws a Home tab; with a hash, which Slack compares, only where it is still the one that is known by that.
+func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, hash string, view slack.HomeTabViewRequest) error {
+	request := slack.PublishViewContextRequest{UserID: i.User, View: view}
+	if hash != "" {
+		request.Hash = &hash
 	}
-	return wrapSlack("publishing a Home tab", err)
+	answer, err := t.Slack.PublishViewContext(ctx, request)
+	if err != nil {
+		return wrapSlack("publishing a Home tab", err)
+	}
+	kept := cache.Home{Hash: answer.Hash, Page: i.Page, Below: i.Below}
+	b.debug("what is known of a Home tab can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
+	return nil
 }
 
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {

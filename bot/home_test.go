@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/slack-go/slack"
+
+	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/invent"
 	"inventbot/invent/inventtest"
@@ -87,6 +90,28 @@ func TestHomeSlow(t *testing.T) {
 	w.ada.ExpectHome("My conversations: 1")
 	w.wrote("chat_1 mem_ada")
 	w.slack.IgnoreLeftovers() // where her answer goes
+}
+
+// TestHomeLookedAtAgain: a Home tab that somebody else has drawn since it was looked what it is to show isn't put back to that.
+func TestHomeLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.acknowledged(w.ada.OpensHome())
+	w.ada.ExpectDM("takes, hands over")
+	w.ada.ExpectHome("My conversations: 0")
+	emptied(t, store)
+	w.slack.Fault(slacktest.Fault{Method: "views.publish", Delay: 2 * time.Second, Times: 1})
+	w.acknowledged(w.ada.OpensHome())
+	w.until("it is looked at and on its way", func() bool { return len(w.slack.CallsTo("views.publish")) == 2 })
+	w.has("chat_1", "mem_ada")
+	w.ada.ExpectDM("This conversation is yours") // as the feed has seen
+	other := slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: []slack.Block{slack.NewDividerBlock()}}}
+	if _, err := bot.NewSlack(w.slack.Token(), w.slack.URL()).PublishViewContext(t.Context(), slack.PublishViewContextRequest{UserID: w.ada.ID, View: other}); err != nil {
+		t.Fatal(err)
+	}
+	w.ada.ExpectHome("My conversations: 1")
 }
 
 // TestHomeOfMany stays within Slack's limits, which the pretended Slack checks, and turns the pages of both lists.
