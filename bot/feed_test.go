@@ -195,6 +195,10 @@ func TestChannelTrouble(t *testing.T) {
 	w.ada.ExpectPrivate(w.support, "HANDOFF_CHANNEL", "#random", "wasn't announced: the app isn't in the channel")
 	w.asks("chat_2")
 	w.support.ExpectMessage("chat_2") // and admins hear of it once
+	w.ended("announce", "chat_2", "changed")
+	if n := w.postedIn(w.random); n != 1 {
+		t.Errorf("a channel with trouble was tried %d times within seconds, want once", n)
+	}
 
 	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
 	clock.pass(11 * time.Minute)
@@ -510,6 +514,16 @@ func TestAnnouncedAfterAll(t *testing.T) {
 func (w *world) reads() (n int) {
 	for _, r := range w.invent.Requests() {
 		if r.Method == "GET" && strings.HasPrefix(r.Path, "/chats/") {
+			n++
+		}
+	}
+	return n
+}
+
+// postedIn says how often it was tried to post in a channel.
+func (w *world) postedIn(c *slacktest.Channel) (n int) {
+	for _, call := range w.slack.CallsTo("chat.postMessage") {
+		if call.Args["channel"] == c.ID {
 			n++
 		}
 	}
@@ -836,6 +850,33 @@ func TestListingFailsAtALaterPage(t *testing.T) {
 	}
 	clock.pass(100 * time.Millisecond)
 	w.until("the inbox is listed again", func() bool { return asked() > pages })
+}
+
+// TestListsBesideASocket: where events come the inbox is listed every two minutes.
+func TestListsBesideASocket(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	clock.stop()
+	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
+	before := listings()
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen++ }) // an event
+	clock.pass(2 * time.Second)
+	w.until("an event has led to a listing", func() bool { return listings() > before })
+	before = listings()
+	clock.pass(115 * time.Second)
+	due := map[string]time.Time{"chat_1": clock.now()} // which the feed orders behind a listing that is due
+	if err := store.RedrawAt(t.Context(), w.slack.TeamID(), due); err != nil {
+		t.Fatal(err)
+	}
+	w.ended("redraw", "chat_1", "gone")
+	if n := listings() - before; n != 0 {
+		t.Errorf("%d listings within two minutes, want none", n)
+	}
+	clock.pass(10 * time.Second)
+	w.until("it is listed again", func() bool { return listings() > before })
 }
 
 // TestRedrawRunsOutOfTime: what Slack didn't take within a try's time is drawn later.
@@ -1195,14 +1236,8 @@ func TestEventsAreOnlyTriggers(t *testing.T) {
 	w.chat("chat_3")
 	w.support.ExpectMessage("chat_3")
 	w.slack.IgnoreLeftovers() // how unread messages are counted up, and what Grace is told
-	posted := 0
-	for _, c := range w.slack.CallsTo("chat.postMessage") {
-		if c.Args["channel"] == w.support.ID {
-			posted++
-		}
-	}
-	if posted != 3 {
-		t.Errorf("%d messages were posted, want 3", posted)
+	if n := w.postedIn(w.support); n != 3 {
+		t.Errorf("%d messages were posted, want 3", n)
 	}
 }
 
