@@ -563,6 +563,9 @@ func TestLockedOut(t *testing.T) {
 	if body := get(t, address+"/readyz"); !strings.Contains(body, "401") {
 		t.Errorf("/readyz doesn't say that Invent refuses the key: %s", body)
 	}
+	if !strings.Contains(w.log.String(), "Invent can't be used") {
+		t.Error("the log doesn't say that Invent refuses the key")
+	}
 	undo()
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.support.ExpectMessage("@ada")

@@ -131,8 +131,11 @@ func TestTokenRefused(t *testing.T) {
 	eventually(t, "the metrics tell that the token is refused", func(context.Context) bool {
 		return strings.Contains(get(t, address+"/metrics"), "\ninventbot_slack_up 0\n")
 	})
-	if got := readyz(t.Context(), address); got != http.StatusOK {
-		t.Errorf("/readyz answers %d, want 200: what is asked for is kept", got)
+	if body := get(t, address+"/readyz"); !strings.Contains(body, "token_revoked") { // which answers 200: what is asked for is kept
+		t.Errorf("/readyz doesn't say that Slack refuses the token: %s", body)
+	}
+	if !strings.Contains(w.log.String(), "Slack can't be used") {
+		t.Error("the log doesn't say that Slack refuses the token")
 	}
 }
 
