@@ -702,3 +702,29 @@ func TestLinksOfTheRefused(t *testing.T) {
 	boss.ExpectPrivate(w.support, "The link that an admin made for @linus is gone")
 	w.linus.ExpectDM("@boss dropped your link")
 }
+
+// TestLinksByHand: the list tells of the links that admins made, also of those that want mending, and whoever was linked so may end it.
+func TestLinksByHand(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	boss := w.boss()
+	add := func(name string) *slacktest.Person {
+		return w.slack.AddUser(slacktest.User{ID: "U" + strings.ToUpper(name), Name: name, Email: name + "@example.com"})
+	}
+	w.invent.AddMember(invent.Member{ID: "mem_tux", Name: "Tux", Email: "tux@other.example"})
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@example.com"})
+	add("penguin")
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.linkedByHand(store, w.linus, "mem_tux")
+	w.linkedByHand(store, add("renee"), "mem_penguin")
+	w.linkedByHand(store, add("zed"), "mem_gone")
+	w.acknowledged(boss.Types(w.support, "/invent links"))
+	boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): both @renee and @penguin. Drop one",
+		"@zed: linked to `mem_gone`, who is no member any more. Drop it")
+
+	w.acknowledged(w.linus.Types(w.support, "/invent unlink"))
+	w.linus.ExpectPrivate(w.support, "The link that an admin made for you is gone")
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked")
+	w.wrote()
+}
