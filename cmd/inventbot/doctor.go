@@ -342,43 +342,55 @@ func (d *doctor) way(ctx context.Context) {
 	}
 }
 
-// selfRequest asks the bot through its public address, as Slack would, for nothing: once rightly signed, once not.
-func (d *doctor) selfRequest(ctx context.Context) {
-	const part, checked = "slack", "PUBLIC_URL"
-	body := []byte("ssl_check=1")
-	signed, err := d.ask(ctx, body, bot.Sign(d.settings.secrets[0], body, time.Now()))
-	if err != nil {
-		d.add(part, checked, bad, "nothing answers there: "+err.Error(), "start the bot, and let the address lead to it")
-		return
-	}
-	unsigned, err := d.ask(ctx, body, http.Header{})
-	switch {
-	case err != nil:
-		d.add(part, checked, bad, "it answers only now and then: "+err.Error(), "look into the proxy before the bot")
-	case signed == http.StatusOK && unsigned == http.StatusUnauthorized:
-		d.add(part, checked, good, "leads to a bot with this signing secret, which refuses what isn't signed", "")
-	case signed == http.StatusOK:
-		d.add(part, checked, bad, fmt.Sprintf("something else answers there: %d to a request that nobody signed", unsigned), "let the address lead to the bot")
-	case signed == http.StatusUnauthorized:
-		d.add(part, checked, bad, "what answers there refuses this signing secret", "copy the Signing Secret from the app's page, Basic Information, to SLACK_SIGNING_SECRET, and start the bot again; "+
-			"if it is right, see that no proxy before the bot asks for a login")
-	case signed/100 == 3:
-		d.add(part, checked, bad, fmt.Sprintf("it redirects (%d), and Slack doesn't follow", signed), "set PUBLIC_URL, and the app's request URLs, to where it leads")
-	default:
-		d.add(part, checked, bad, fmt.Sprintf("it answers %d", signed), "let the address lead to the bot, with /slack/commands behind it")
-	}
+// ways are the addresses that the manifest gives Slack, each with a request that asks the bot for nothing.
+var ways = []struct{ path, contentType, body string }{
+	{"/slack/commands", "application/x-www-form-urlencoded", "ssl_check=1"},
+	{"/slack/interactions", "application/x-www-form-urlencoded", `payload={"type":"doctor"}`},
+	{"/slack/options", "application/x-www-form-urlencoded", `payload={"type":"doctor"}`},
+	{"/slack/events", "application/json", `{"type":"url_verification","challenge":"doctor"}`},
 }
 
-// ask posts to the bot's command route at its public address, and answers the status.
-func (d *doctor) ask(ctx context.Context, body []byte, headers http.Header) (int, error) {
+// selfRequest asks the bot through its public address, as Slack would, for nothing: at each route once rightly signed, once not.
+func (d *doctor) selfRequest(ctx context.Context) {
+	const part, checked = "slack", "PUBLIC_URL"
+	for _, way := range ways {
+		what := checked + way.path
+		signed, err := d.ask(ctx, way.path, way.contentType, way.body, bot.Sign(d.settings.secrets[0], []byte(way.body), time.Now()))
+		if err != nil {
+			d.add(part, what, bad, "nothing answers there: "+err.Error(), "start the bot, and let the address lead to it")
+			return
+		}
+		unsigned, err := d.ask(ctx, way.path, way.contentType, way.body, http.Header{})
+		switch {
+		case err != nil:
+			d.add(part, what, bad, "it answers only now and then: "+err.Error(), "look into the proxy before the bot")
+		case signed == http.StatusOK && unsigned == http.StatusUnauthorized:
+			continue
+		case signed == http.StatusOK:
+			d.add(part, what, bad, fmt.Sprintf("something else answers there: %d to a request that nobody signed", unsigned), "let the address lead to the bot")
+		case signed == http.StatusUnauthorized:
+			d.add(part, what, bad, "what answers there refuses this signing secret", "copy the Signing Secret from the app's page, Basic Information, to SLACK_SIGNING_SECRET, and start the bot again; "+
+				"if it is right, see that no proxy before the bot asks for a login")
+		case signed/100 == 3:
+			d.add(part, what, bad, fmt.Sprintf("it redirects (%d), and Slack doesn't follow", signed), "set PUBLIC_URL, and the app's request URLs, to where it leads")
+		default:
+			d.add(part, what, bad, fmt.Sprintf("it answers %d", signed), "let the address lead to the bot, with all of /slack/ behind it")
+		}
+		return
+	}
+	d.add(part, checked, good, "leads to a bot with this signing secret, which refuses what isn't signed", "")
+}
+
+// ask posts to a route of the bot at its public address, and answers the status.
+func (d *doctor) ask(ctx context.Context, path, contentType, body string, headers http.Header) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.settings.PublicURL+"/slack/commands", strings.NewReader(string(body)))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, d.settings.PublicURL+path, strings.NewReader(body))
 	if err != nil {
 		return 0, fmt.Errorf("asking the bot: %w", err)
 	}
 	r.Header = headers
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Content-Type", contentType)
 	direct := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := direct.Do(r)
 	if err != nil {

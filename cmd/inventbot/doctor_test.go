@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -211,6 +213,18 @@ func TestDoctor(t *testing.T) {
 		"another path at the public address": {
 			answers(http.StatusNotFound), 2, bad, []string{"slack PUBLIC_URL", "404"},
 		},
+		"a proxy that leads only a part of Slack's requests to the bot": {func(t *testing.T, w *world) {
+			w.settings["PUBLIC_URL"] = start(t, w.settings).address
+			behind, err := url.Parse(w.settings["PUBLIC_URL"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			proxy := http.NewServeMux()
+			proxy.Handle("/slack/commands", httputil.NewSingleHostReverseProxy(behind))
+			s := httptest.NewServer(proxy)
+			t.Cleanup(s.Close)
+			w.settings["PUBLIC_URL"] = s.URL
+		}, 2, bad, []string{"slack PUBLIC_URL/slack/interactions", "404", "let the address lead to the bot"}},
 		"a key that Invent refuses": {func(_ *testing.T, w *world) {
 			w.settings["INVENT_API_KEY"] = "s3cret"
 		}, 2, bad, []string{"invent key", "refuses"}},
