@@ -52,6 +52,36 @@ func TestReadme(t *testing.T) {
 	}
 }
 
+// TestReadmeQuotes: what people are said to see when something goes wrong is what the bot says, or Slack.
+func TestReadmeQuotes(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := os.ReadFile("../../slackui/words.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "| you see in Slack |")
+	slacks := regexp.MustCompile(`^failed with the error|is not a valid command$`)
+	quoted := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 2 {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\*([^*]+)\*`).FindAllStringSubmatch(cells[1], -1) {
+			if quoted++; !slacks.MatchString(m[1]) && !strings.Contains(string(words), m[1]) {
+				t.Errorf("nobody says %q", m[1])
+			}
+		}
+	}
+	if quoted < 10 {
+		t.Errorf("%d quotes were found, which is too few", quoted)
+	}
+}
+
 // TestEnvExample: what deploy/.env.example names is a setting, and what a bot needs is in it.
 func TestEnvExample(t *testing.T) {
 	t.Parallel()
