@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,11 @@ type Listing = listing[int]
 // Since answers it as it was at the given moment or later.
 func Since(ctx context.Context, l *Listing, oldest time.Time, fetch func(context.Context) (int, error)) (int, error) {
 	return l.since(ctx, oldest, time.Now, fetch)
+}
+
+// CheckContract compares what the bot uses of Invent's API with what that offers, until ctx ends.
+func CheckContract(ctx context.Context, t *Team) {
+	(&Bot{probe: t, log: slog.New(slog.DiscardHandler)}).checkContract(ctx)
 }
 
 // Forgotten is what the feed needs not know any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"inventbot/bot"
@@ -426,6 +428,26 @@ func TestContractIsReadAgainSoon(t *testing.T) {
 	w.serve()
 	eventually(t, "the contract is read", func(context.Context) bool {
 		return slices.ContainsFunc(w.invent.Requests(), func(r inventtest.Request) bool { return r.Path == "/openapi.json" && r.Status == http.StatusOK })
+	})
+}
+
+// TestContractIsReadEachHour: what Invent's API comes to offer, or offers no more, is noticed within the hour.
+func TestContractIsReadEachHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		read := 0
+		api := func(http.RoundTripper) http.RoundTripper {
+			return through(func(*http.Request) (*http.Response, error) {
+				read++
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"openapi":"3.1.0","paths":{}}`))}, nil
+			})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour+time.Minute)
+		defer cancel()
+		bot.CheckContract(ctx, bot.NewTeam(nil, invent.New(invent.Options{URL: "https://api.example", Wrap: api})))
+		if read != 3 {
+			t.Errorf("it was read %d times within two hours, want at the beginning and twice more", read)
+		}
 	})
 }
 
