@@ -658,8 +658,10 @@ func (m Me) words() string {
 	} else {
 		words += fmt.Sprintf(": %s linked you %s, and you agreed.", mention(m.LinkedBy), date(m.LinkedAt))
 	}
-	if m.Role != "" {
-		words += fmt.Sprintf(" Your role is %s, and your member is active.", escape(roleName(m.Role), nameLimit))
+	if role := escape(roleName(m.Role), nameLimit); role != "" {
+		words += " Your role is " + role + ", and your member is active."
+	} else {
+		words += " Your member is active."
 	}
 	if m.MayOthers {
 		return words + "\nYou may take, assign and release conversations, also for others."
