@@ -657,6 +657,13 @@ func TestForgedIds(t *testing.T) {
 	offer := question.Button("Yes, that's me").Value
 	forge("link_yes", offer)
 	bob.ExpectPrivate(channelB, "This question no longer counts")
+	for chat, says := range map[string]string{"chat_1": "knows no conversation", "chat_b": "No member in Invent has the e-mail or id mem_ada"} {
+		payload := fmt.Sprintf(`{"type":"view_submission","trigger_id":"f.%s","team":{"id":"TTEAMB"},"user":{"id":"UBOB"},"view":{"callback_id":"assign_form",`+
+			`"private_metadata":%q,"state":{"values":{"who":{"who_pick":{"selected_option":{"value":"m:mem_ada"}}}}}}}`,
+			chat, fmt.Sprintf(`{"v":1,"chat":%q,"seen":"","channel":"CB"}`, chat))
+		w.acknowledged(bob.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode())))
+		bob.ExpectPrivate(channelB, says)
+	}
 	w.wrote()
 	if n := len(other.Writes()); n != 0 {
 		t.Errorf("team B's Invent was written %d times", n)
