@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -143,6 +144,72 @@ func TestReplicasShareTheRate(t *testing.T) {
 	}
 	if all := deployment.Spec.Replicas * rate; all != defaultRate {
 		t.Errorf("%d replicas make %d calls a minute, want %d", deployment.Spec.Replicas, all, defaultRate)
+	}
+}
+
+// TestGrace: whatever stops the bot waits for longer than it takes to stop in order.
+func TestGrace(t *testing.T) {
+	t.Parallel()
+	for file, grace := range map[string]string{
+		"kubernetes.yaml": `terminationGracePeriodSeconds: (\d+)`, "compose.yml": `stop_grace_period: (\d+)s`, "inventbot.service": `TimeoutStopSec=(\d+)`,
+	} {
+		text, err := os.ReadFile("../../deploy/" + file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		seconds := func(expression string) (n time.Duration) {
+			if m := regexp.MustCompile(expression).FindSubmatch(text); m != nil {
+				n, _ = time.ParseDuration(string(m[1]) + "s")
+			}
+			return n
+		}
+		if left := seconds(grace) - seconds(`preStop:\s+sleep: \{seconds: (\d+)\}`); left <= farewell+drain {
+			t.Errorf("%s leaves %s, want more than %s", file, left, farewell+drain)
+		}
+	}
+}
+
+// TestDeployed: what is under deploy has what its tools don't ask for: no rights beyond need, Redis that keeps its data, probes, two replicas.
+func TestDeployed(t *testing.T) {
+	t.Parallel()
+	for file, wants := range map[string][]string{
+		"Dockerfile":      {"FROM scratch", "USER 65532:65532", `CMD ["/inventbot", "health"]`},
+		"compose.yml":     {"read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "--appendonly yes", "requirepass", "- redis:/data"},
+		"kubernetes.yaml": {"replicas: 2", "kind: PodDisruptionBudget", "livenessProbe:", "readinessProbe:", "secretRef: {name: inventbot}", "runAsNonRoot: true", "readOnlyRootFilesystem: true", "drop: [ALL]"},
+	} {
+		text, err := os.ReadFile("../../deploy/" + file)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s lacks %s", file, want)
+			}
+		}
+	}
+}
+
+// TestWorkflows: their actions are pinned by commit, and nothing is allowed to all of their jobs but reading.
+func TestWorkflows(t *testing.T) {
+	t.Parallel()
+	files, err := fs.Glob(os.DirFS("../../.github/workflows"), "*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile("../../.github/workflows/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, uses := range regexp.MustCompile(`(?m)uses: .*$`).FindAllString(string(text), -1) {
+			if !regexp.MustCompile(`@[0-9a-f]{40} `).MatchString(uses) {
+				t.Errorf("%s: %s isn't pinned by commit", file, uses)
+			}
+		}
+		if !regexp.MustCompile(`(?m)^permissions:( \{\}|\n  contents: read)$`).Match(text) {
+			t.Errorf("%s lets all of its jobs do more than read", file)
+		}
 	}
 }
 
