@@ -231,6 +231,7 @@ func TestChangedSince(t *testing.T) {
 		w, clock, card := begin(t, "Nobody")
 		w.assigns(card, "Grace", "Call her", func() { cantShow(w) })
 		w.until("it is written, and waits to be shown", func() bool { return len(w.writes()) == 1 && len(w.slack.CallsTo("chat.update")) == 1 })
+		w.rest()
 		clock.pass(time.Millisecond)
 		w.acknowledged(w.joan.Types(w.support, "/invent take chat_1"))
 		w.acknowledged(w.joan.Press(w.joan.ExpectPrivate(w.support, "Take over"), "Take over"))
@@ -256,6 +257,7 @@ func TestChangedSince(t *testing.T) {
 		w.invent.Mute(true) // the next listing finds her again, as the last did
 		w.acknowledged(w.ada.Press(card, "Take over"))
 		w.until("it is written, and waits to be shown", func() bool { return len(w.writes()) == 1 && len(w.slack.CallsTo("chat.update")) == 1 })
+		w.rest()
 		w.has("chat_1", "mem_grace")
 		clock.pass(time.Minute)
 		w.support.ExpectUpdate(card, "@grace")
@@ -273,6 +275,7 @@ func TestChangedSince(t *testing.T) {
 		cantShow(w)
 		w.acknowledged(w.ada.Press(card, "Resolve"))
 		w.until("it is written, and waits to be shown", func() bool { return len(w.slack.CallsTo("chat.update")) == 1 })
+		w.rest()
 		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Open })
 		clock.pass(time.Minute)
 		w.ada.ExpectPrivate(w.support, "That was done, but somebody has changed it since")

@@ -190,7 +190,7 @@ func TestRedisIsToldNothingOfCustomers(t *testing.T) {
 		t.Error("Redis holds what only waiting work needs, or the test can't read it")
 	}
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
-	w.linus.ExpectPrivate(w.support, "If you are linked within an hour")
+	w.linus.ExpectPrivate(w.support, "put right within an hour")
 
 	var all []byte
 	written := os.DirFS(dir)
