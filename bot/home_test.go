@@ -393,9 +393,11 @@ func TestFirstHomeLater(t *testing.T) {
 	w := newWorld(t)
 	clock := newClock()
 	w.serve(clock.drive)
+	w.listed()
 	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
 	w.ada.ExpectPrivate(w.support, "You are")
 	undo := w.invent.Fault(inventtest.Fault{Status: 503})
+	clock.pass(time.Minute) // the listing of before is old
 	w.acknowledged(w.ada.OpensHome())
 	w.ada.ExpectHome("Invent doesn't answer right now")
 	undo()
