@@ -172,7 +172,7 @@ func TestNothingIsOfferedThatInventLacks(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "doesn't list conversations")
 	w.acknowledged(w.ada.Types(w.support, "/invent help"))
-	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that wait for a human (also: `take` alone) _(off:")
+	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that wait for a human, and", "(also: `take` alone) _(off:")
 	if body := get(t, address+"/readyz"); !strings.Contains(body, "GET /orgs/{org_id}/inbox") {
 		t.Errorf("/readyz doesn't say what is off: %s", body)
 	}

@@ -13,53 +13,65 @@ import (
 	"inventbot/slackui"
 )
 
-// items sorts the inbox for a member: theirs, those that wait, and who has how many. asked is when somebody wanted to know: a try
-// that comes later doesn't want a newer list.
-func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (mine, waiting []slackui.Item, team []slackui.Load, err error) {
+// items sorts the inbox for a member, into the lists of a Home tab. asked is when somebody wanted to know: a try that comes later doesn't
+// want a newer list.
+func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (tab slackui.HomeTab, err error) {
 	switch {
 	case t.contract.Load() == nil: // since the start nobody has looked yet what Invent's API offers
-		return nil, nil, nil, &waitError{after: 500 * time.Millisecond, until: giveUp}
+		return tab, &waitError{after: 500 * time.Millisecond, until: giveUp}
 	case !t.has("inbox"):
-		return nil, nil, nil, refuse(slackui.NoInbox)
+		return tab, refuse(slackui.NoInbox)
 	}
 	chats, err := b.conversations(ctx, t, asked)
 	if invent.NotFound(err) {
 		err = refuse(slackui.NoInbox)
 	}
 	if err != nil {
-		return nil, nil, nil, err
+		return tab, err
 	}
 	waits, _, err := b.cache.Handoffs(ctx, t.ID)
 	b.debug("since when they wait can't be read", err)
 	users, _ := t.users.kept()
+	members, _ := t.members.kept()
 	place, noAssign := map[string]int{}, !t.assigns()
 	for _, c := range chats {
 		item := slackui.Item{Chat: c, URL: b.chatURL.For(c.ID), NoAssign: noAssign}
-		if u := c.State.AssignedUser; u != nil {
-			item.Holder = u.ID
-		}
-		u, open := c.State.AssignedUser, c.State.State != invent.Closed
-		if open && is(me, u) {
-			mine = append(mine, item)
-		}
 		if slackui.Waiting(c.State) {
 			item.Waits = since(waits[c.ID])
-			waiting = append(waiting, item)
+			tab.Waiting = append(tab.Waiting, item)
 		}
-		if !open || u == nil {
+		u := c.State.AssignedUser
+		if c.State.State == invent.Closed || u == nil {
 			continue
 		}
 		n, found := place[u.ID]
 		if !found {
-			n = len(team)
+			n = len(tab.Team)
 			place[u.ID] = n
-			team = append(team, slackui.Load{Holder: slackui.Holder{ID: u.ID, Name: u.Name, User: users.byEmail[invent.FoldEmail(u.Email)]}})
+			tab.Team = append(tab.Team, slackui.Load{Holder: slackui.Holder{
+				ID: u.ID, Name: u.Name, User: users.byEmail[invent.FoldEmail(u.Email)], Inactive: !is(me, u) && inactive(members, *u),
+			}})
 		}
-		team[n].Count++
+		tab.Team[n].Count++
+		item.Holder = tab.Team[n].Holder
+		if is(me, u) {
+			tab.Mine = append(tab.Mine, item)
+		} else if item.Holder.Inactive {
+			tab.Left = append(tab.Left, item)
+		}
 	}
-	slices.SortFunc(mine, longest)
-	slices.SortFunc(waiting, longest)
-	return mine, waiting, team, nil
+	slices.SortFunc(tab.Mine, longest)
+	slices.SortFunc(tab.Waiting, longest)
+	slices.SortFunc(tab.Left, longest)
+	return tab, nil
+}
+
+// inactive says whether the assignee is one of the members and not active. Who may be two of them is active if one of these is.
+func inactive(members []invent.Member, u invent.AssignedUser) bool {
+	found := func(active bool) bool {
+		return slices.ContainsFunc(members, func(m invent.Member) bool { return m.Active() == active && m.Is(u) })
+	}
+	return found(false) && !found(true)
 }
 
 // home publishes a person's Home tab as it is now. Jobs of one person's tab run one after the other, so that the newest is
@@ -118,14 +130,11 @@ func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, hash strin
 }
 
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {
-	tab := slackui.HomeTab{Command: b.commandName, Me: b.meOf(me), Listed: true, Page: i.Page, Below: i.Below}
-	var err error
-	tab.Mine, tab.Waiting, tab.Team, err = b.items(ctx, t, me, asked.Add(-listAlone)) // it is drawn after each action of its person
-	if refused(err) != nil {
-		tab.Listed = false
-	} else if err != nil {
+	tab, err := b.items(ctx, t, me, asked.Add(-listAlone)) // it is drawn after each action of its person
+	if err != nil && refused(err) == nil {
 		return slack.HomeTabViewRequest{}, err
 	}
+	tab.Command, tab.Me, tab.Listed, tab.Page, tab.Below = b.commandName, b.meOf(me), err == nil, i.Page, i.Below
 	tab.Quiet, err = b.cache.Quiet(ctx, t.ID, i.User)
 	b.debug("it can't be told who wants notices", err)
 	return tab.View(), nil
@@ -194,12 +203,12 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done string) (string, error) {
 	i := w.Intent
 	me, err := b.member(ctx, t, i.User, asked)
-	var waiting []slackui.Item
+	var tab slackui.HomeTab
 	if err == nil {
 		w.member = me.Member
-		_, waiting, _, err = b.items(ctx, t, me, asked)
+		tab, err = b.items(ctx, t, me, asked)
 	}
-	view, outcome := slackui.PickOf(waiting, i.Page, done), shown
+	view, outcome := slackui.PickOf(tab.Waiting, i.Page, done), shown
 	no := refused(err)
 	if no != nil {
 		view, outcome = slackui.PickRefused(b.commandName, no.reason), string(no.reason)

@@ -71,14 +71,19 @@ func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]i
 	if _, err := b.listInbox(ctx, t, oldest); err != nil {
 		return nil, err
 	}
-	kept, begun := t.inbox.kept()
+	return t.inbox.known(), nil
+}
+
+// known answers the inbox as it was listed last, with what this process itself has changed since.
+func (x *inbox) known() []invent.Chat {
+	kept, begun := x.kept()
 	list := slices.Clone(kept)
 	for i, c := range list {
-		if own, found := t.inbox.own(c.ID, begun); found {
+		if own, found := x.own(c.ID, begun); found {
 			list[i].State = own
 		}
 	}
-	return list, nil
+	return list
 }
 
 func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
@@ -114,14 +119,25 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 	})
 }
 
-// list shows the conversations that wait, or those that the person has.
+// has answers how many of the conversations, resolved ones aside, a member has.
+func has(m invent.Member, chats []invent.Chat) (count int) {
+	for _, c := range chats {
+		if u := c.State.AssignedUser; u != nil && c.State.State != invent.Closed && m.Is(*u) {
+			count++
+		}
+	}
+	return count
+}
+
+// list shows the conversations that wait and below them those of members who aren't active, or those that the person has.
 func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, asked time.Time, done string) (string, error) {
-	items, waiting, _, err := b.items(ctx, t, me, asked)
+	tab, err := b.items(ctx, t, me, asked)
 	if err != nil {
 		return "", err
 	}
+	items := tab.Mine
 	if verb == slackui.Queue {
-		items = waiting
+		items = slices.Concat(tab.Waiting, tab.Left)
 	}
 	return said, b.sayIn(ctx, i, i.Private, slackui.Items(verb, items, i.Page, done))
 }

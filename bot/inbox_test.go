@@ -472,3 +472,142 @@ func TestOrderedBeforeTheLeadChanged(t *testing.T) {
 	})
 	w.support.ExpectMessage("8 conversations wait for a human") // left-over messages fail the test
 }
+
+// TestLeaver: what a member who isn't active any more still has stands below what waits, and on Home, with the buttons of a colleague's.
+func TestLeaver(t *testing.T) {
+	t.Parallel()
+	for name, userIDs := range map[string]bool{"by the member's id": false, "by the user's id": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.invent.AssignedUserIDs(userIDs)
+			w.invent.AddMember(invent.Member{ID: "mem_hedy", Name: "Hedy", Email: "hedy@example.com", Status: "INACTIVE"})
+			for n := range 10 { // with chat_1 more than a page
+				w.chat(fmt.Sprint("chat_waits_", n))
+			}
+			w.has(w.chat("chat_2"), "mem_hedy")
+			w.has(w.chat("chat_3"), "mem_hedy")
+			w.has(w.chat("chat_4"), "mem_hedy")
+			w.has(w.chat("chat_over"), "mem_hedy")
+			w.invent.SetChat("chat_over", func(c *inventtest.Chat) { c.State = invent.Closed })
+			w.serve()
+			w.listed()
+			boss := w.boss()
+			w.acknowledged(boss.Types(w.support, "/invent links"))
+			boss.ExpectPrivate(w.support, "Hedy (`mem_hedy`): not active", "Conversations they still have: 3 (`/invent queue` shows them)")
+			asked := w.count("/members")
+
+			w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+			list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 11", "page 1 of 2")
+			if strings.Contains(list.Shows(), "aren't active") {
+				t.Errorf("what waits doesn't come first: %s", list.Shows())
+			}
+			w.acknowledged(w.ada.Press(list, "Next"))
+			list = w.ada.ExpectPrivate(w.support, "page 2 of 2", "Held by members who aren't active*: 3", "Hedy has it, and isn't active in Invent", "chat_2", "chat_3")
+			w.acknowledged(w.ada.Press(list, "Take over"))
+			w.support.ExpectMessage("chat_2", "@ada")
+			w.ada.ExpectPrivate(w.support, "It was Hedy's before")
+			list = w.ada.ExpectPrivate(w.support, "Done: it is yours", "page 2 of 2", "Held by members who aren't active*: 2", "chat_3")
+			w.has("chat_3", "mem_grace")
+			w.grace.ExpectDM("This conversation is yours")
+			w.acknowledged(w.ada.Press(list, "Release")) // she saw Hedy there
+			w.ada.ExpectPrivate(w.support, "Grace has had it", "Nothing was changed")
+			w.until("the list is drawn anew", func() bool { return strings.Contains(list.Now().Shows(), "Held by members who aren't active*: 1") })
+
+			w.acknowledged(w.joan.OpensHome())
+			w.joan.ExpectDM("takes, hands over")
+			home := w.joan.ExpectHome("Waiting for a human: 11 (page 1 of 2)", "Hedy: 1, not active in Invent", "@ada: 1")
+			w.acknowledged(w.joan.Clicks(home.Button("Next")))
+			home = w.joan.ExpectHome("Held by members who aren't active: 1", "chat_4")
+			w.acknowledged(w.joan.Clicks(homeButton(t, home, "Release", "chat_4")))
+			w.joan.ExpectHome("Waiting for a human: 12 (page 2 of 2)", "chat_4")
+			w.wrote("chat_2 mem_ada", "chat_4 -")
+			if n := w.count("/members") - asked; n != 0 {
+				t.Errorf("the members were listed %d more times", n)
+			}
+			w.slack.IgnoreLeftovers() // notices, and where to go back
+		})
+	}
+}
+
+// TestLeaverOfAnother: what somebody who left has isn't everybody's to release, as nobody's is but one's own.
+func TestLeaverOfAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.AddMember(invent.Member{ID: "mem_hedy", Name: "Hedy", Email: "hedy@example.com", Status: "INACTIVE"})
+	w.has("chat_1", "mem_hedy")
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"MANAGER"} })
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 0", "Hedy has it")
+	w.acknowledged(w.ada.Press(list, "Release"))
+	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow you")
+	w.acknowledged(w.ada.Press(list, "Take over"))
+	w.support.ExpectMessage("@ada")
+	w.ada.ExpectPrivate(w.support, "Done: it is yours", "No conversation waits for a human")
+	w.wrote("chat_1 mem_ada")
+	w.slack.IgnoreLeftovers() // where to go back
+}
+
+// TestLeaverOfToday: who counts as active for what is left of an hour has their own conversations as ever; colleagues see that they left.
+func TestLeaverOfToday(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	boss := w.boss()
+	w.has("chat_1", "mem_ada")
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+	w.ada.ExpectPrivate(w.support, "My conversations*: 1")
+	w.invent.SetMember("mem_ada", func(m *invent.Member) { m.Status = "INACTIVE" })
+	w.acknowledged(boss.Types(w.support, "/invent links")) // lists the members anew
+	boss.ExpectPrivate(w.support, "Ada (`mem_ada`): not active", "Conversations they still have: 1")
+	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+	if list := w.ada.ExpectPrivate(w.support, "My conversations*: 1"); strings.Contains(list.Shows(), "active") {
+		t.Errorf("her own list says: %s", list.Shows())
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	w.ada.ExpectPrivate(w.support, "No conversation waits for a human")
+	w.acknowledged(w.grace.Types(w.support, "/invent queue"))
+	w.grace.ExpectPrivate(w.support, "Held by members who aren't active*: 1", "Ada has it")
+}
+
+// TestNoLeaver: only who is among the members, and not active, has left.
+func TestNoLeaver(t *testing.T) {
+	t.Parallel()
+	for name, others := range map[string]string{
+		"not in the list": ``,
+		"active":          `{"id":"mem_hedy","name":"Hedy","email":"hedy@example.com","status":"ACTIVE"}`,
+		"invited again under the same e-mail": `{"id":"mem_hedy","name":"Hedy","email":"hedy@example.com","status":"INACTIVE"},` +
+			`{"id":"mem_hedy_2","name":"Hedy","email":"Hedy@example.com","status":"ACTIVE"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.invent.AddMember(invent.Member{ID: "mem_hedy", Name: "Hedy", Email: "hedy@example.com", Status: "INACTIVE"})
+			w.has(w.chat("chat_2"), "mem_hedy")
+			w.serve(w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+				return through(func(r *http.Request) (*http.Response, error) {
+					resp, err := next.RoundTrip(r)
+					if err == nil && strings.HasSuffix(r.URL.Path, "/members") {
+						rewrite(resp, func([]byte) []byte {
+							return []byte("[" + strings.TrimSuffix(`{"id":"mem_ada","name":"Ada","email":"ada@example.com","status":"ACTIVE"},`+others, ",") + "]")
+						})
+					}
+					return resp, err
+				})
+			}))
+			w.listed()
+			w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+			list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1", "chat_1")
+			w.acknowledged(w.ada.OpensHome())
+			w.ada.ExpectDM("takes, hands over")
+			home := w.ada.ExpectHome("Waiting for a human: 1", "Hedy: 1")
+			for _, shows := range []string{list.Shows(), home.Shows()} {
+				if strings.Contains(shows, "active in Invent") || strings.Contains(shows, "aren't active") {
+					t.Errorf("somebody isn't active: %s", shows)
+				}
+			}
+		})
+	}
+}

@@ -319,12 +319,13 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkTried, User: user, At: at})
 		}
 	}
+	chats := t.inbox.known()
 	for _, m := range members {
 		switch {
 		case len(byEmail[invent.FoldEmail(m.Email)]) > 1:
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkUnclear, Member: m.ID, Name: m.Name})
 		case !m.Active():
-			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name})
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name, Has: has(m, chats)})
 		case holder[m.ID] == "":
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkMissing, Member: m.ID, Name: m.Name})
 		}

@@ -31,6 +31,7 @@ type Holder struct {
 	Name       string // as Invent has it
 	User       string // Slack user, when known
 	NotOnSlack bool   // Slack said that there is no such person
+	Inactive   bool   // a member in Invent, and not active
 }
 
 // Card is all that a card shows. One card is the same for all who see it.
@@ -191,6 +192,14 @@ func (h *Holder) name() string {
 // plain is the holder's name where Slack shows words as they are.
 func (h *Holder) plain() string { return cmp.Or(plain(h.Name, nameLimit), wordSomebody) }
 
+// buttons are those by which a conversation is taken from its holder.
+func (h *Holder) buttons(v value) (release, over *slack.ButtonBlockElement) {
+	release, over = button(Release, labelRelease, v), button(Take, labelTakeOver, v)
+	release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, h.plain()), labelRelease.text)
+	over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, h.plain()), labelTakeOver.text)
+	return release, over
+}
+
 func (c Card) buttons(v value) []slack.BlockElement {
 	var row []slack.BlockElement
 	switch {
@@ -198,9 +207,7 @@ func (c Card) buttons(v value) []slack.BlockElement {
 	case c.Holder == nil:
 		row = append(row, primary(button(Take, labelTake, v)))
 	default:
-		release, over := button(Release, labelRelease, v), button(Take, labelTakeOver, v)
-		release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, c.Holder.plain()), labelRelease.text)
-		over.Confirm = confirm(wordTakeOverTitle, fmt.Sprintf(wordTakeOverConfirm, c.Holder.plain()), labelTakeOver.text)
+		release, over := c.Holder.buttons(v)
 		row = append(row, release, over)
 	}
 	if !c.NoAssign {

@@ -20,9 +20,10 @@ type HomeTab struct {
 	Listed  bool   // Invent's API lists conversations
 	Mine    []Item // my conversations
 	Waiting []Item // those that wait for a human
+	Left    []Item // those of members who aren't active
 	Team    []Load // who has how many
 	Page    int    // of Mine
-	Below   int    // page of Waiting
+	Below   int    // page of Waiting and Left
 }
 
 // Load is how many open conversations somebody has.
@@ -37,7 +38,7 @@ func (h HomeTab) View() slack.HomeTabViewRequest {
 	add := func(b ...slack.Block) { blocks = append(blocks, b...) }
 	if h.Listed {
 		add(h.list(Mine, wordMineTitle, wordMineEmpty, h.Mine, h.Page)...)
-		add(h.list(Queue, wordQueueTitle, wordQueueEmpty, h.Waiting, h.Below)...)
+		add(h.list(Queue, wordQueueTitle, wordQueueEmpty, slices.Concat(h.Waiting, h.Left), h.Below)...)
 		add(header(wordTeamTitle), section(h.team()))
 	} else {
 		add(section(fmt.Sprintf(wordNoInbox, typed(h.Command, "show"))))
@@ -59,12 +60,16 @@ func homeView(blocks []slack.Block) slack.HomeTabViewRequest {
 // list draws one page of one of the two lists. The buttons carry the pages of both.
 func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []slack.Block {
 	part, page, pages := pageOf(items, page)
-	blocks := []slack.Block{header(fmt.Sprintf("%s: %d", title, len(items)) + ofPages(page, pages))}
-	if len(items) == 0 {
-		return append(blocks, section(empty))
+	first := inactiveFrom(items)
+	blocks := []slack.Block{header(fmt.Sprintf("%s: %d", title, first) + ofPages(page, pages))}
+	if first == 0 {
+		blocks = append(blocks, section(empty))
 	}
 	v := value{List: Home, Page: h.Page, Below: h.Below}
 	for n, item := range part {
+		if n == inactiveFrom(part) {
+			blocks = append(blocks, header(fmt.Sprintf("%s: %d", wordLeftTitle, len(items)-first)))
+		}
 		blocks = append(blocks, item.blocks(kind, fmt.Sprintf("%s %d", kind, n), v)...)
 	}
 	row := turning(Home, page, pages, func(page int) value {
@@ -88,7 +93,11 @@ func (h HomeTab) team() string {
 	slices.SortStableFunc(team, func(a, b Load) int { return b.Count - a.Count })
 	var lines []string
 	for _, l := range team[:min(homeTeam, len(team))] {
-		lines = append(lines, fmt.Sprintf("• %s: %d", l.Holder.words(), l.Count))
+		line := fmt.Sprintf("• %s: %d", l.Holder.words(), l.Count)
+		if l.Holder.Inactive {
+			line += wordTeamInactive
+		}
+		lines = append(lines, line)
 	}
 	if more := len(team) - homeTeam; more > 0 {
 		lines = append(lines, fmt.Sprintf(wordTeamMore, more))
@@ -165,6 +174,9 @@ func (item Item) words(kind Verb) string {
 		words += ", " + escape(a.Name, nameLimit)
 	}
 	words += ". " + stateWords(state) + "."
+	if item.Holder.Inactive {
+		words += fmt.Sprintf(wordLeft, item.Holder.name())
+	}
 	if !item.Waits.IsZero() && kind == Queue {
 		words += fmt.Sprintf(wordWaitingSince, date(item.Waits))
 	}
@@ -186,7 +198,7 @@ func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
 // buttons are those of an item in a list of its kind. In the modal there is no place for another modal, and outside of a
 // channel none to show a card in.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
-	v.Chat, v.Seen = item.Chat.ID, &item.Holder
+	v.Chat, v.Seen = item.Chat.ID, &item.Holder.ID
 	customer := cmp.Or(plain(item.Chat.Customer(), 30), wordUnnamed)
 	var row []slack.BlockElement
 	add := func(b *slack.ButtonBlockElement) { // among many of one name a screen reader needs to know whose it is
@@ -197,6 +209,10 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	case item.NoAssign:
 	case kind == Mine:
 		add(button(Release, labelRelease, v))
+	case item.Holder.Inactive:
+		release, over := item.Holder.buttons(v)
+		add(release)
+		add(over)
 	default:
 		add(primary(button(Take, labelTake, v)))
 	}

@@ -163,6 +163,22 @@ func TestEveryButtonMeansWhatItSays(t *testing.T) {
 				}
 			}
 		}
+		for _, b := range buttons(t, slackui.Items(slackui.Queue, n.left()[1:2], 0, "")) {
+			meant := clicked(func(i *slackui.Intent) {
+				i.Verb, i.Chat, i.Seen, i.Private, i.List = verbs[b.Text.Text], n.chat, &n.member, true, slackui.Queue
+			})
+			switch b.Text.Text {
+			case "Take over", "Release":
+				if b.Confirm == nil {
+					t.Errorf("%s/%s: it doesn't ask before it takes the conversation from somebody", b.Text.Text, temper)
+				}
+			case "Show":
+				meant.Verb, meant.Seen = slackui.Show, nil
+			case "Open in Invent":
+				meant = nil
+			}
+			press(t, "left/"+temper, b, true, meant)
+		}
 		for page, turn := range []int{1, 0} {
 			for _, b := range buttons(t, slackui.Deeds(n.chat, n.deeds(), page)) {
 				press(t, fmt.Sprintf("deeds, page %d/%s", page, temper), b, true, clicked(func(i *slackui.Intent) {

@@ -43,7 +43,7 @@ func (n names) modals() map[string]slack.ModalViewRequest {
 func (n names) homes() map[string]slack.HomeTabViewRequest {
 	many := n.items()
 	for i := range many {
-		many[i].Holder = n.member
+		many[i].Holder.ID = n.member
 	}
 	team := []slackui.Load{{Holder: n.grace(), Count: 3}, {Holder: slackui.Holder{ID: "x", Name: n.holder}, Count: 7}, {Holder: slackui.Holder{ID: "y"}, Count: 1}}
 	for range 30 {
@@ -53,9 +53,12 @@ func (n names) homes() map[string]slack.HomeTabViewRequest {
 		Me: slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}, Listed: true,
 		Mine: many, Waiting: many, Team: team, Page: 1, Below: 1,
 	}
+	left := slackui.HomeTab{
+		Command: "/invent", Me: full.Me, Listed: true, Left: n.left(), Team: []slackui.Load{{Holder: n.left()[1].Holder, Count: 3}},
+	}
 	quiet := slackui.HomeTab{Command: "/invent", Me: full.Me, Quiet: true, Listed: true}
 	return map[string]slack.HomeTabViewRequest{
-		"full": full.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Command: "/invent", Me: full.Me}.View(), "later": slackui.HomeLater(), "stranger": slackui.HomeStranger("/invent", slackui.NotLinked),
+		"full": full.View(), "left": left.View(), "quiet": quiet.View(), "unlisted": slackui.HomeTab{Command: "/invent", Me: full.Me}.View(), "later": slackui.HomeLater(), "stranger": slackui.HomeStranger("/invent", slackui.NotLinked),
 	}
 }
 

@@ -156,7 +156,7 @@ func (n names) pressed(v slackui.Verb) slackui.Intent {
 func (n names) links() (lines []slackui.LinkLine) {
 	for i := range 21 {
 		lines = append(lines, slackui.LinkLine{
-			Kind: slackui.LinkKind(i % 9), User: "U0ADA", Other: "U0GRACE", Member: n.member, Name: n.holder, By: "U0ROOT", At: noon,
+			Kind: slackui.LinkKind(i % 9), User: "U0ADA", Other: "U0GRACE", Member: n.member, Name: n.holder, Has: i / 9, By: "U0ROOT", At: noon,
 		})
 	}
 	return lines
@@ -165,9 +165,21 @@ func (n names) links() (lines []slackui.LinkLine) {
 // items are two pages and a bit of conversations.
 func (n names) items() (items []slackui.Item) {
 	for i := range 21 {
-		item := slackui.Item{Chat: n.conversation(), URL: chatURL.For(n.chat), Waits: noon, Holder: n.member}
+		item := slackui.Item{Chat: n.conversation(), URL: chatURL.For(n.chat), Waits: noon, Holder: slackui.Holder{ID: n.member}}
 		if i%2 == 1 {
 			item = slackui.Item{Chat: invent.Chat{ID: n.chat}} // as little as can be known
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// left are three conversations of somebody who isn't active in Invent.
+func (n names) left() (items []slackui.Item) {
+	for i := range 3 {
+		item := slackui.Item{Chat: invent.Chat{ID: n.chat}, Holder: slackui.Holder{ID: n.member, Inactive: true}} // as little as can be known
+		if i == 1 {
+			item.Chat, item.URL, item.Holder.Name = n.held(nil).Chat, chatURL.For(n.chat), n.holder
 		}
 		items = append(items, item)
 	}
@@ -287,6 +299,9 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"queue_one_page":        slackui.Items(slackui.Queue, n.items()[:2], 0, ""),
 		"queue_second":          slackui.Items(slackui.Queue, n.items(), 1, "Done: it is yours."),
 		"queue_past_the_end":    slackui.Items(slackui.Queue, n.items(), 99, ""),
+		"queue_left":            slackui.Items(slackui.Queue, slices.Concat(n.items()[1:10], n.left()), 0, ""),
+		"queue_left_over":       slackui.Items(slackui.Queue, slices.Concat(n.items()[1:10], n.left()), 1, "Done: it is yours."),
+		"queue_left_only":       slackui.Items(slackui.Queue, n.left()[1:2], 0, ""),
 		"mine_none":             slackui.Items(slackui.Mine, nil, 3, ""),
 		"mine_first":            slackui.Items(slackui.Mine, n.items(), 0, ""),
 		"route_none":            slackui.RouteTold(slackui.Told{}),

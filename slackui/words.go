@@ -117,6 +117,9 @@ const (
 	wordTeamTitle        = "Who has how many"
 	wordTeamEmpty        = "Nobody has a conversation."
 	wordTeamMore         = "and %d others"
+	wordTeamInactive     = ", not active in Invent"
+	wordLeftTitle        = "Held by members who aren't active"
+	wordLeft             = " %s has it, and isn't active in Invent."
 	wordMeTitle          = "You"
 	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after %s."
 	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you, or takes one from you in Slack."
@@ -214,7 +217,7 @@ var commands = []struct {
 	{Assign, []string{"assign"}, "assign <conversation> [to] <who>", "who = `me`, an @person, or an e-mail"},
 	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it then (also: `unassign`)"},
 	{Show, []string{"show", "status"}, "show <conversation>", "a card that only you see (also: `status`)"},
-	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human (also: `take` alone)"},
+	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human, and below them those of members who aren't active (also: `take` alone)"},
 	{Mine, []string{"mine"}, "mine", "the conversations that you have"},
 	{History, []string{"history"}, "history <conversation>", "what was done with it from Slack, newest first"},
 	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, and why"},
@@ -749,6 +752,7 @@ type LinkLine struct {
 	Other  string // another Slack user who is the same member
 	Member string // id
 	Name   string // of the member
+	Has    int    // conversations that a member who isn't active has
 	By     string // Slack user of the admin
 	At     time.Time
 }
@@ -782,7 +786,11 @@ func (l LinkLine) words(command string) string {
 	case LinkBroken:
 		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: %s", mention(l.User), escape(l.Member, 60), drop)
 	case LinkInactive:
-		return name + ": not active. Activate the member in Invent"
+		words := name + ": not active. Activate the member in Invent"
+		if l.Has > 0 {
+			words += fmt.Sprintf(". Conversations they still have: %d (%s shows them)", l.Has, typed(command, "queue"))
+		}
+		return words
 	case LinkTried:
 		return fmt.Sprintf("%s: not linked, and tried %s. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
@@ -919,11 +927,12 @@ type Item struct {
 	Chat     invent.Chat
 	Waits    time.Time // since when it waits; zero when nobody knows
 	URL      string
-	Holder   string // the assignee's id, what a button carries
+	Holder   Holder // zero: nobody; a button carries the id
 	NoAssign bool   // Invent's API doesn't let anybody be assigned
 }
 
-// Items shows one page of the conversations that wait (Queue) or that a person has (Mine). done, when there is one, is said above.
+// Items shows one page of the conversations that wait and behind them those of members who aren't active (Queue), or of those that a
+// person has (Mine). done, when there is one, is said above.
 func Items(list Verb, items []Item, page int, done string) Message {
 	title, empty := wordQueueTitle, wordQueueEmpty
 	if list == Mine {
@@ -933,12 +942,18 @@ func Items(list Verb, items []Item, page int, done string) Message {
 		return say(strings.TrimSpace(done + " " + empty))
 	}
 	part, page, pages := pageOf(items, page)
-	head := fmt.Sprintf("*%s*: %d", title, len(items)) + ofPages(page, pages)
+	first := inactiveFrom(items)
+	head := fmt.Sprintf("*%s*: %d", title, first) + ofPages(page, pages)
 	if done != "" {
 		head = done + "\n" + head
 	}
 	m := say(head)
 	for n, item := range part {
+		if n == inactiveFrom(part) {
+			left := fmt.Sprintf("*%s*: %d", wordLeftTitle, len(items)-first)
+			m.Text += "\n" + left
+			m.Blocks = append(m.Blocks, section(left))
+		}
 		m.Text += "\n• " + item.words(list)
 		m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 	}
@@ -946,6 +961,14 @@ func Items(list Verb, items []Item, page int, done string) Message {
 		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", row...))
 	}
 	return m
+}
+
+// inactiveFrom answers where in a list those begin whose holders aren't active: its length when there are none.
+func inactiveFrom(items []Item) int {
+	if n := slices.IndexFunc(items, func(i Item) bool { return i.Holder.Inactive }); n >= 0 {
+		return n
+	}
+	return len(items)
 }
 
 // numbered tells several buttons of one verb in a message apart.
