@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -37,6 +38,21 @@ func Since(ctx context.Context, l *Listing, oldest time.Time, fetch func(context
 // CheckContract compares what the bot uses of Invent's API with what that offers, until ctx ends.
 func CheckContract(ctx context.Context, t *Team) {
 	(&Bot{probe: t, log: slog.New(slog.DiscardHandler)}).checkContract(ctx)
+}
+
+// Withdraw has a queue forget a job that may be stored there, after so many others were dealt with. again: it was refused, and its request
+// sent again since.
+func Withdraw(ctx context.Context, q *cache.Cache, j cache.Job, others int, again bool) {
+	var s settled
+	s.doubt(q, j)
+	if again {
+		s.refuse(j.ID)
+		s.again(j.ID)
+	}
+	for n := range others {
+		s.add(fmt.Sprint("other", n))
+	}
+	s.pay(ctx, q)
 }
 
 // Forgotten is what the feed needs not know any more.

@@ -451,6 +451,36 @@ func TestContractIsReadEachHour(t *testing.T) {
 	})
 }
 
+// TestWithdrawn: what Redis may have stored while it was away it forgets, however much was done since, but not what was sent again.
+func TestWithdrawn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		others int
+		again  bool
+		left   int
+	}{
+		"at once":         {0, false, 1},
+		"after many":      {100_000, false, 1},
+		"not, sent again": {0, true, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := ownStore(t)
+			var j cache.Job
+			for _, id := range []string{"first", "second"} {
+				j = cache.Job{ID: id, Lane: "lane", At: time.Now(), Body: json.RawMessage(`{}`)}
+				if a, _, err := store.Submit(t.Context(), j, 10, false); a != cache.Accepted || err != nil {
+					t.Fatal(a, err)
+				}
+			}
+			bot.Withdraw(t.Context(), store, j, c.others, c.again)
+			if d, err := store.Depth(t.Context()); d.Open != c.left || err != nil {
+				t.Errorf("%d jobs are open, %v; want %d", d.Open, err, c.left)
+			}
+		})
+	}
+}
+
 // TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back, also when its queue
 // was full in between.
 func TestReplayAfterRedisIsBack(t *testing.T) {

@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,6 +63,9 @@ func (s *settled) again(id string) {
 	if s.young[id] || s.old[id] {
 		delete(s.young, id)
 		delete(s.old, id)
+		for q, owed := range s.owed {
+			s.owed[q] = slices.DeleteFunc(owed, func(d debt) bool { return d.doubt == id })
+		}
 	}
 }
 
@@ -74,14 +78,14 @@ func (s *settled) has(id string) bool {
 }
 
 // owe remembers what is to be done in a queue, unless that would be too much.
-func (s *settled) owe(q *cache.Cache, more ...debt) {
+func (s *settled) owe(q *cache.Cache, d debt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed == nil {
 		s.owed = map[*cache.Cache][]debt{}
 	}
 	if len(s.owed[q]) < settledMost {
-		s.owed[q] = append(s.owed[q], more...)
+		s.owed[q] = append(s.owed[q], d)
 	}
 }
 
@@ -91,20 +95,31 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.mu.Lock()
-	owed := s.owed[q]
-	delete(s.owed, q)
+	most := len(s.owed[q])
 	s.mu.Unlock()
-	for n, d := range owed {
-		if d.doubt != "" && !s.has(d.doubt) {
-			continue // its request was sent again
-		}
-		err := d.pay(ctx)
-		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
-			s.owe(q, owed[n:]...)
+	for range most {
+		d, ok := s.next(q)
+		if !ok {
 			return
 		}
+		err := d.pay(ctx)
 		if err != nil {
-			s.owe(q, d) // what is refused, as by a full Redis, holds up nothing else
+			s.owe(q, d)
+		}
+		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) { // what is refused, as by a full Redis, holds up nothing else
+			return
 		}
 	}
+}
+
+// next takes what has been owed to a queue for longest. It is taken no earlier than it is paid: until then again may drop it.
+func (s *settled) next(q *cache.Cache) (d debt, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	owed := s.owed[q]
+	if len(owed) == 0 {
+		return d, false
+	}
+	s.owed[q] = owed[1:]
+	return owed[0], true
 }
