@@ -514,6 +514,20 @@ func TestActionIDsDrawnAreThoseRead(t *testing.T) {
 	}
 }
 
+// TestHistoryOfMembersWithoutAName: a conversation that was assigned wasn't released, whatever the member is called.
+func TestHistoryOfMembersWithoutAName(t *testing.T) {
+	t.Parallel()
+	for verb, want := range map[slackui.Verb]string{
+		slackui.Take: "<@U0ADA> assigned it, from Grace to Somebody", slackui.Assign: "<@U0ADA> assigned it, from Grace to Somebody",
+		slackui.Release: "<@U0ADA> released it, from Grace to nobody", slackui.Undo: "<@U0ADA> released it, from Grace to nobody",
+	} {
+		m := slackui.Deeds("chat_1", []slackui.Deed{{User: "U0ADA", Verb: verb, From: "Grace", At: noon}}, 0)
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("%s: %q, want %q", verb, m.Text, want)
+		}
+	}
+}
+
 // TestVerbsAreKnown: a verb that this version doesn't take for its own would be left to a newer process for ever.
 func TestVerbsAreKnown(t *testing.T) {
 	t.Parallel()

@@ -208,9 +208,9 @@ func (n names) note() string {
 func (n names) deeds() (deeds []slackui.Deed) {
 	for range 5 {
 		deeds = append(deeds,
-			slackui.Deed{User: "U0ADA", To: n.holder, Channel: "C0SUPPORT", At: noon},
-			slackui.Deed{User: "U0ADA", From: n.holder, Channel: "D0ADA", At: noon},
-			slackui.Deed{User: "U0ADA", From: n.holder, To: n.customer, Channel: "C0SUPPORT", At: noon})
+			slackui.Deed{User: "U0ADA", Verb: slackui.Take, To: n.holder, Channel: "C0SUPPORT", At: noon},
+			slackui.Deed{User: "U0ADA", Verb: slackui.Release, From: n.holder, Channel: "D0ADA", At: noon},
+			slackui.Deed{User: "U0ADA", Verb: slackui.Assign, From: n.holder, To: n.customer, Channel: "C0SUPPORT", At: noon})
 	}
 	return deeds
 }

@@ -813,7 +813,7 @@ func LinkList(command string, lines []LinkLine, page int) Message {
 // Deed is one change made through the bot.
 type Deed struct {
 	User     string // Slack user who made it
-	From, To string // names as Invent had them; "" for nobody
+	From, To string // names as Invent had them; "" for nobody, or without a name
 	Verb     Verb
 	Channel  string
 	At       time.Time
@@ -828,10 +828,10 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 		what := deedWords[d.Verb]
 		switch {
 		case what != "":
-		case d.To == "":
+		case d.To == "" && d.Verb != Take && d.Verb != Assign: // else the member has no name
 			what = "released it, from " + orNobody(d.From) + " to nobody"
 		default:
-			what = "assigned it, from " + orNobody(d.From) + " to " + orNobody(d.To)
+			what = "assigned it, from " + orNobody(d.From) + " to " + cmp.Or(escape(d.To, nameLimit), wordSomebody)
 		}
 		words[n] = fmt.Sprintf("%s: %s %s", date(d.At), mention(d.User), what)
 		if strings.HasPrefix(d.Channel, "C") {
