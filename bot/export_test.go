@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"inventbot/cache"
 	"inventbot/slackui"
@@ -53,6 +55,37 @@ func Withdraw(ctx context.Context, q *cache.Cache, j cache.Job, others int, agai
 		s.add(fmt.Sprint("other", n))
 	}
 	s.pay(ctx, q)
+}
+
+// Withdrawals says how often it is tried to withdraw a job whose request is sent again while that fails.
+func Withdrawals(ctx context.Context) (n int) {
+	const id = "job"
+	var s settled
+	s.add(id)
+	s.refuse(id)
+	s.owe(nil, debt{func(context.Context) error {
+		n++
+		s.again(id)
+		return io.ErrUnexpectedEOF
+	}, id})
+	s.pay(ctx, nil)
+	s.pay(ctx, nil)
+	return n
+}
+
+// KeepsPaid says whether what was owed to Redis stays in memory once it is paid.
+func KeepsPaid(ctx context.Context) bool {
+	var s settled
+	owe := func() weak.Pointer[[64]byte] {
+		p := new([64]byte)
+		s.owe(nil, debt{pay: func(context.Context) error { runtime.KeepAlive(p); return nil }})
+		return weak.Make(p)
+	}
+	owed := owe()
+	s.pay(ctx, nil)
+	runtime.GC()
+	defer runtime.KeepAlive(&s)
+	return owed.Value() != nil
 }
 
 // Forgotten is what the feed needs not know any more.

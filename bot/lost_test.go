@@ -481,6 +481,17 @@ func TestWithdrawn(t *testing.T) {
 	}
 }
 
+// TestPaid: what Redis was told is forgotten, and so is what it is not to be told any more, also where that turns out while it is told.
+func TestPaid(t *testing.T) {
+	t.Parallel()
+	if n := bot.Withdrawals(t.Context()); n != 1 {
+		t.Errorf("what was sent again meanwhile is withdrawn %d times, want once", n)
+	}
+	if bot.KeepsPaid(t.Context()) {
+		t.Error("what was owed to Redis stays in memory once it is paid")
+	}
+}
+
 // TestReplayAfterRedisIsBack: a request that was carried out while Redis was away isn't once more when Redis is back, also when its queue
 // was full in between.
 func TestReplayAfterRedisIsBack(t *testing.T) {

@@ -16,7 +16,7 @@ type settled struct {
 	mu         sync.Mutex
 	young, old map[string]bool // whether it was refused: what is sent again is no repeat then
 	turned     time.Time
-	owed       map[*cache.Cache][]debt
+	owed       map[*cache.Cache][]*debt
 }
 
 // debt is what a queue could not be told yet: that a job is ended, given back or withdrawn, what it changed, and what came last in it.
@@ -64,7 +64,7 @@ func (s *settled) again(id string) {
 		delete(s.young, id)
 		delete(s.old, id)
 		for q, owed := range s.owed {
-			s.owed[q] = slices.DeleteFunc(owed, func(d debt) bool { return d.doubt == id })
+			s.owed[q] = slices.DeleteFunc(owed, func(d *debt) bool { return d.doubt == id })
 		}
 	}
 }
@@ -82,10 +82,10 @@ func (s *settled) owe(q *cache.Cache, d debt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed == nil {
-		s.owed = map[*cache.Cache][]debt{}
+		s.owed = map[*cache.Cache][]*debt{}
 	}
 	if len(s.owed[q]) < settledMost {
-		s.owed[q] = append(s.owed[q], d)
+		s.owed[q] = append(s.owed[q], &d)
 	}
 }
 
@@ -98,28 +98,40 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	most := len(s.owed[q])
 	s.mu.Unlock()
 	for range most {
-		d, ok := s.next(q)
+		d, ok := s.first(q)
 		if !ok {
 			return
 		}
 		err := d.pay(ctx)
-		if err != nil {
-			s.owe(q, d)
-		}
+		s.paid(q, d, err)
 		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) { // what is refused, as by a full Redis, holds up nothing else
 			return
 		}
 	}
 }
 
-// next takes what has been owed to a queue for longest. It is taken no earlier than it is paid: until then again may drop it.
-func (s *settled) next(q *cache.Cache) (d debt, ok bool) {
+// first answers what has been owed to a queue for longest.
+func (s *settled) first(q *cache.Cache) (*debt, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.owed[q]) == 0 {
+		return nil, false
+	}
+	return s.owed[q][0], true
+}
+
+// paid takes the first debt off the list, or puts it last where it couldn't be paid, unless again has dropped it meanwhile.
+func (s *settled) paid(q *cache.Cache, d *debt, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	owed := s.owed[q]
-	if len(owed) == 0 {
-		return d, false
+	if len(owed) == 0 || owed[0] != d {
+		return
 	}
-	s.owed[q] = owed[1:]
-	return owed[0], true
+	owed[0] = nil // else it would be kept with the list
+	owed = owed[1:]
+	if err != nil {
+		owed = append(owed, d)
+	}
+	s.owed[q] = owed
 }
