@@ -1,9 +1,9 @@
 package bot
 
 import (
+	"container/list"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +16,7 @@ type settled struct {
 	mu         sync.Mutex
 	young, old map[string]bool // whether it was refused: what is sent again is no repeat then
 	turned     time.Time
-	owed       map[*cache.Cache][]*debt
+	owed       map[*cache.Cache]*list.List // of debts, the oldest first
 }
 
 // debt is what a queue could not be told yet: that a job is ended, given back or withdrawn, what it changed, and what came last in it.
@@ -63,8 +63,13 @@ func (s *settled) again(id string) {
 	if s.young[id] || s.old[id] {
 		delete(s.young, id)
 		delete(s.old, id)
-		for q, owed := range s.owed {
-			s.owed[q] = slices.DeleteFunc(owed, func(d *debt) bool { return d.doubt == id })
+		for _, owed := range s.owed {
+			for e, next := owed.Front(), (*list.Element)(nil); e != nil; e = next {
+				next = e.Next()
+				if d, _ := e.Value.(debt); d.doubt == id {
+					owed.Remove(e)
+				}
+			}
 		}
 	}
 }
@@ -82,10 +87,13 @@ func (s *settled) owe(q *cache.Cache, d debt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed == nil {
-		s.owed = map[*cache.Cache][]*debt{}
+		s.owed = map[*cache.Cache]*list.List{}
 	}
-	if len(s.owed[q]) < settledMost {
-		s.owed[q] = append(s.owed[q], &d)
+	if s.owed[q] == nil {
+		s.owed[q] = list.New()
+	}
+	if s.owed[q].Len() < settledMost {
+		s.owed[q].PushBack(d)
 	}
 }
 
@@ -95,43 +103,27 @@ func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.mu.Lock()
-	most := len(s.owed[q])
-	s.mu.Unlock()
-	for range most {
-		d, ok := s.first(q)
-		if !ok {
-			return
-		}
-		err := d.pay(ctx)
-		s.paid(q, d, err)
-		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) { // what is refused, as by a full Redis, holds up nothing else
-			return
-		}
-	}
-}
-
-// first answers what has been owed to a queue for longest.
-func (s *settled) first(q *cache.Cache) (*debt, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.owed[q]) == 0 {
-		return nil, false
-	}
-	return s.owed[q][0], true
-}
-
-// paid takes the first debt off the list, or puts it last where it couldn't be paid, unless again has dropped it meanwhile.
-func (s *settled) paid(q *cache.Cache, d *debt, err error) {
-	s.mu.Lock()
 	defer s.mu.Unlock()
 	owed := s.owed[q]
-	if len(owed) == 0 || owed[0] != d {
+	if owed == nil {
 		return
 	}
-	owed[0] = nil // else it would be kept with the list
-	owed = owed[1:]
-	if err != nil {
-		owed = append(owed, d)
+	for range owed.Len() {
+		e := owed.Front()
+		if e == nil {
+			return
+		}
+		d, _ := e.Value.(debt)
+		s.mu.Unlock()
+		err := d.pay(ctx)
+		s.mu.Lock()
+		if err == nil {
+			owed.Remove(e)
+		} else {
+			owed.MoveToBack(e) // what is refused, as by a full Redis, holds up nothing else; what again has dropped meanwhile stays so
+		}
+		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
+			return
+		}
 	}
-	s.owed[q] = owed
 }
