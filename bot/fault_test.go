@@ -253,7 +253,7 @@ func redisRestarts(afterTry bool) func(t *testing.T) {
 		w.serve(func(c *bot.Config) { c.Cache = store })
 		undo := w.invent.Fault(hangOn("PATCH"))
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
+		w.until("the change is under way", func() bool { return patched(w) > 0 })
 		n.kill()
 		undo()
 		if afterTry {
@@ -1321,7 +1321,7 @@ func killsEachTime(t *testing.T) {
 		c := startChild(t, w, n.url(), "the conversation is read@chat_1")
 		if deaths == 0 {
 			w.acknowledged(w.grace.Types(w.support, "/invent take chat_2"))
-			w.invent.Until(t.Context(), func() bool { return asked(w, "/chats/chat_2") })
+			w.until("Grace's is at work", func() bool { return asked(w, "/chats/chat_2") })
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 		}
 		c.dies(t)

@@ -629,7 +629,7 @@ func TestLostAgainAfterLostAnswer(t *testing.T) {
 			card := w.shared("chat_1", "@joan")
 			w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500, Times: 1})
 			w.acknowledged(w.ada.Press(card, c.press))
-			w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
+			w.until("it is written", func() bool { return len(w.invent.Writes()) == 1 })
 			w.invent.SetChat("chat_1", func(x *inventtest.Chat) { x.State, x.AssigneeID = invent.Open, c.back })
 			said := w.ada.ExpectPrivate(w.support, "chat_1")
 			if s := said.Shows(); strings.Contains(s, "othing was changed") || !strings.Contains(s, "couldn't find out") {

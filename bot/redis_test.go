@@ -153,7 +153,7 @@ func TestOneAtATimeOfTwoQueues(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 1500 * time.Millisecond, Times: 1})
 	defer undo()
 	w.acknowledged(w.ada.Press(card, "Take"))
-	w.invent.Until(t.Context(), func() bool { return patched(w) > 0 })
+	w.until("Ada's is under way", func() bool { return patched(w) > 0 })
 	if err := n.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -482,7 +482,7 @@ func TestStop(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
-	w.invent.Until(t.Context(), func() bool { return len(w.invent.Requests()) > 2 })
+	w.until("one is at work", func() bool { return len(w.invent.Requests()) > 2 })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)

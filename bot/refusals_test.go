@@ -163,7 +163,7 @@ func TestFaultInventAway(t *testing.T) {
 			var want []string
 			if c.fault.AfterWrite {
 				want = []string{"chat_1 mem_ada"}
-				w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == 1 })
+				w.until("it is written", func() bool { return len(w.invent.Writes()) == 1 })
 				undoWrite, undoRead := undo, w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/", Status: 500})
 				undo = func() { undoWrite(); undoRead() }
 			}

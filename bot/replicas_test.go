@@ -229,7 +229,7 @@ func spine(t *testing.T, url string) {
 	for range 6 {
 		w.support.ExpectMessage("chat_2", "@ada")
 	}
-	w.invent.Until(t.Context(), func() bool { return len(w.invent.Writes()) == len(want) })
+	w.until("all is written", func() bool { return len(w.invent.Writes()) == len(want) })
 	w.wrote(want...)
 	w.slack.IgnoreLeftovers()
 	for _, address := range addresses {
@@ -330,7 +330,7 @@ func TestFaultFailover(t *testing.T) {
 
 	undo := w.invent.Fault(hangOn("PATCH"))
 	w.acknowledged(w.ada.Press(card, "Release"))
-	w.invent.Until(t.Context(), func() bool { return patched(w) > 1 })
+	w.until("the change is under way", func() bool { return patched(w) > 1 })
 	master.copied()
 	master.kill()
 	undo()

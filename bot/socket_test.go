@@ -180,14 +180,7 @@ func TestSocketModeStopsOrderly(t *testing.T) {
 	_, stop := w.connect()
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 500 * time.Millisecond, Times: 1})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.invent.Until(t.Context(), func() bool {
-		for _, r := range w.invent.Requests() {
-			if r.Method == http.MethodPatch {
-				return true
-			}
-		}
-		return false
-	})
+	w.until("the change is under way", func() bool { return patched(w) > 0 })
 	stop()
 	w.support.ExpectMessage("@ada") // what only this process knew of was finished
 	w.slack.ExpectSockets(0)

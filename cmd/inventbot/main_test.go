@@ -181,6 +181,16 @@ func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	return w
 }
 
+// until waits for what Invent sees, at most for 30 s.
+func (w *world) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if !w.invent.Until(ctx, holds) {
+		t.Fatalf("it never came that %s", what)
+	}
+}
+
 // redisPort is a free port of the loopback for a redis-server, without which the test is skipped.
 func redisPort(t *testing.T) string {
 	t.Helper()
@@ -256,9 +266,7 @@ func TestKilled(t *testing.T) {
 			if a := w.ada.Types(w.support, "/invent take chat_1"); a.Status != 200 {
 				t.Fatalf("answered %d", a.Status)
 			}
-			if !w.invent.Until(t.Context(), func() bool { return c.passed(w) }) {
-				t.Fatal("the step is never reached")
-			}
+			w.until(t, "the step is reached", func() bool { return c.passed(w) })
 			if err := first.cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
@@ -286,9 +294,7 @@ func TestLeaderKilled(t *testing.T) {
 		w.invent.AddChat(inventtest.Chat{ID: id, Customer: "Jane Doe", Channel: "email", State: invent.Open})
 	}
 	leader := start(t, w.settings)
-	if !w.invent.Until(t.Context(), func() bool { return strings.Contains(leader.output.String(), "the inbox was listed") }) {
-		t.Fatal("the inbox is never listed")
-	}
+	w.until(t, "the inbox is listed", func() bool { return strings.Contains(leader.output.String(), "the inbox was listed") })
 	waits("chat_2")
 	w.support.ExpectMessage("chat_2")
 	start(t, w.settings)
@@ -303,9 +309,7 @@ func TestLeaderKilled(t *testing.T) {
 	before := listings()
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Hang: true})
 	waits("chat_3")
-	if !w.invent.Until(t.Context(), func() bool { return listings() > before }) {
-		t.Fatal("the leader doesn't list again")
-	}
+	w.until(t, "the leader lists again", func() bool { return listings() > before })
 	if err := leader.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -332,7 +336,7 @@ func TestStopsOrderly(t *testing.T) {
 	w.slack.SetBot(p.address)
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Delay: 700 * time.Millisecond})
 	w.ada.Types(w.support, "/invent take chat_1")
-	w.invent.Until(t.Context(), func() bool { return asked(w, "PATCH") })
+	w.until(t, "the change is under way", func() bool { return asked(w, "PATCH") })
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
