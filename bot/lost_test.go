@@ -84,6 +84,7 @@ func TestGreetingHoldsUpNobody(t *testing.T) {
 func TestGreetedAndDied(t *testing.T) {
 	t.Parallel()
 	n, w := newNode(t), newWorld(t)
+	w.drain = time.Millisecond // of what died nothing ends
 	serve := func() { w.serve(func(c *bot.Config) { c.Cache = n.open() }) }
 	serve()
 	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Hang: true, Times: 1}) // here it dies
@@ -326,6 +327,7 @@ func TestClockBack(t *testing.T) {
 func TestUnknownVerb(t *testing.T) {
 	t.Parallel()
 	w, store := newWorld(t), ownStore(t)
+	w.drain = time.Millisecond // no newer one comes
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	given := map[string]time.Time{}
 	for n, i := range []slackui.Intent{{Verb: "park", Chat: "chat_1"}, {Verb: "park", Chat: "chat_1", To: &slackui.To{User: "UGRACE"}}, {Verb: "stats"}} {

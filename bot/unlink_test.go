@@ -71,6 +71,7 @@ func TestAgreedAndDied(t *testing.T) {
 	n, w := newNode(t), newWorld(t)
 	store := n.open()
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
+	w.drain = time.Millisecond // of what died nothing ends
 	serve := func() { w.serve(func(c *bot.Config) { c.Admins, c.Cache = []string{"UJOAN"}, n.open() }) }
 	serve()
 	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))

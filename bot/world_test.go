@@ -36,6 +36,7 @@ type world struct {
 	log     *buffer
 	steps   func(step string, j cache.Job) // what is to happen at the steps of an action; nil
 	store   *cache.Cache                   // of the bot that was started last
+	drain   time.Duration                  // for what is open when a bot is stopped
 	support *slacktest.Channel             // the bot is a member
 	random  *slacktest.Channel             // the bot isn't
 
@@ -46,7 +47,7 @@ type world struct {
 // newWorld sets up people, channels and one conversation, chat_1, that nobody has. The bot is started by serve.
 func newWorld(t *testing.T, opts ...slacktest.Option) *world {
 	t.Helper()
-	w := &world{t: t, log: &buffer{}}
+	w := &world{t: t, log: &buffer{}, drain: 5 * time.Second}
 	w.slack = slacktest.New(t, append([]slacktest.Option{slacktest.Scopes(scopes...), slacktest.Tolerates("Still on it")}, opts...)...)
 	w.slack.UnfurlDomains = []string{"useinvent.com"}
 	w.invent = inventtest.Start()
@@ -121,7 +122,7 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- b.Serve(ctx, l, 5*time.Second) }()
+	go func() { done <- b.Serve(ctx, l, w.drain) }()
 	stop = sync.OnceFunc(func() {
 		w.keepsSecrets("the metrics", peek(w.t, "http://"+l.Addr().String()+"/metrics"))
 		cancel()
