@@ -106,6 +106,23 @@ func TestTake(t *testing.T) {
 		w.grace.ExpectDM("@ada changed that")
 		w.wrote("chat_1 mem_ada")
 	})
+	t.Run("a card that is stale: the others are redrawn with it", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // nobody else sees that they are
+		w.serve()
+		sales := w.slack.AddChannel(slacktest.Channel{ID: "CSALES", Name: "sales", BotIsMember: true})
+		card := w.shared("chat_1", "Nobody")
+		w.acknowledged(w.ada.Types(sales, "/invent show chat_1"))
+		w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(sales, "Nobody"), "Share here"))
+		other := sales.ExpectMessage("Nobody")
+		w.ada.ExpectPrivate(sales, "Shared")
+		w.has("chat_1", "mem_grace")
+		w.acknowledged(w.ada.Press(card, "Take"))
+		w.support.ExpectUpdate(card, "@grace")
+		sales.ExpectUpdate(other, "@grace")
+		w.ada.ExpectPrivate(w.support, "Grace has had it")
+	})
 	t.Run("who lost it and got it again after the click wasn't seen there", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

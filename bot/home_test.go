@@ -58,18 +58,22 @@ func TestHome(t *testing.T) {
 func TestHomeLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.chat("chat_2")
 	w.serve()
 	w.listed()
 	w.acknowledged(w.ada.OpensHome())
 	w.ada.ExpectDM("takes, hands over")
-	home := w.ada.ExpectHome("Waiting for a human: 1")
+	home := w.ada.ExpectHome("Waiting for a human: 2")
 	w.has("chat_1", "mem_grace")
 	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
 	late := w.ada.ExpectDM("Grace has had it", "Take over")
 	w.ada.ExpectHome("@grace: 1")
 	w.acknowledged(w.ada.Press(late, "Take over"))
 	w.ada.ExpectHome("My conversations: 1")
-	w.slack.IgnoreLeftovers() // where her answer goes, and what Grace is told
+	w.has("chat_2", "mem_grace")
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2")) // elsewhere
+	w.ada.ExpectHome("My conversations: 1", "Waiting for a human: 0", "@grace: 1")
+	w.slack.IgnoreLeftovers() // where her answers go, and what Grace is told
 }
 
 // TestHomeSlow: also where there is no response_url, somebody whose click takes long is told.

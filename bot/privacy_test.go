@@ -105,6 +105,38 @@ func TestCardOfALeaverIsClosed(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the others hear of it
 }
 
+// TestCardStaysOpen: while Slack can't say who somebody is, the card in their direct messages is no leaver's.
+func TestCardStaysOpen(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "Nobody")
+	w.assigns(card, "Grace", "", func() {})
+	hers := w.grace.ExpectDM("Jane Doe")
+	w.acknowledged(w.joan.Types(w.support, "/invent whoami"))
+	w.joan.ExpectPrivate(w.support, "You are")
+	emptied(t, store)
+	link, _, err := store.Link(t.Context(), w.slack.TeamID(), w.grace.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.DropLink(t.Context(), w.slack.TeamID(), w.grace.ID, link); err != nil {
+		t.Fatal(err)
+	}
+	undo := w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 500})
+	before := len(w.slack.CallsTo("users.info"))
+	w.acknowledged(w.joan.Press(card.Now(), "Take over"))
+	w.until("Slack is asked who Grace is", func() bool { return len(w.slack.CallsTo("users.info")) > before })
+	undo()
+	w.grace.DM().ExpectUpdate(hers, "@joan")
+	for _, c := range w.slack.CallsTo("chat.update") {
+		if strings.Contains(c.Args["text"], "This card is closed") {
+			t.Errorf("she read %q", c.Args["text"])
+		}
+	}
+	w.slack.IgnoreLeftovers() // the others hear of it
+}
+
 // TestChannelSharedLater: a customer's name stays out of a channel that other organisations can read, also on a card that was posted before.
 func TestChannelSharedLater(t *testing.T) {
 	t.Parallel()
