@@ -96,6 +96,11 @@ var Steps = []string{
 	string(stored), string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(redrawn), string(told), string(ended),
 }
 
+// ListenTo keeps a socket to the team's inbox open until ctx ends.
+func ListenTo(ctx context.Context, t *Team) {
+	(&feed{Bot: &Bot{log: slog.New(slog.DiscardHandler)}, team: t, trigger: make(chan struct{}, 1)}).listen(ctx)
+}
+
 // OnStep lets a test do something at each step of each action of a bot that isn't serving yet.
 func (b *Bot) OnStep(do func(step string, j cache.Job)) {
 	b.steps = func(s step, j cache.Job) { do(string(s), j) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
 	"github.com/slack-go/slack"
 
@@ -877,6 +879,82 @@ func TestListsBesideASocket(t *testing.T) {
 	}
 	clock.pass(10 * time.Second)
 	w.until("it is listed again", func() bool { return listings() > before })
+}
+
+// pipes takes connections that need no network, so that time goes on in a bubble while nothing comes through them.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	conn, open := <-p
+	if !open {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	p <- theirs
+	return ours, nil
+}
+
+// TestSocketIsOpenedAgain: the inbox's socket is given up after five minutes in which nothing came, and opened again soon; one that is
+// refused is asked for less and less often, but once in a minute and a half at least.
+func TestSocketIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var one sync.Mutex // they come one after the other
+		last := time.Now() // when the one before ended
+		var pauses []time.Duration
+		all := make(pipes)
+		server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { //nolint:gosec // nobody is slow here
+			one.Lock()
+			defer one.Unlock()
+			pauses = append(pauses, time.Since(last))
+			defer func() { last = time.Now() }()
+			if len(pauses) > 2 {
+				rw.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			conn, err := websocket.Accept(rw, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			heard, gone := time.Now(), conn.CloseRead(context.Background())
+			if len(pauses) == 2 {
+				<-time.After(4 * time.Minute)
+				_ = conn.Write(gone, websocket.MessageText, []byte("{}"))
+				heard = time.Now()
+			}
+			<-gone.Done()
+			if quiet := time.Since(heard).Round(time.Second); quiet != 5*time.Minute {
+				t.Errorf("it was given up after %s in which nothing came, want five minutes", quiet)
+			}
+		})}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(all) })
+		direct := &http.Transport{DialContext: all.dial, DisableKeepAlives: true}
+		team := bot.NewTeam(nil, invent.New(invent.Options{
+			URL: "http://invent.example", Key: "key", Org: "c", Timeout: 2 * time.Second, Wrap: func(http.RoundTripper) http.RoundTripper { return direct },
+		}))
+		ctx, cancel := context.WithCancel(t.Context())
+		serving.Go(func() { bot.ListenTo(ctx, team) })
+		<-time.After(30 * time.Minute)
+		cancel()
+		_ = server.Close()
+		serving.Wait()
+		one.Lock()
+		defer one.Unlock()
+		for n, usual := range []time.Duration{0, 1, 1, 2, 4, 8, 16, 32, 60, 60, 60} {
+			if usual *= time.Second; n >= len(pauses) || pauses[n] < usual/2 || pauses[n] > usual*3/2 {
+				t.Fatalf("it was opened again after %v, want number %d after about %s", pauses, n, usual)
+			}
+		}
+	})
 }
 
 // TestRedrawRunsOutOfTime: what Slack didn't take within a try's time is drawn later.
