@@ -318,6 +318,9 @@ func TestALane(t *testing.T) {
 			if n := c.Raw().XPending(t.Context(), cache.Ready, cache.Group).Val().Count; n != 0 {
 				t.Errorf("%d jobs are held, want none", n)
 			}
+			if n := c.Raw().XLen(t.Context(), cache.Ready).Val(); n != 0 {
+				t.Errorf("the stream holds %d entries of what isn't ready", n)
+			}
 			tick(t, c, noon.Add(2*time.Second-time.Millisecond))
 			next(t, c)
 			tick(t, c, noon.Add(2*time.Second))
@@ -777,6 +780,17 @@ func TestTick(t *testing.T) {
 				t.Errorf("%d keys of the queue are left of nothing", n)
 			}
 			tick(t, c, noon.Add(time.Hour))
+		})
+	})
+	t.Run("passes over what has no body", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a1", "A"), job("b1", "B"))
+			for n, j := range next(t, c, "a1", "b1") {
+				later(t, c, j, noon.Add(time.Duration(n)*time.Second))
+			}
+			fine(t, c.Raw().HDel(t.Context(), cache.QueueKeys[1], "a1").Err())
+			tick(t, c, noon.Add(time.Second))
+			next(t, c, "b1")
 		})
 	})
 	t.Run("speaks of a job that waits for a retry, as it is now", func(t *testing.T) {
