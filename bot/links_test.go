@@ -132,6 +132,9 @@ func TestLinkRefused(t *testing.T) {
 		w.acknowledged(boss.Types(w.support, "/invent "+line))
 		boss.ExpectPrivate(w.support, says)
 	}
+	w.slack.Fault(slacktest.Fault{Method: "users.lookupByEmail", Status: 500, Times: 1}) // nothing is allowed because Slack doesn't answer
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_ada"))
+	boss.ExpectPrivate(w.support, "That member is @ada already")
 	w.acknowledged(w.grace.Types(w.support, "/invent link @linus mem_penguin")) // by ADMINS
 	w.grace.ExpectPrivate(w.support, "I've asked @linus")
 	w.linus.ExpectDM("Penguin")
@@ -158,6 +161,11 @@ func TestSecondYesLoses(t *testing.T) {
 	boss.ExpectDM("@linus agreed")
 	w.acknowledged(renee.Press(q2, "Yes, that's me"))
 	renee.ExpectPrivate(renee.DM(), "That member is @linus already")
+	w.acknowledged(boss.Types(w.support, "/invent link @renee mem_penguin"))
+	boss.ExpectPrivate(w.support, "That member is @linus already")
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin")) // once more
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	w.linus.ExpectDM("Penguin")
 }
 
 // TestTwoYesAtOnce: of two people who say at the same moment that they are one member, one is.
@@ -185,6 +193,9 @@ func TestTwoYesAtOnce(t *testing.T) {
 	all, err := store.HandLinks(t.Context(), w.slack.TeamID())
 	if len(all) != 1 || err != nil {
 		t.Errorf("linked are %v, %v; want one of the two", all, err)
+	}
+	if first, second := questions[0].Now().Text, questions[1].Now().Text; strings.Contains(first, "You are linked") == strings.Contains(second, "You are linked") {
+		t.Errorf("they read %q and %q, want that one is linked", first, second)
 	}
 	w.slack.IgnoreLeftovers() // who it is, is left to chance
 }
@@ -695,6 +706,8 @@ func TestLinksOfTheRefused(t *testing.T) {
 	t.Parallel()
 	w, store := newWorld(t), ownStore(t)
 	w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.Guest = true })
+	w.slack.SetUser("UGRACE", func(u *slacktest.User) { u.EmailUnconfirmed = true })
+	w.slack.SetUser("UJOAN", func(u *slacktest.User) { u.Guest = true })
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	boss := w.boss()
 	w.invent.AddMember(invent.Member{ID: "mem_ada2", Name: "Ada the second", Email: "ADA@example.com"})
@@ -702,8 +715,10 @@ func TestLinksOfTheRefused(t *testing.T) {
 	w.linkedByHand(store, w.linus, "mem_penguin")
 	w.acknowledged(boss.Types(w.support, "/invent links"))
 	list := boss.ExpectPrivate(w.support, "Ada the second (`mem_ada2`): has an e-mail that another member has too", "@linus: linked to Penguin", "is a guest")
-	if strings.Contains(list.Shows(), "@ada, by the same e-mail") {
-		t.Error("Ada, who is refused, stands there as linked")
+	for _, refused := range []string{"ada", "grace", "joan"} {
+		if strings.Contains(list.Shows(), "@"+refused+", by the same e-mail") {
+			t.Errorf("%s, who is refused, stands there as linked", refused)
+		}
 	}
 	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
 	boss.ExpectPrivate(w.support, "The link that an admin made for @linus is gone")
@@ -719,15 +734,20 @@ func TestLinksByHand(t *testing.T) {
 		return w.slack.AddUser(slacktest.User{ID: "U" + strings.ToUpper(name), Name: name, Email: name + "@example.com"})
 	}
 	w.invent.AddMember(invent.Member{ID: "mem_tux", Name: "Tux", Email: "tux@other.example"})
+	w.invent.AddMember(invent.Member{ID: "mem_puffin", Name: "Puffin", Email: "puffin@other.example"})
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@example.com"})
 	add("penguin")
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	w.linkedByHand(store, w.linus, "mem_tux")
 	w.linkedByHand(store, add("renee"), "mem_penguin")
 	w.linkedByHand(store, add("zed"), "mem_gone")
+	w.linkedByHand(store, w.ada, "mem_puffin") // an equal e-mail wins
 	w.acknowledged(boss.Types(w.support, "/invent links"))
-	boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): both @renee and @penguin. Drop one",
-		"@zed: linked to `mem_gone`, who is no member any more. Drop it")
+	list := boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): both @renee and @penguin. Drop one",
+		"@zed: linked to `mem_gone`, who is no member any more. Drop it", "Puffin (`mem_puffin`): nobody")
+	if strings.Contains(list.Shows(), "Tux (`mem_tux`): nobody") {
+		t.Error("Tux, whom Linus is, stands there as nobody's too")
+	}
 
 	w.acknowledged(w.linus.Types(w.support, "/invent unlink"))
 	w.linus.ExpectPrivate(w.support, "The link that an admin made for you is gone")
