@@ -96,6 +96,22 @@ func TestGreetedAndDied(t *testing.T) {
 	w.ada.ExpectDM("/invent queue")
 }
 
+// TestGreetedLate: what nobody waits for is done also when no process was there for minutes.
+func TestGreetedLate(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	i := slackui.Intent{V: slackui.Version, Key: "greet.1", Verb: slackui.Greet, Team: w.slack.TeamID(), User: w.ada.ID, Sent: time.Now().Add(-10 * time.Minute)}
+	body, err := json.Marshal(map[string]any{"intent": i})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.Submit(t.Context(), cache.Job{ID: i.Key, Lane: i.Key, At: i.Sent, Body: body}, 10, false); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.ada.ExpectDM("takes, hands over and releases")
+}
+
 // TestGreetedWithoutRedis: who opens the app while Redis is away is greeted once it is back.
 func TestGreetedWithoutRedis(t *testing.T) {
 	t.Parallel()

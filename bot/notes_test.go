@@ -133,6 +133,7 @@ func TestNoteOfANewerVersion(t *testing.T) {
 	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "begun by a newer version"), "Try again"))
 	w.grace.ExpectDM("This conversation is yours")
 	w.grace.ExpectDM("a note from @ada", "Call her")
+	emptied(t, store)         // nothing goes on waiting for the newer version
 	w.slack.IgnoreLeftovers() // the card, and that it can be undone
 }
 

@@ -483,7 +483,7 @@ func TestStop(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
-	w.until("one is at work", func() bool { return len(w.invent.Requests()) > 2 })
+	w.until("one is at work", func() bool { return len(w.about("chat_1")) > 0 })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -491,10 +491,62 @@ func TestStop(t *testing.T) {
 	}()
 	undo()
 	<-stopped
+	if left, err := n.client.XInfoConsumers(t.Context(), "inventbot:{jobs}:ready", "workers").Result(); err != nil || len(left) > 0 {
+		t.Errorf("%v are in the group still, %v", left, err)
+	}
 	w.serve(func(c *bot.Config) { c.Cache = n.open() })
 	w.support.ExpectMessage("chat_1", "@ada")
 	w.support.ExpectMessage("chat_2", "@ada")
 	if n := len(w.invent.Writes()); n != 2 {
 		t.Errorf("Invent was written %d times, want each once", n)
 	}
+}
+
+// TestStopAlone: what only this process knows of is done before it leaves, also what nobody has begun yet.
+func TestStopAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, stop := w.serve(func(c *bot.Config) { c.Workers = 1 })
+	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.until("one is at work", func() bool { return len(w.about("chat_1")) > 0 })
+	for _, chat := range []string{w.chat("chat_2"), w.chat("chat_3"), w.chat("chat_4")} {
+		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	undo()
+	<-stopped
+	for n := range 4 {
+		w.support.ExpectMessage(fmt.Sprintf("chat_%d", n+1), "@ada")
+	}
+}
+
+// TestOlderFirst: a request that comes when another process's waits still lets that go first, and neither is taken for the other.
+func TestOlderFirst(t *testing.T) {
+	t.Parallel()
+	n, w := newNode(t), newWorld(t)
+	store, other := n.open(), n.open()
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	body, err := json.Marshal(map[string]any{"intent": slackui.Intent{
+		V: slackui.Version, Key: "older.1", Verb: slackui.Show, Chat: "chat_1", Team: w.slack.TeamID(), User: w.grace.ID, Channel: w.support.ID, Sent: time.Now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing is read from the queue for a moment", func(ctx context.Context) bool {
+		_ = n.client.ClientKillByFilter(ctx, "TYPE", "normal", "SKIPME", "yes").Err()
+		return strings.Contains(w.log.String(), "the queue can't be read")
+	})
+	if _, _, err := other.Submit(t.Context(), cache.Job{ID: "older.1", Lane: "older", At: time.Now(), Body: body}, 10, false); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+	w.grace.ExpectPrivate(w.support, "Nobody")
+	w.ada.ExpectPrivate(w.support, "Nobody")
+	emptied(t, other)
 }
