@@ -121,7 +121,7 @@ func TestHomeLookedAtAgain(t *testing.T) {
 // TestHomeOfMany stays within Slack's limits, which the pretended Slack checks, and turns the pages of both lists.
 func TestHomeOfMany(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w, store := newWorld(t), ownStore(t)
 	for i := range 500 {
 		name := strings.Repeat("&", 300)
 		id := w.invent.AddChat(inventtest.Chat{ID: fmt.Sprintf("chat_%03d_%s", i, strings.Repeat("x", 180)), Customer: name, Assistant: name, State: invent.Open})
@@ -133,7 +133,7 @@ func TestHomeOfMany(t *testing.T) {
 		w.invent.AddMember(invent.Member{ID: fmt.Sprint("mem_", i), Name: strings.Repeat("<", 200)})
 		w.has(w.chat(fmt.Sprint("chat_of_", i)), fmt.Sprint("mem_", i))
 	}
-	w.serve()
+	w.serve(func(c *bot.Config) { c.Cache = store })
 	w.listed()
 	w.acknowledged(w.ada.OpensHome())
 	w.ada.ExpectDM("takes, hands over")
@@ -151,6 +151,10 @@ func TestHomeOfMany(t *testing.T) {
 	home = w.ada.ExpectHome("page 1 of 25", "page 2 of 26")
 	w.acknowledged(w.ada.Clicks(home.Button("Next")))
 	w.ada.ExpectHome("page 2 of 25", "page 2 of 26")
+	emptied(t, store)                                             // which pages she looks at is known
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1")) // elsewhere
+	w.support.ExpectMessage("@ada")
+	w.ada.ExpectHome("My conversations: 251 (page 2 of 26)", "Waiting for a human: 250 (page 2 of 25)")
 }
 
 // TestHomeDrawnMeanwhile: a Home tab that Slack has another drawing of than was known is drawn all the same.
@@ -309,6 +313,17 @@ func TestTakeAConversation(t *testing.T) {
 		w.ada.ExpectModal("Invent doesn't answer right now")
 		undo()
 		w.ada.ExpectModal("Waiting for a human: 1")
+	})
+	t.Run("closed before it is filled: nothing is said", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.listed()
+		w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+		w.ada.ExpectPrivate(w.support, "You are *Ada*")
+		w.slack.Fault(slacktest.Fault{Method: "views.update", Error: "not_found", Times: 1})
+		w.acknowledged(w.ada.Shortcut("take_one"))
+		w.until("it has ended", func() bool { return w.outcomes("fill", "closed") == 1 })
 	})
 	t.Run("not for strangers", func(t *testing.T) {
 		t.Parallel()
