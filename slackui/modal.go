@@ -260,17 +260,9 @@ type field struct {
 }
 
 // submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
-func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
-	i := &Intent{V: Version, Key: p.TriggerID, Form: Form(p.View.CallbackID), User: p.User.ID}
-	if i.Key == "" && p.View.ID != "" { // Slack sends one, but doesn't promise it here; a view that was accepted is closed
-		i.Key = p.View.ID + "." + p.View.Hash
-	}
-	i.Team, i.Enterprise = p.team()
-	if i.Team == "" || i.User == "" || i.Key == "" {
-		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
-	}
-	// The header knows whole seconds only: what happened within that second was seen rather than not.
-	i.Sent = sent.Add(time.Second)
+func (t ChatURL) submission(p payload, i *Intent) *Intent {
+	i.Form = Form(p.View.CallbackID)
+	i.Sent = i.Sent.Add(time.Second) // as of a click that doesn't say when it was
 	var m meta
 	broken := json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version
 	i.Channel, i.Thread, i.ResponseURL = m.Channel, m.Thread, m.ResponseURL
@@ -278,7 +270,7 @@ func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 	_ = json.Unmarshal(p.View.State.Values, &values) // what can't be read was not filled in
 	switch {
 	case i.Form != AssignForm && i.Form != PasteForm:
-		return nil, nil
+		return nil
 	case broken, i.Form == AssignForm && (!validChat(m.Chat) || m.Seen == nil):
 		i.Verb, i.Problem = Tell, OldForm
 	case i.Form == PasteForm:
@@ -293,7 +285,7 @@ func (t ChatURL) submission(p payload, sent time.Time) (*Intent, error) {
 		}
 		i.assignment(values)
 	}
-	return i, nil
+	return i
 }
 
 // assignment reads whom the submitted modal assigns, and the note.

@@ -121,28 +121,31 @@ func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) 
 	if err != nil {
 		return nil, err
 	}
-	switch slack.InteractionType(p.Type) {
-	case slack.InteractionTypeBlockActions:
-		return p.click(sent)
-	case slack.InteractionTypeViewSubmission:
-		return t.submission(p, sent)
-	case slack.InteractionTypeShortcut, slack.InteractionTypeMessageAction:
-		return t.shortcut(p, sent)
+	kind := slack.InteractionType(p.Type)
+	read := map[slack.InteractionType]func(ChatURL, payload, *Intent) *Intent{
+		slack.InteractionTypeBlockActions: ChatURL.click, slack.InteractionTypeViewSubmission: ChatURL.submission,
+		slack.InteractionTypeShortcut: ChatURL.shortcut, slack.InteractionTypeMessageAction: ChatURL.shortcut,
+	}[kind]
+	if read == nil {
+		return nil, nil
 	}
-	return nil, nil
+	i := &Intent{
+		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, ResponseURL: p.ResponseURL,
+		Channel: cmp.Or(p.Channel.ID, p.Container.ChannelID), Thread: p.thread(),
+	}
+	i.Team, i.Enterprise = p.team()
+	if kind == slack.InteractionTypeViewSubmission && i.Key == "" && p.View.ID != "" { // Slack sends one, but doesn't promise it here; a view that was accepted is closed
+		i.Key = p.View.ID + "." + p.View.Hash
+	}
+	if i.Team == "" || i.User == "" || i.Key == "" || kind == slack.InteractionTypeBlockActions && len(p.Actions) == 0 {
+		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
+	}
+	return read(t, p, i), nil
 }
 
 // click reads a pressed button.
-func (p payload) click(sent time.Time) (*Intent, error) {
-	i := &Intent{
-		V: Version, Key: p.TriggerID, Sent: sent,
-		User: p.User.ID, ResponseURL: p.ResponseURL,
-		Channel: cmp.Or(p.Channel.ID, p.Container.ChannelID), Thread: p.thread(), Private: p.Container.IsEphemeral,
-	}
-	i.Team, i.Enterprise = p.team()
-	if i.Team == "" || i.User == "" || i.Key == "" || len(p.Actions) == 0 {
-		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
-	}
+func (ChatURL) click(p payload, i *Intent) *Intent {
+	i.Private = p.Container.IsEphemeral
 	if p.View.Type == "modal" {
 		i.View = p.View.ID
 	}
@@ -154,14 +157,14 @@ func (p payload) click(sent time.Time) (*Intent, error) {
 		i.Sent = t
 	} else {
 		// The header knows whole seconds only: what happened within that second was seen rather than not.
-		i.Sent = sent.Add(time.Second)
+		i.Sent = i.Sent.Add(time.Second)
 	}
 	action, _, _ := strings.Cut(a.ActionID, ":") // behind it stands which of several buttons of one verb it is
 	if i.Verb = Verb(action); !slices.Contains(clickable, i.Verb) {
-		return nil, nil
+		return nil
 	}
 	i.readValue(a.Value)
-	return i, nil
+	return i
 }
 
 // AsksForOptions says whether the payload of an interaction is a question for an external select's options. Over HTTP

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/slack-go/slack"
 )
@@ -24,15 +23,7 @@ func Shortcuts() []string { return []string{WorkShortcut, TakeShortcut} }
 const found = 5
 
 // shortcut reads a shortcut. A nil intent is one that isn't ours.
-func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
-	i := &Intent{
-		V: Version, Key: p.TriggerID, Sent: sent, User: p.User.ID, Channel: p.Channel.ID, ResponseURL: p.ResponseURL,
-		Thread: p.thread(),
-	}
-	i.Team, i.Enterprise = p.team()
-	if i.Team == "" || i.User == "" || i.Key == "" {
-		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
-	}
+func (t ChatURL) shortcut(p payload, i *Intent) *Intent {
 	switch p.CallbackID {
 	case TakeShortcut:
 		i.Verb = Pick
@@ -47,9 +38,9 @@ func (t ChatURL) shortcut(p payload, sent time.Time) (*Intent, error) {
 			i.Verb, i.Chats = Which, ids
 		}
 	default:
-		return nil, nil
+		return nil
 	}
-	return i, nil
+	return i
 }
 
 var (
