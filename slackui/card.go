@@ -217,8 +217,8 @@ func (c Card) buttons(v value) []slack.BlockElement {
 	if c.Private {
 		row = append(row, button(Share, labelShare, v))
 	}
-	if c.URL != "" && len(c.URL) <= 3000 {
-		row = append(row, openButton(c.URL))
+	if b := openButton(c.URL); b != nil {
+		row = append(row, b)
 	}
 	return row
 }
@@ -252,7 +252,11 @@ func (c Card) more(v value) []slack.BlockElement {
 	return row
 }
 
+// openButton is nil where no address is known, or none that Slack takes.
 func openButton(url string) *slack.ButtonBlockElement {
+	if url == "" || len(url) > 3000 {
+		return nil
+	}
 	b := slack.NewButtonBlockElement(openAction, "", words(labelOpen.text))
 	b.URL = url
 	b.AccessibilityLabel = labelOpen.spoken

@@ -222,8 +222,8 @@ func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	if v.List == Queue || v.List == Mine {
 		add(button(Show, labelShow, value{Chat: item.Chat.ID, List: v.List, Page: v.Page}))
 	}
-	if item.URL != "" && len(item.URL) <= 3000 {
-		add(openButton(item.URL))
+	if b := openButton(item.URL); b != nil {
+		add(b)
 	}
 	return row
 }

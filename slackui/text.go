@@ -45,8 +45,9 @@ func begun(words string) string {
 }
 
 // plain clips other people's words to at most n characters, for plain_text.
-func plain(s string, n int) string {
-	s = tame(s)
+func plain(s string, n int) string { return clip(tame(s), n) }
+
+func clip(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s
 	}
@@ -59,11 +60,7 @@ func lines(s string, n int) string {
 	for line := range strings.Lines(s) {
 		all = append(all, tame(line))
 	}
-	s = strings.TrimSpace(strings.Join(all, "\n"))
-	if utf8.RuneCountInString(s) > n {
-		s = string([]rune(s)[:n-1]) + "…"
-	}
-	return s
+	return clip(strings.TrimSpace(strings.Join(all, "\n")), n)
 }
 
 // escape clips other people's words for mrkdwn so that at most n characters remain once & < > are escaped

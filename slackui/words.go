@@ -1187,8 +1187,8 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 			words += " Try it again in a minute."
 		}
 	}
-	if url != "" && len(url) <= 3000 && f != NotFound {
-		row = append(row, openButton(url))
+	if b := openButton(url); b != nil && f != NotFound {
+		row = append(row, b)
 	}
 	return say(words+" (ref "+ref+")", row...)
 }
