@@ -1,6 +1,7 @@
 package slackui
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -177,19 +178,7 @@ type Options struct {
 func Whom(q Query, me string, all []Choice) Options {
 	found := slices.DeleteFunc(slices.Clone(all), func(c Choice) bool { return c.Member != me && !c.matches(q.Text) })
 	slices.SortFunc(found, func(a, b Choice) int {
-		if a.NotOnSlack != b.NotOnSlack {
-			if b.NotOnSlack {
-				return -1
-			}
-			return 1
-		}
-		if n := a.rank(q.Text) - b.rank(q.Text); n != 0 {
-			return n
-		}
-		if n := strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)); n != 0 {
-			return n
-		}
-		return strings.Compare(a.Member, b.Member)
+		return cmp.Or(a.rank(q.Text)-b.rank(q.Text), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), strings.Compare(a.Member, b.Member))
 	})
 	names := namesakes(all)
 	answer := Options{Options: []*slack.OptionBlockObject{}}
@@ -237,18 +226,22 @@ func (c Choice) matches(text string) bool {
 	return true
 }
 
-// rank answers how well a search finds the choice, 0 best: by how the name begins, how a word of it does, something in it, or the e-mail.
-func (c Choice) rank(text string) int {
+// rank answers how well a search finds the choice, 0 best: by how the name begins, how a word of it does, something in it, or the e-mail;
+// and behind all of those whoever isn't on Slack.
+func (c Choice) rank(text string) (rank int) {
 	name, text := strings.ToLower(c.Name), strings.ToLower(strings.TrimSpace(text))
+	if c.NotOnSlack {
+		rank = 4
+	}
 	switch {
 	case strings.HasPrefix(name, text):
-		return 0
+		return rank
 	case strings.Contains(" "+name, " "+text):
-		return 1
+		return rank + 1
 	case strings.Contains(name, text):
-		return 2
+		return rank + 2
 	}
-	return 3
+	return rank + 3
 }
 
 // field is what was typed or chosen in one field of a modal.
