@@ -44,28 +44,21 @@ const (
 	optionsBytes = 18_000
 )
 
-// meta is what a modal carries from its opening to its submission: ids, and where it was opened. All of it is checked
-// again where it is used.
+// meta is what a modal carries from its opening to its submission: what the button did that opened it, and where that was. All of it is
+// checked again where it is used.
 type meta struct {
-	V           int     `json:"v"`
-	Chat        string  `json:"chat,omitempty"`
-	Seen        *string `json:"seen,omitempty"`
-	Channel     string  `json:"channel,omitempty"`
-	Clicked     *Place  `json:"clicked,omitempty"`
-	Private     bool    `json:"private,omitempty"`
-	Snapshot    bool    `json:"fixed,omitempty"`
-	Origin      *Place  `json:"origin,omitempty"`
-	List        Verb    `json:"list,omitempty"`
-	Page        int     `json:"page,omitempty"`
-	Below       int     `json:"below,omitempty"`
-	ResponseURL string  `json:"answer,omitempty"`
-	Thread      string  `json:"thread,omitempty"`
+	value
+	Channel     string `json:"channel,omitempty"`
+	Clicked     *Place `json:"clicked,omitempty"`
+	Private     bool   `json:"private,omitempty"`
+	ResponseURL string `json:"answer,omitempty"`
+	Thread      string `json:"thread,omitempty"`
 }
 
 func (i Intent) meta() string {
 	return compact(meta{
-		V: Version, Chat: i.Chat, Seen: i.Seen, Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, Snapshot: i.Snapshot,
-		Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below, ResponseURL: i.ResponseURL, Thread: i.Thread,
+		value:   value{V: Version, Chat: i.Chat, Seen: i.Seen, Fixed: i.Snapshot, Origin: i.Origin, List: i.List, Page: i.Page, Below: i.Below},
+		Channel: i.Channel, Clicked: i.Clicked, Private: i.Private, ResponseURL: i.ResponseURL, Thread: i.Thread,
 	})
 }
 
@@ -272,7 +265,7 @@ func (t ChatURL) submission(p payload, i *Intent) *Intent {
 			i.Verb = Tell
 		}
 	default:
-		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Snapshot, m.Origin
+		i.Chat, i.Seen, i.Clicked, i.Private, i.Snapshot, i.Origin = m.Chat, m.Seen, m.Clicked, m.Private, m.Fixed, m.Origin
 		if m.List.lists() {
 			i.List, i.Page, i.Below = m.List, max(0, m.Page), max(0, m.Below)
 		}
