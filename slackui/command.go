@@ -3,6 +3,7 @@ package slackui
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -56,12 +57,15 @@ func validChat(id string) bool {
 // say at once: help, or what is wrong.
 func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 	words := token.FindAllString(text, -1)
-	if len(words) == 0 || strings.EqualFold(words[0], "help") {
-		return help(command, "", off)
+	if len(words) == 0 {
+		words = []string{"help"}
 	}
 	verb, ok := verbOf(words[0])
-	if !ok {
+	switch {
+	case !ok:
 		return help(command, unescaper.Replace(words[0]), off)
+	case verb == "":
+		return help(command, "", off)
 	}
 	i.Verb = verb
 	if verb == Take && len(words) == 1 {
@@ -194,10 +198,8 @@ func person(word, me string) (*To, Problem) {
 
 func verbOf(word string) (Verb, bool) {
 	for _, c := range commands {
-		for _, w := range c.words {
-			if strings.EqualFold(w, word) {
-				return c.verb, true
-			}
+		if slices.ContainsFunc(c.words, func(w string) bool { return strings.EqualFold(w, word) }) {
+			return c.verb, true
 		}
 	}
 	return "", false
@@ -208,21 +210,17 @@ func verbOf(word string) (Verb, bool) {
 func nearest(word string) string {
 	word = strings.ToLower(word)
 	best, least := "", 3
-	try := func(w string) {
-		d := distance(word, w)
-		if word != "" && strings.HasPrefix(w, word) {
-			d = 0
-		}
-		if d < least {
-			best, least = w, d
-		}
-	}
 	for _, c := range commands {
 		for _, w := range c.words {
-			try(w)
+			d := distance(word, w)
+			if word != "" && strings.HasPrefix(w, word) {
+				d = 0
+			}
+			if d < least {
+				best, least = w, d
+			}
 		}
 	}
-	try("help")
 	return best
 }
 
@@ -257,5 +255,5 @@ func Commands() []string {
 	for _, c := range commands {
 		list = append(list, c.words[0])
 	}
-	return append(list, "help")
+	return list
 }

@@ -206,7 +206,8 @@ func orSo(v Verb) string {
 	return ""
 }
 
-// commands is what can be typed today, as help lists it. The first of the words is the one that help shows.
+// commands is what can be typed today, as help lists it. The first of the words is the one that help shows. help itself is no verb: it is
+// answered at once.
 var commands = []struct {
 	verb  Verb
 	words []string
@@ -225,6 +226,7 @@ var commands = []struct {
 	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
 	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: yours, or for admins anybody's"},
 	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to fix"},
+	{"", []string{"help"}, "help", "this list"},
 }
 
 // usage words how a verb is typed.
@@ -243,11 +245,10 @@ func typed(command, words string) string { return "`" + escape(command, nameLimi
 // help lists what works. Behind an unknown command stands the nearest one.
 func help(command, unknown string, off []Verb) *Message {
 	var b strings.Builder
-	name := escape(command, nameLimit)
 	if word := escape(unknown, 40); word != "" {
 		fmt.Fprintf(&b, "I don't know “%s”.", word)
 		if near := nearest(unknown); near != "" {
-			fmt.Fprintf(&b, " Did you mean `%s %s`?", name, near)
+			fmt.Fprintf(&b, " Did you mean %s?", typed(command, near))
 		}
 		b.WriteString("\n")
 	}
@@ -259,7 +260,6 @@ func help(command, unknown string, off []Verb) *Message {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "• `%s help`: this list\n", name)
 	b.WriteString("A conversation is its id, or its link pasted from Invent. Its card has buttons for more: " + usage(command, Show) + ".")
 	m := say(b.String())
 	return &m
