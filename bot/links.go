@@ -28,9 +28,6 @@ func (b *Bot) mayOthers(l cache.Link) bool {
 // whoami tells a person which member they are, as Slack and Invent say this moment.
 func (b *Bot) whoami(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	link, err := b.lookUp(ctx, t, w.Intent.User, asked)
-	if no := refused(err); no != nil {
-		return string(no.reason), b.say(ctx, w.Intent, slackui.Nobody(b.typed(w.Intent), no.reason))
-	}
 	if err != nil {
 		return "", err
 	}

@@ -342,7 +342,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		if r.Mends() {
 			all[fmt.Sprintf("refused_%s_held", r)] = slackui.Refused("/invent", slackui.Assign, r, "", true)
 		}
-		all[fmt.Sprintf("nobody_%s", r)] = slackui.Nobody("/invent", r)
+		all[fmt.Sprintf("nobody_%s", r)] = slackui.Refused("/invent", slackui.Whoami, r, "", false)
 	}
 	for _, f := range failures {
 		all[fmt.Sprintf("failed_%s_command", f)] = slackui.Failed(f, n.typed(slackui.Assign), "0a1b2c3d", chatURL.For(n.chat))

@@ -676,9 +676,6 @@ func (m Me) words() string {
 	return words + "\nYou may take conversations and work on your own. Assigning to others, and changing theirs, is left to these roles: " + strings.Join(roles, ", ") + "."
 }
 
-// Nobody says why a person is no member, and the one step that mends it.
-func Nobody(command string, r Reason) Message { return say(refusedSelf(command, r)) }
-
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
 
 func roleName(role string) string { return cmp.Or(roleNames[role], role) }
