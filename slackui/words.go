@@ -440,22 +440,25 @@ func quoting(ours, theirs string) Message {
 	return m
 }
 
+// setWords are those of the verbs that set a conversation's state: how it is then, what somebody did, and the same in a list.
+var setWords = map[Verb]struct{ is, did, deed string }{
+	Resolve: {"resolved", "resolved this conversation", "resolved it"},
+	Reopen:  {"open", "opened this conversation again", "reopened it"},
+	ToAI:    {"with the AI", "handed this conversation to the AI", "handed it to the AI"},
+	PauseAI: {"without the AI", "paused the AI in this conversation", "paused the AI"},
+}
+
 // Set says privately that a conversation is as was asked for; so says that it was so before.
 func Set(v Verb, so bool) Message {
-	words := map[Verb]string{Resolve: "resolved", Reopen: "open", ToAI: "with the AI", PauseAI: "without the AI"}[v]
 	if so {
-		return say("It is " + words + " already.")
+		return say("It is " + setWords[v].is + " already.")
 	}
-	return say("Done: it is " + words + " now.")
+	return say("Done: it is " + setWords[v].is + " now.")
 }
 
 // SetBy tells a person, below the card that they have, what somebody else did with their conversation.
 func SetBy(user, by string, v Verb) Message {
-	words := map[Verb]string{
-		Resolve: "resolved this conversation", Reopen: "opened this conversation again", ToAI: "handed this conversation to the AI",
-		PauseAI: "paused the AI in this conversation",
-	}[v]
-	return say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), words))
+	return say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), setWords[v].did))
 }
 
 // Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
@@ -816,13 +819,11 @@ type Deed struct {
 	At       time.Time
 }
 
-var deedWords = map[Verb]string{Resolve: "resolved it", Reopen: "reopened it", ToAI: "handed it to the AI", PauseAI: "paused the AI"}
-
 // Deeds shows what was done with a conversation, newest first.
 func Deeds(chat string, deeds []Deed, page int) Message {
 	words := make([]string, len(deeds))
 	for n, d := range deeds {
-		what := deedWords[d.Verb]
+		what := setWords[d.Verb].deed
 		switch {
 		case what != "":
 		case d.To == "" && d.Verb != Take && d.Verb != Assign: // else the member has no name
