@@ -116,12 +116,12 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	m := w.support.ExpectMessage("14 conversations wait for a human, as of")
 	w.acknowledged(w.ada.Press(m, "Show"))
-	list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 14", "page 1 of 2")
+	list := w.ada.ExpectPrivate(w.support, "Waiting for a human: 14", "page 1 of 2")
 	w.acknowledged(w.ada.Press(list, "Next"))
 	list = w.ada.ExpectPrivate(w.support, "page 2 of 2")
 	w.acknowledged(w.ada.Press(list, "Take"))
 	w.support.ExpectMessage("@ada")
-	w.ada.ExpectPrivate(w.support, "Done: it is yours.", "Waiting for a human*: 13")
+	w.ada.ExpectPrivate(w.support, "Done: it is yours.", "Waiting for a human: 13")
 	w.wrote(w.invent.Writes()[0].Chat + " mem_ada")
 
 	// Afterwards single cards.
@@ -1054,7 +1054,7 @@ func TestWaitedBefore(t *testing.T) {
 	})
 	w.listed()
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	if m := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1"); strings.Contains(m.Text, "since") {
+	if m := w.ada.ExpectPrivate(w.support, "Waiting for a human: 1"); strings.Contains(m.Text, "since") {
 		t.Errorf("the list claims since when it waits: %q", m.Text)
 	}
 	w.rest()
@@ -1274,7 +1274,7 @@ func TestMine(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	card := w.support.ExpectMessage("@ada")
 	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
-	list := w.ada.ExpectPrivate(w.support, "My conversations*: 1", "Jane Doe")
+	list := w.ada.ExpectPrivate(w.support, "My conversations: 1", "Jane Doe")
 	w.acknowledged(w.ada.Press(list, "Show"))
 	if shown := w.ada.ExpectPrivate(w.support, "@ada", "Share here"); shown.TS == list.TS {
 		t.Error("the card stands in the place of the list, which is gone")
@@ -1284,7 +1284,7 @@ func TestMine(t *testing.T) {
 	w.support.ExpectUpdate(card, "Nobody")
 	w.ada.ExpectPrivate(w.support, "Done: nobody has it now.", "You have no conversations")
 	w.acknowledged(w.ada.Types(w.support, "/invent take"))
-	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1")
+	w.ada.ExpectPrivate(w.support, "Waiting for a human: 1")
 	w.acknowledged(w.linus.Types(w.support, "/invent queue"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	w.slack.IgnoreLeftovers()
@@ -1331,13 +1331,13 @@ func TestLargeInbox(t *testing.T) {
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 	w.support.ExpectMessage("2500 conversations wait")
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500", "page 1 of 250")
+	w.ada.ExpectPrivate(w.support, "Waiting for a human: 2500", "page 1 of 250")
 
 	// People's lists cost no more than the feed's own.
 	before := w.count("/inbox")
 	clock.pass(11 * time.Second)
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	w.ada.ExpectPrivate(w.support, "Waiting for a human*: 2500")
+	w.ada.ExpectPrivate(w.support, "Waiting for a human: 2500")
 	if n := w.count("/inbox") - before; n != 0 {
 		t.Errorf("%d more pages were read, want none", n)
 	}
@@ -1353,13 +1353,13 @@ func TestListAfterOwnChange(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	card := w.support.ExpectMessage("@ada")
 	w.acknowledged(w.ada.Types(w.support, "/invent mine"))
-	w.ada.ExpectPrivate(w.support, "My conversations*: 1")
+	w.ada.ExpectPrivate(w.support, "My conversations: 1")
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
 	w.support.ExpectUpdate(card, "@grace")
 	w.grace.ExpectDM("This conversation is yours")
 	clock.pass(12 * time.Second)
 	w.acknowledged(w.grace.Types(w.support, "/invent mine"))
-	w.grace.ExpectPrivate(w.support, "My conversations*: 1")
+	w.grace.ExpectPrivate(w.support, "My conversations: 1")
 }
 
 // TestRouteTellsOfWaiting: whether a conversation waits doesn't depend on whether and where that is announced.

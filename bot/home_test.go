@@ -378,7 +378,7 @@ func TestListsAfterNothing(t *testing.T) {
 		w.serve()
 		w.listed()
 		w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-		list := w.ada.ExpectPrivate(w.support, "Waiting for a human*: 1")
+		list := w.ada.ExpectPrivate(w.support, "Waiting for a human: 1")
 		w.has("chat_1", "mem_grace")
 		w.acknowledged(w.ada.Press(list, "Take"))
 		w.ada.ExpectPrivate(w.support, "Grace has had it", "Take over")

@@ -128,22 +128,7 @@ func Picking() slack.ModalViewRequest { return pickView([]slack.Block{section(wo
 
 // PickOf is that modal with one page of the conversations that wait. done, when there is one, is said above.
 func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
-	part, page, pages := pageOf(items, page)
-	var blocks []slack.Block
-	if done != "" {
-		blocks = append(blocks, section(done))
-	}
-	if len(items) == 0 {
-		return pickView(append(blocks, section(wordQueueEmpty)))
-	}
-	blocks = append(blocks, section(fmt.Sprintf("*%s: %d*", wordQueueTitle, len(items))+ofPages(page, pages)))
-	for n, item := range part {
-		blocks = append(blocks, item.blocks(Queue, fmt.Sprintf("item %d", n), value{List: Pick, Page: page})...)
-	}
-	if row := turning(Turn, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
-		blocks = append(blocks, slack.NewActionBlock("turn", row...))
-	}
-	return pickView(blocks)
+	return pickView(Items(Pick, items, page, done).Blocks)
 }
 
 // PickRefused is that modal when there is nothing to choose from.
@@ -177,7 +162,7 @@ func (item Item) words(kind Verb) string {
 	if item.Holder.Inactive {
 		words += fmt.Sprintf(wordLeft, item.Holder.name())
 	}
-	if !item.Waits.IsZero() && kind == Queue {
+	if !item.Waits.IsZero() && kind != Mine {
 		words += fmt.Sprintf(wordWaitingSince, date(item.Waits))
 	}
 	if t := state.LastContactMessageAt; t != nil {

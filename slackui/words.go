@@ -929,33 +929,36 @@ type Item struct {
 	NoAssign bool   // Invent's API doesn't let anybody be assigned
 }
 
-// Items shows one page of the conversations that wait and behind them those of members who aren't active (Queue), or of those that a
-// person has (Mine). done, when there is one, is said above.
+// Items shows one page of the conversations that wait and behind them those of members who aren't active (Queue), of those that wait alone
+// (Pick, for the modal), or of those that a person has (Mine). done, when there is one, is said above.
 func Items(list Verb, items []Item, page int, done string) Message {
-	title, empty := wordQueueTitle, wordQueueEmpty
-	if list == Mine {
+	title, empty, turn := wordQueueTitle, wordQueueEmpty, list
+	switch list {
+	case Mine:
 		title, empty = wordMineTitle, wordMineEmpty
+	case Pick:
+		turn = Turn
 	}
 	if len(items) == 0 {
 		return say(strings.TrimSpace(done + " " + empty))
 	}
 	part, page, pages := pageOf(items, page)
 	first := inactiveFrom(items)
-	head := fmt.Sprintf("*%s*: %d", title, first) + ofPages(page, pages)
+	head := fmt.Sprintf("*%s: %d*", title, first) + ofPages(page, pages)
 	if done != "" {
 		head = done + "\n" + head
 	}
 	m := say(head)
 	for n, item := range part {
 		if n == inactiveFrom(part) {
-			left := fmt.Sprintf("*%s*: %d", wordLeftTitle, len(items)-first)
+			left := fmt.Sprintf("*%s: %d*", wordLeftTitle, len(items)-first)
 			m.Text += "\n" + left
 			m.Blocks = append(m.Blocks, section(left))
 		}
 		m.Text += "\n• " + item.words(list)
 		m.Blocks = append(m.Blocks, item.blocks(list, fmt.Sprintf("item %d", n), value{List: list, Page: page})...)
 	}
-	if row := turning(list, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
+	if row := turning(turn, page, pages, func(page int) value { return value{Page: page} }); len(row) > 0 {
 		m.Blocks = append(m.Blocks, slack.NewActionBlock("turn", row...))
 	}
 	return m
