@@ -84,7 +84,7 @@ func (w *Workspace) match(q *post, from int, contains []string) *Message {
 func (w *Workspace) wants(what, channel string, contains []string) func() string {
 	return func() string {
 		var b strings.Builder
-		fmt.Fprintf(&b, "%s with %q did not come within %v.", what, contains, w.patience)
+		fmt.Fprintf(&b, "%s%s with %q did not come within %v.", what, w.where(" in ", channel), contains, w.patience)
 		n := 0
 		for _, id := range w.chanOrder {
 			for _, q := range w.posts[id] {
@@ -114,14 +114,22 @@ func (w *Workspace) wants(what, channel string, contains []string) func() string
 	}
 }
 
+// where names a channel behind a word; nothing for none.
+func (w *Workspace) where(word, channel string) string {
+	switch c := w.channels[channel]; {
+	case c == nil:
+		return ""
+	case c.im == "":
+		return word + "#" + c.Name
+	case w.users[c.im] == nil:
+		return word + c.ID
+	default:
+		return word + "the DM with " + w.users[c.im].Name
+	}
+}
+
 func (w *Workspace) describe(q *post) string {
 	r := q.last()
-	where := q.channel
-	if c := w.channels[q.channel]; c != nil && c.im == "" {
-		where = "#" + c.Name
-	} else if c != nil && w.users[c.im] != nil {
-		where = "DM with " + w.users[c.im].Name
-	}
 	only := ""
 	if u := w.users[q.ephemeral]; u != nil {
 		only = ", only for " + u.Name
@@ -130,7 +138,7 @@ func (w *Workspace) describe(q *post) string {
 	if q.deleted {
 		gone = ", deleted since"
 	}
-	return fmt.Sprintf("%s%s, by %s, drawn %d times%s: %q", where, only, q.via, len(q.revs), gone, w.shows(r.text, r.blocks))
+	return fmt.Sprintf("%s%s, by %s, drawn %d times%s: %q", w.where("", q.channel), only, q.via, len(q.revs), gone, w.shows(r.text, r.blocks))
 }
 
 // pending says in which way the post is still to be expected, empty when it is not.
@@ -163,13 +171,13 @@ func (c *Channel) ExpectMessage(contains ...string) *Message {
 			}
 		}
 		return nil
-	}, w.wants("A message in #"+c.Name, c.ID, contains))
+	}, w.wants("A message", c.ID, contains))
 }
 
 // ExpectUpdate waits until the message was redrawn, after the last drawing that was expected of it, to show all of these words.
 // Drawings in between are taken as expected.
 func (c *Channel) ExpectUpdate(m *Message, contains ...string) *Message {
-	w, what := c.w, "A new drawing of the message in #"+c.Name
+	w, what := c.w, "A new drawing of the message"
 	w.helper()
 	if m == nil {
 		w.fail("%s is expected, but there is no message", what)
@@ -197,7 +205,7 @@ func (p *Person) ExpectPrivate(ch *Channel, contains ...string) *Message {
 			}
 		}
 		return nil
-	}, w.wants("A message in #"+ch.Name+" that only "+p.Name+" sees", ch.ID, contains))
+	}, w.wants("A message that only "+p.Name+" sees", ch.ID, contains))
 }
 
 // ExpectPrivateGone waits until the message is deleted.
@@ -218,19 +226,8 @@ func (p *Person) ExpectPrivateGone(m *Message) {
 
 // ExpectDM waits for the bot's next direct message to the person that shows all of these words.
 func (p *Person) ExpectDM(contains ...string) *Message {
-	w := p.w
-	w.helper()
-	return await(w, func() *Message {
-		id := w.dms[p.ID]
-		for _, q := range w.posts[id] {
-			if q.seen == 0 && q.ephemeral == "" {
-				if m := w.match(q, 0, contains); m != nil {
-					return m
-				}
-			}
-		}
-		return nil
-	}, w.wants("A direct message to "+p.Name, "", contains))
+	p.w.helper()
+	return p.DM().ExpectMessage(contains...)
 }
 
 // ExpectUnfurl waits until a link in the message has unfolded to a card that shows all of these words, and returns the message with it.
