@@ -406,8 +406,6 @@ func (p *Person) Clicks(b *Button) *Ack {
 		return &Ack{Err: "no_such_button", w: w}
 	}
 	ack := w.sendPayload("/slack/interactions", payload)
-	ack.TriggerID, _ = payload["trigger_id"].(string)
-	ack.ResponseURL, _ = payload["response_url"].(string)
 	w.must(ack, fmt.Sprintf("%s clicked %q", p.Name, b.Label))
 	return ack
 }
@@ -546,8 +544,6 @@ func (p *Person) shortcut(kind, callbackID string, m *Message) *Ack {
 	}
 	w.mu.Unlock()
 	ack := w.sendPayload("/slack/interactions", payload)
-	ack.TriggerID, _ = payload["trigger_id"].(string)
-	ack.ResponseURL, _ = payload["response_url"].(string)
 	w.must(ack, fmt.Sprintf("%s ran the shortcut %q", p.Name, callbackID))
 	return ack
 }
@@ -601,7 +597,7 @@ func (w *Workspace) EventAgain(eventID string, retry int, reason string) *Ack {
 
 func (w *Workspace) sendEvent(envelope map[string]any, extra http.Header) *Ack {
 	ack := w.send("/slack/events", "application/json", marshal(envelope), signed, extra)
-	ack.EventID, _ = envelope["event_id"].(string)
+	ack.EventID = str(envelope, "event_id")
 	inner, _ := envelope["event"].(map[string]any)
 	w.must(ack, fmt.Sprintf("event %v", inner["type"]))
 	return ack

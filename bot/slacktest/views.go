@@ -378,7 +378,6 @@ func (p *Person) Submits(v *View, values map[string]any) *Ack {
 	w.mu.Unlock()
 
 	ack := w.sendPayload("/slack/interactions", payload)
-	ack.TriggerID, _ = payload["trigger_id"].(string)
 	w.must(ack, fmt.Sprintf("%s submitted %q", p.Name, v.Title))
 	if ack.Err == "" {
 		w.mu.Lock()

@@ -445,7 +445,9 @@ func (w *Workspace) sendForm(path string, form url.Values) *Ack {
 }
 
 func (w *Workspace) sendPayload(path string, payload map[string]any) *Ack {
-	return w.sendForm(path, url.Values{"payload": {string(marshal(payload))}})
+	ack := w.sendForm(path, url.Values{"payload": {string(marshal(payload))}})
+	ack.TriggerID, ack.ResponseURL = str(payload, "trigger_id"), str(payload, "response_url")
+	return ack
 }
 
 // stamp makes the next message timestamp; no two in a workspace are equal. The mutex must be held.
