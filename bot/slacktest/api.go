@@ -99,52 +99,66 @@ const maxCall = 4 << 20
 func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/api/")
 	a, token, bad := readArgs(r)
-	w.mu.Lock()
-	at := len(w.calls)
-	w.calls = append(w.calls, Call{Method: name, Args: a, At: w.now()})
-	fault := w.strike(name)
-	w.tooSoon(counted(name, a), onTheWay)
-	w.touch()
-	w.mu.Unlock()
-
-	if !w.suffer(r, fault) {
-		panic(http.ErrAbortHandler) // hung until the caller or the workspace gave up
-	}
-	var body reply
-	status, retryAfter := http.StatusOK, 0
-	w.mu.Lock()
-	if fault == nil || fault.After || !fault.fails() {
-		body, status, retryAfter = w.answer(name, a, token, bad)
-	}
-	if fault != nil && fault.fails() {
-		body, status, retryAfter = fault.body(), fault.status(), fault.RetryAfter
-	}
-	if status == http.StatusTooManyRequests && retryAfter > 0 {
-		w.toldToWait(counted(name, a), retryAfter)
-	}
-	w.calls[at].Status = status
-	w.calls[at].Error, _ = body["error"].(string)
-	provided := strings.Join(slices.Sorted(maps.Keys(w.scopes)), ",")
-	w.touch()
-	w.mu.Unlock()
-	if fault != nil && fault.Hang {
-		w.hang(r)
-		panic(http.ErrAbortHandler)
-	}
-
-	if retryAfter > 0 {
-		rw.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-	}
-	if m, ok := methods[name]; ok {
-		rw.Header().Set("X-Accepted-OAuth-Scopes", m.scope)
-		rw.Header().Set("X-OAuth-Scopes", provided)
-	}
+	key := counted(name, a)
+	body, status := w.serve(rw, r, name, a, key, onTheWay, func() (reply, int, int) {
+		body, status, retryAfter := w.answer(name, a, token, bad)
+		if m, ok := methods[name]; ok {
+			rw.Header().Set("X-Accepted-OAuth-Scopes", m.scope)
+			rw.Header().Set("X-OAuth-Scopes", strings.Join(slices.Sorted(maps.Keys(w.scopes)), ","))
+		}
+		return body, status, retryAfter
+	})
 	if status >= 500 { // Slack's own 5xx come as HTML
 		rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 		rw.WriteHeader(status)
 		_, _ = io.WriteString(rw, "<!DOCTYPE html><html><body><h1>Server Error</h1></body></html>")
 		return
 	}
+	answerJSON(rw, status, body)
+}
+
+// serve is what a call to the Web API and one to a response_url have in common: it is recorded, meets the faults, is done by do with the
+// mutex held, and is answered after the time that Slack asks to wait. key is what it is counted with, grace that of tooSoon.
+func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, name string, a args, key string, grace time.Duration,
+	do func() (body reply, status, retryAfter int),
+) (body reply, status int) {
+	w.mu.Lock()
+	at := len(w.calls)
+	w.calls = append(w.calls, Call{Method: name, Args: a, At: w.now()})
+	fault := w.strike(name)
+	w.tooSoon(key, grace)
+	w.touch()
+	w.mu.Unlock()
+
+	if !w.suffer(r, fault) {
+		panic(http.ErrAbortHandler) // hung until the caller or the workspace gave up
+	}
+	retryAfter := 0
+	w.mu.Lock()
+	if fault == nil || fault.After || !fault.fails() {
+		body, status, retryAfter = do()
+	}
+	if fault != nil && fault.fails() {
+		body, status, retryAfter = fault.body(), fault.status(name), fault.RetryAfter
+	}
+	if status == http.StatusTooManyRequests && retryAfter > 0 {
+		w.toldToWait(key, retryAfter)
+	}
+	w.calls[at].Status = status
+	w.calls[at].Error, _ = body["error"].(string)
+	w.touch()
+	w.mu.Unlock()
+	if fault != nil && fault.Hang {
+		w.hang(r)
+		panic(http.ErrAbortHandler)
+	}
+	if retryAfter > 0 {
+		rw.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	return body, status
+}
+
+func answerJSON(rw http.ResponseWriter, status int, body reply) {
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.WriteHeader(status)
 	_, _ = rw.Write(marshal(body))

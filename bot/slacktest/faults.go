@@ -26,9 +26,13 @@ type armed struct {
 
 func (f *armed) fails() bool { return f.Error != "" || f.Status != 0 || f.Hang }
 
-func (f *armed) status() int {
-	if f.Status != 0 {
+// status is the one of a call by this name: errors of a response_url have one of their own, unlike those of the Web API.
+func (f *armed) status(name string) int {
+	switch {
+	case f.Status != 0:
 		return f.Status
+	case name == responseURL:
+		return http.StatusNotFound
 	}
 	return http.StatusOK
 }

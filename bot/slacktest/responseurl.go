@@ -19,6 +19,8 @@ type hook struct {
 }
 
 const (
+	responseURL = "response_url" // what such a call is called
+
 	hookUses = 5
 	hookLife = 30 * time.Minute
 )
@@ -33,7 +35,6 @@ func (w *Workspace) newHook(h *hook) string {
 }
 
 func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
-	const name = "response_url"
 	id := strings.TrimPrefix(r.URL.Path, "/response/")
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxCall))
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -41,21 +42,10 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 	isObject := err == nil && json.Unmarshal(raw, &fields) == nil
 	a := flatten(fields)
 
-	w.mu.Lock()
-	at := len(w.calls)
-	w.calls = append(w.calls, Call{Method: name, Args: a, At: w.now()})
-	fault := w.strike(name)
-	w.tooSoon(name+" "+id, 0) // it is used by one after the other
-	w.touch()
-	w.mu.Unlock()
-	if !w.suffer(r, fault) {
-		panic(http.ErrAbortHandler)
-	}
-
-	status, code, retryAfter := http.StatusOK, "", 0
-	w.mu.Lock()
-	if fault == nil || fault.After || !fault.fails() {
-		var complaint string
+	// It is used by one after the other: no call is on its way when another is told to wait.
+	body, status := w.serve(rw, r, responseURL, a, responseURL+" "+id, 0, func() (reply, int, int) {
+		var status int
+		var code, complaint string
 		switch {
 		case r.Method != http.MethodPost:
 			status, code, complaint = http.StatusMethodNotAllowed, "invalid_method", r.Method
@@ -67,40 +57,16 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 			status, code, complaint = w.respond(w.hooks[id], a)
 		}
 		if complaint != "" {
-			w.complain("%s: %s: %s", name, code, complaint)
+			w.complain("%s: %s: %s", responseURL, code, complaint)
 		}
-	}
-	if fault != nil && fault.fails() {
-		status, retryAfter = fault.status(), fault.RetryAfter
-		if code = fault.Error; code == "" {
-			code = "server_error"
-		}
-		if fault.Status == 0 {
-			status = http.StatusNotFound // here errors have a status, unlike in the Web API
-		}
-	}
-	if status == http.StatusTooManyRequests && retryAfter > 0 {
-		w.toldToWait(name+" "+id, retryAfter)
-	}
-	w.calls[at].Status, w.calls[at].Error = status, code
-	w.touch()
-	w.mu.Unlock()
-	if fault != nil && fault.Hang {
-		w.hang(r)
-		panic(http.ErrAbortHandler)
-	}
-
-	if retryAfter > 0 {
-		rw.Header().Set("Retry-After", strconv.Itoa(retryAfter))
-	}
+		return reply{"ok": false, "error": code}, status, 0
+	})
 	if status == http.StatusOK {
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(rw, "ok")
 		return
 	}
-	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
-	rw.WriteHeader(status)
-	_, _ = rw.Write(marshal(map[string]any{"ok": false, "error": code}))
+	answerJSON(rw, status, body)
 }
 
 // respond does what was posted to a response_url. The mutex must be held.
