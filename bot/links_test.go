@@ -655,7 +655,7 @@ func TestForgedIds(t *testing.T) {
 		payload := fmt.Sprintf(`{"type":"block_actions","trigger_id":"f.%s.%d","team":{"id":"TTEAMB"},"user":{"id":"UBOB","team_id":"TTEAMB"},`+
 			`"channel":{"id":"CB"},"container":{"message_ts":"1.2","is_ephemeral":true,"channel_id":"CB"},"response_url":"http://%s/response/none",`+
 			`"actions":[{"action_id":%q,"value":%q,"action_ts":"%d.1"}]}`, action, len(value), hostA, action, value, time.Now().Unix())
-		ack := bob.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode()))
+		ack := slackB.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode()))
 		if ack.Status != 200 {
 			t.Fatalf("answered %d", ack.Status)
 		}
@@ -672,7 +672,7 @@ func TestForgedIds(t *testing.T) {
 		payload := fmt.Sprintf(`{"type":"view_submission","trigger_id":"f.%s","team":{"id":"TTEAMB"},"user":{"id":"UBOB"},"view":{"callback_id":"assign_form",`+
 			`"private_metadata":%q,"state":{"values":{"who":{"who_pick":{"selected_option":{"value":"m:mem_ada"}}}}}}}`,
 			chat, fmt.Sprintf(`{"v":1,"chat":%q,"seen":"","channel":"CB"}`, chat))
-		w.acknowledged(bob.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode())))
+		w.acknowledged(slackB.Send("/slack/interactions", form, []byte(url.Values{"payload": {payload}}.Encode())))
 		bob.ExpectPrivate(channelB, says)
 	}
 	w.wrote()

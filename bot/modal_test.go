@@ -250,7 +250,7 @@ func TestModalOpensWhateverInventDoes(t *testing.T) {
 	cold := newWorld(t)
 	undo = cold.invent.Fault(inventtest.Fault{Path: "/members", Hang: true})
 	cold.serve()
-	cold.acknowledged(cold.ada.Send("/slack/interactions", form, []byte(url.Values{"payload": {`{"type":"block_actions","trigger_id":"` +
+	cold.acknowledged(cold.slack.Send("/slack/interactions", form, []byte(url.Values{"payload": {`{"type":"block_actions","trigger_id":"` +
 		cold.trigger() + `","team":{"id":"T0SANDBOX"},"user":{"id":"UADA"},"channel":{"id":"CSUPPORT"},"actions":[{"action_id":"choose",` +
 		`"value":"{\"v\":1,\"chat\":\"chat_1\",\"seen\":\"\"}"}]}`}}.Encode())))
 	cold.ada.ExpectModal("Invent hasn't told me its members yet")

@@ -12,15 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// CheckBlocks says what is wrong with the blocks of a "message", "modal" or "home": what Slack would answer invalid_blocks to, and what
-// it would take but a careful bot doesn't send (text that is not escaped, a mention of everybody). Nil when nothing is.
-// Lengths are in characters. Limits: https://docs.slack.dev/reference/block-kit.
+// CheckMessage says what is wrong with a message, an object with text, blocks, attachments: what Slack would answer invalid_blocks to, and
+// what it would take but a careful bot doesn't send (text that is not escaped, a mention of everybody, blocks without text, for screen
+// readers read the text alone). Nil when nothing is. Lengths are in characters. Limits: https://docs.slack.dev/reference/block-kit.
 //
 // Known are the blocks actions, context, divider, header, image, input, markdown, rich_text, section and video; any other is a problem.
-func CheckBlocks(kind string, raw json.RawMessage) []string { return said(checkBlocks(kind, raw)) }
-
-// CheckMessage is CheckBlocks for a whole message: an object with text, blocks, attachments. A message with blocks and without text
-// is a problem, for screen readers read the text alone.
 func CheckMessage(raw json.RawMessage) []string {
 	var m struct {
 		Text        string          `json:"text"`
@@ -33,7 +29,7 @@ func CheckMessage(raw json.RawMessage) []string {
 	return said(checkContent(m.Text, m.Blocks, m.Attachments, postLimit))
 }
 
-// CheckView is CheckBlocks for a whole modal or Home tab.
+// CheckView is CheckMessage for a modal or a Home tab.
 func CheckView(raw json.RawMessage) []string { return said(checkView(raw)) }
 
 // problem is one thing that is wrong. Without a code Slack would take it.

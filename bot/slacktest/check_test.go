@@ -77,7 +77,7 @@ func TestCheckBlocks(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			want(t, CheckBlocks(tc.kind, json.RawMessage(tc.blocks)), tc.want)
+			want(t, said(checkBlocks(tc.kind, json.RawMessage(tc.blocks))), tc.want)
 		})
 	}
 }
@@ -118,9 +118,9 @@ func TestCheckEscaping(t *testing.T) {
 		raw, _ := json.Marshal(map[string]any{"text": text})
 		want(t, CheckMessage(raw), problem)
 		raw, _ = json.Marshal([]any{map[string]any{"type": "section", "text": map[string]any{"type": "mrkdwn", "text": text}}})
-		want(t, CheckBlocks("message", raw), problem)
+		want(t, said(checkBlocks("message", raw)), problem)
 		raw, _ = json.Marshal([]any{map[string]any{"type": "section", "text": map[string]any{"type": "plain_text", "text": text}}})
-		want(t, CheckBlocks("message", raw), "")
+		want(t, said(checkBlocks("message", raw)), "")
 	}
 }
 

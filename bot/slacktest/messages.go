@@ -36,7 +36,6 @@ type Button struct {
 	Value    string
 	URL      string
 	Style    string   // "primary", "danger" or empty
-	Access   string   // accessibility_label
 	Type     string   // button, overflow, static_select
 	Confirm  *Confirm // the dialog before, when there is one
 
@@ -250,7 +249,7 @@ func buttonsIn(blocks []any) []*Button {
 		for _, e := range elementsOf(block) {
 			base := Button{
 				Type: str(e, "type"), ActionID: str(e, "action_id"), BlockID: str(block, "block_id"),
-				Access: str(e, "accessibility_label"), Style: str(e, "style"),
+				Style: str(e, "style"),
 			}
 			if c, ok := e["confirm"].(map[string]any); ok {
 				base.Confirm = &Confirm{textOf(c["title"]), textOf(c["text"]), textOf(c["confirm"]), textOf(c["deny"])}

@@ -548,11 +548,6 @@ func (p *Person) shortcut(kind, callbackID string, m *Message) *Ack {
 	return ack
 }
 
-// Send posts a rightly signed request with any body; see [Workspace.Send].
-func (p *Person) Send(path, contentType string, body []byte) *Ack {
-	return p.w.Send(path, contentType, body)
-}
-
 // Event sends an event in the Events API's envelope, with an event_id of its own. Nothing is sent again by itself: see EventAgain.
 func (w *Workspace) Event(inner map[string]any) *Ack {
 	w.mu.Lock()
@@ -596,7 +591,7 @@ func (w *Workspace) EventAgain(eventID string, retry int, reason string) *Ack {
 }
 
 func (w *Workspace) sendEvent(envelope map[string]any, extra http.Header) *Ack {
-	ack := w.send("/slack/events", "application/json", marshal(envelope), signed, extra)
+	ack := w.send("/slack/events", "application/json", marshal(envelope), extra)
 	ack.EventID = str(envelope, "event_id")
 	inner, _ := envelope["event"].(map[string]any)
 	w.must(ack, fmt.Sprintf("event %v", inner["type"]))

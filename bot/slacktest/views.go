@@ -15,7 +15,6 @@ type View struct {
 	Type            string // modal, home
 	Title           string
 	CallbackID      string
-	ExternalID      string
 	PrivateMetadata string
 	Hash            string
 	Submit, Close   string // the labels of its buttons; empty: there is none
@@ -46,7 +45,7 @@ type view struct {
 
 func (w *Workspace) view(v *view) *View {
 	return &View{
-		ID: v.id, Type: v.kind, Title: v.title, CallbackID: v.callbackID, ExternalID: v.externalID, PrivateMetadata: v.privateMetadata,
+		ID: v.id, Type: v.kind, Title: v.title, CallbackID: v.callbackID, PrivateMetadata: v.privateMetadata,
 		Hash: v.hash, Submit: v.submit, Close: v.close, Blocks: slices.Clone(v.blocks), Errors: maps.Clone(v.errors), w: w,
 	}
 }

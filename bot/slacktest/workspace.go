@@ -12,7 +12,7 @@
 // With [SocketMode] the bot is not called: it connects, as to Slack's Socket Mode.
 //
 // What it does not do: OAuth, files, reactions, search, scheduled messages, incoming webhooks, the composer's previews of links;
-// block types other than those that [CheckBlocks] names are refused although Slack may know them. It keeps all it was sent until
+// block types other than those that [CheckMessage] names are refused although Slack may know them. It keeps all it was sent until
 // Close.
 package slacktest
 
@@ -364,36 +364,23 @@ type Ack struct {
 // Again sends the very same bytes once more, freshly signed, as when a request is repeated on its way. A repeated command's answer is
 // not shown.
 func (a *Ack) Again() *Ack {
-	return a.w.send(a.Path, a.ContentType, a.Request, signed, nil)
-}
-
-// How a request to the bot is signed.
-type signing int
-
-const (
-	signed signing = iota
-	unsigned
-)
-
-// Unsigned posts a request without timestamp and signature, as anybody on the internet could.
-func (w *Workspace) Unsigned(path, contentType string, body []byte) *Ack {
-	return w.send(path, contentType, body, unsigned, nil)
+	return a.w.send(a.Path, a.ContentType, a.Request, nil)
 }
 
 // Send posts a rightly signed request with any body, for payloads that were tampered with by who knows the secret, or that Slack may
 // send one day. A refusal by the bot is no complaint.
 func (w *Workspace) Send(path, contentType string, body []byte) *Ack {
-	return w.send(path, contentType, body, signed, nil)
+	return w.send(path, contentType, body, nil)
 }
 
 const formType = "application/x-www-form-urlencoded"
 
-func (w *Workspace) send(path, contentType string, body []byte, how signing, extra http.Header) *Ack {
+func (w *Workspace) send(path, contentType string, body []byte, extra http.Header) *Ack {
 	w.mu.Lock()
 	bot := w.bot
 	w.mu.Unlock()
 	ack := &Ack{Path: path, ContentType: contentType, Request: body, w: w}
-	if w.appToken != "" && how == signed {
+	if w.appToken != "" {
 		w.sendEnvelope(ack, extra)
 		return ack
 	}
@@ -406,11 +393,9 @@ func (w *Workspace) send(path, contentType string, body []byte, how signing, ext
 	}
 	req.Header.Set("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
 	req.Header.Set("Content-Type", contentType)
-	if how == signed {
-		ts := strconv.FormatInt(w.now().Unix(), 10)
-		req.Header.Set("X-Slack-Request-Timestamp", ts)
-		req.Header.Set("X-Slack-Signature", Sign(w.secret, ts, body))
-	}
+	ts := strconv.FormatInt(w.now().Unix(), 10)
+	req.Header.Set("X-Slack-Request-Timestamp", ts)
+	req.Header.Set("X-Slack-Signature", Sign(w.secret, ts, body))
 	maps.Copy(req.Header, extra)
 	start := time.Now()
 	resp, err := w.client.Do(req)
@@ -441,7 +426,7 @@ func (w *Workspace) must(ack *Ack, what string) {
 
 // sendForm and sendPayload are the two shapes of what people do: a command's fields, and JSON in the field "payload".
 func (w *Workspace) sendForm(path string, form url.Values) *Ack {
-	return w.send(path, formType, []byte(form.Encode()), signed, nil)
+	return w.send(path, formType, []byte(form.Encode()), nil)
 }
 
 func (w *Workspace) sendPayload(path string, payload map[string]any) *Ack {

@@ -14,12 +14,12 @@ type object = map[string]any
 // chatJSON is a whole Chat, with all that a client has no business with.
 func (i *Invent) chatJSON(c *Chat) any {
 	o := object{
-		"id": c.ID, "title": c.Title, "org_id": "org_1", "status": "COMPLETED", "visibility": "PRIVATE", "pinned": false,
+		"id": c.ID, "title": "", "org_id": "org_1", "status": "COMPLETED", "visibility": "PRIVATE", "pinned": false,
 		"created_at": date(c.CreatedAt), "updated_at": date(c.UpdatedAt), "state": i.stateJSON(c),
 	}
 	contact := object{"id": "con_" + c.ID, "name": orNull(c.Customer), "blocked": false, "is_admin": false}
 	channel := object{
-		"id": "cch_" + c.ID, "type": c.Channel, "name": c.ChannelName, "username": "", "email": CustomerEmail, "phone": CustomerPhone,
+		"id": "cch_" + c.ID, "type": c.Channel, "name": "", "username": "", "email": CustomerEmail, "phone": CustomerPhone,
 		"country": "DE", "language": c.Language, "ip": "203.0.113.7", "agent": "Mozilla/5.0", "contact": contact,
 	}
 	if c.Bare {

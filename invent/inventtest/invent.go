@@ -28,9 +28,7 @@ const kept = 10_000 // recorded requests and writes; the oldest go first
 // Chat is a conversation as the server holds it. The zero value of a field is a plain open conversation on WhatsApp, without the AI.
 type Chat struct {
 	ID                   string // default: chat_<n>
-	Title                string
 	Customer             string // the contact's name; "": unnamed
-	ChannelName          string // the contact channel's name
 	Channel              string // integration id; default: whatsapp_bot
 	Assistant            string // name; default: Shop Assistant
 	Language             string // default: en
@@ -189,14 +187,6 @@ func (i *Invent) SetMember(id string, change func(*invent.Member)) {
 		panic("inventtest: no such member: " + id)
 	}
 	change(m)
-	i.changed()
-}
-
-// RemoveMember removes a member; conversations keep the assignee's id, and show the assignee no more.
-func (i *Invent) RemoveMember(id string) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.members = slices.DeleteFunc(i.members, func(m *invent.Member) bool { return m.ID == id })
 	i.changed()
 }
 
