@@ -275,7 +275,7 @@ func (l *rows[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 }
 
 func wrong(r Route) error {
-	return &Error{Op: r.Op, Status: http.StatusOK, Err: ErrAnswer, final: true}
+	return &Error{Op: r.Op, Status: http.StatusOK, Err: errAnswer, final: true}
 }
 
 // call is the one way to Invent: id goes into the path, in (nil: no body) as JSON, and the body of a 2xx into out, which is a *[]byte
@@ -345,7 +345,7 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: errNotJSON}
 		}
-		return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: ErrAnswer, final: true}
+		return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: errAnswer, final: true}
 	}
 	return resp.Header, nil
 }

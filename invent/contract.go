@@ -33,7 +33,7 @@ func (c *Client) Check(ctx context.Context) (Contract, error) {
 	}
 	var doc document
 	if json.Unmarshal(text, &doc) != nil || doc.Version == "" || doc.Paths == nil {
-		return Contract{}, &Error{Op: routeContract.Op, Status: 200, Err: fmt.Errorf("%w: not an OpenAPI document", ErrAnswer), final: true}
+		return Contract{}, &Error{Op: routeContract.Op, Status: 200, Err: fmt.Errorf("%w: not an OpenAPI document", errAnswer), final: true}
 	}
 	k := Contract{Read: true, found: map[string]bool{}}
 	if doc.elsewhere(c.base) {

@@ -23,13 +23,11 @@ type Error struct {
 	final  bool // asking again would give the same
 }
 
-// ErrAnswer says that Invent answered with success but not with what the contract says.
-var ErrAnswer = errors.New("wrong answer")
-
 var (
+	errAnswer   = errors.New("wrong answer") // a success, but not with what the contract says
 	errHeldBack = errors.New("held back by the limit for calls")
-	errNotJSON  = fmt.Errorf("%w: not JSON", ErrAnswer)
-	errTooLarge = fmt.Errorf("%w: too large", ErrAnswer)
+	errNotJSON  = fmt.Errorf("%w: not JSON", errAnswer)
+	errTooLarge = fmt.Errorf("%w: too large", errAnswer)
 	errBase     = errors.New("the URL of the API is not a base URL")
 	errBroken   = errors.New("broken connection")
 )
@@ -45,7 +43,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap returns the cause: context.DeadlineExceeded, [ErrID], [ErrAnswer], ...
+// Unwrap returns the cause: context.DeadlineExceeded, [ErrID], ...
 func (e *Error) Unwrap() error { return e.Err }
 
 // NotFound reports whether Invent has no such thing: no chat with that id (perhaps a newer one, see [Client.Newer]), or no such route.

@@ -56,7 +56,7 @@ func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) 
 	case resp == nil:
 		return nil, lost(routeListen.Op, 0, err)
 	case resp.StatusCode/100 <= 2:
-		return nil, &Error{Op: routeListen.Op, Status: resp.StatusCode, Err: ErrAnswer, final: true}
+		return nil, &Error{Op: routeListen.Op, Status: resp.StatusCode, Err: errAnswer, final: true}
 	}
 	return nil, c.answered(routeListen.Op, resp)
 }
