@@ -131,27 +131,7 @@ func isName(s string) bool {
 	return s != "" && (letters || digits < 5)
 }
 
-// UnmarshalJSON reads a chat as Invent sends it, forgiving what [ChatState] says.
-func (c *Chat) UnmarshalJSON(b []byte) error {
-	var w wireChat
-	if err := json.Unmarshal(b, &w); err != nil {
-		return err
-	}
-	*c = w.chat()
-	return nil
-}
-
-// UnmarshalJSON reads a state as Invent sends it: unknown fields are ignored, numbers may be floats, a broken date is an absent one.
-func (s *ChatState) UnmarshalJSON(b []byte) error {
-	var w wireState
-	if err := json.Unmarshal(b, &w); err != nil {
-		return err
-	}
-	*s = w.state()
-	return nil
-}
-
-// UnmarshalJSON reads a memory as Invent sends it, as forgiving as a state's.
+// UnmarshalJSON reads a memory as Invent sends it: a broken date is an absent one, as a state's.
 func (m *Memory) UnmarshalJSON(b []byte) error {
 	var w struct {
 		plainMemory
@@ -165,8 +145,8 @@ func (m *Memory) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// The wire types lay forgiving fields over the exported ones (the outer field wins), so that a chat is scanned once and not once for
-// each level of UnmarshalJSON.
+// The wire types lay forgiving fields over the exported ones (the outer field wins): unknown fields are ignored, numbers may be floats, a
+// broken date is an absent one. So a chat is scanned once and not once for each level of UnmarshalJSON.
 type (
 	plainChat   Chat
 	plainState  ChatState

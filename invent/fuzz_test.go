@@ -25,6 +25,7 @@ func FuzzAnswers(f *testing.F) {
 		`{"id":"chat_1","state":{"id":"s","state":"OPEN","assigned_user":{"id":"mem_1","name":"Ada"}}}`, `{"id":"s","state":"CLOSED","assigned_user":null}`,
 		`[{"id":"mem_1","user_id":"usr_1","name":"Ada","email":"ada@example.com","status":"ACTIVE"},{"id":"mem_1"}]`, `[{"id":""}]`,
 		`[{"id":"chat_1","state":{"state":"OPEN"}},{"id":"","state":null},{}]`, `[{"id":"m","summary":"x","key_points":["y"],"message_count":1e9,"summarized_at":"x"}]`,
+		`{"id":"c","members":[{"id":"p","contact_channel":{"name":"Carla","contact":{"name":null}}}],"state":{"state":"OPEN","assigned_at":"9999-12-31T23:59:59-23:00"}}`,
 		"", "null", "{}", "[]", "[null]", `"x"`, `<html>`, `{"id":`, "\xff",
 	} {
 		f.Add([]byte(s))
@@ -44,6 +45,7 @@ func FuzzAnswers(f *testing.F) {
 		if known(err) && (chat.ID == "" || chat.State.State == "") {
 			t.Errorf("%q: a conversation without id or state: %+v", in, chat)
 		}
+		chat.Customer()
 		member := "mem_1"
 		state, err := c.Assign(t.Context(), "chat_1", &member)
 		if known(err) && state.State == "" {
