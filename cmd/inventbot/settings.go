@@ -127,24 +127,24 @@ func (s *settings) check(wrong func(name, what string)) {
 	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
-	if u := s.base("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
+	if u := base("SLACK_API_URL", s.SlackAPIURL, wrong); u != nil && u.Host != "slack.com" {
 		s.slackHost = u.Host
 	}
 	if !strings.HasSuffix(s.SlackAPIURL, "/") {
 		s.SlackAPIURL += "/"
 	}
 	if s.PublicURL != "" {
-		s.base("PUBLIC_URL", s.PublicURL, wrong)
+		base("PUBLIC_URL", s.PublicURL, wrong)
 		s.PublicURL = strings.TrimRight(s.PublicURL, "/")
 	}
-	api := s.base("INVENT_API_URL", s.InventAPIURL, wrong)
+	api := base("INVENT_API_URL", s.InventAPIURL, wrong)
 	if strings.ContainsAny(s.InventOrgID, "/?#% ") || s.InventOrgID == "." || s.InventOrgID == ".." {
 		wrong("INVENT_ORG_ID", "is not the id of an organisation")
 	}
 	if before, _, ok := strings.Cut(s.InventChatURL, "{chat_id}"); !ok {
 		wrong("INVENT_CHAT_URL", "lacks {chat_id}, the place of the conversation's id")
 	} else {
-		s.address("INVENT_CHAT_URL", before, wrong)
+		address("INVENT_CHAT_URL", before, wrong)
 	}
 	s.rate = defaultRate
 	if api != nil && local(api) {
@@ -167,22 +167,18 @@ func (s *settings) check(wrong func(name, what string)) {
 	if !commandName.MatchString(s.SlackCommand) {
 		wrong("SLACK_COMMAND", "is not a slash and at most 31 small letters, digits, - and _")
 	}
-	for _, user := range s.admins {
-		if !slackUser.MatchString(user) {
-			wrong("ADMINS", "is not a list of Slack user ids such as U012ABCDEF")
-			break
-		}
+	if !each(s.admins, slackUser.MatchString) {
+		wrong("ADMINS", "is not a list of Slack user ids such as U012ABCDEF")
 	}
 	if s.AssignOthers != "members" {
 		s.roles = list(strings.ToUpper(s.AssignOthers))
 		if len(s.roles) == 0 { // no role at all would let everybody
 			wrong("ASSIGN_OTHERS", "names no role")
 		}
-		for _, role := range s.roles {
-			if !slices.Contains([]string{"ADMIN", "DEVELOPER", "MANAGER", "AGENT"}, role) {
-				wrong("ASSIGN_OTHERS", "is neither members nor a list of ADMIN, DEVELOPER, MANAGER, AGENT")
-				break
-			}
+		if !each(s.roles, func(role string) bool {
+			return slices.Contains([]string{"ADMIN", "DEVELOPER", "MANAGER", "AGENT"}, role)
+		}) {
+			wrong("ASSIGN_OTHERS", "is neither members nor a list of ADMIN, DEVELOPER, MANAGER, AGENT")
 		}
 	}
 	s.checkHandoffs(wrong)
@@ -203,11 +199,8 @@ func (s *settings) checkHandoffs(wrong func(name, what string)) {
 	channels := list(s.HandoffChannel)
 	slices.Sort(channels)
 	channels = slices.Compact(channels) // one that is named twice gets each announcement once
-	for _, c := range channels {
-		if !bot.IsChannel(c) {
-			wrong("HANDOFF_CHANNEL", "is not a list of Slack channel ids such as C012ABCDEF")
-			break
-		}
+	if !each(channels, bot.IsChannel) {
+		wrong("HANDOFF_CHANNEL", "is not a list of Slack channel ids such as C012ABCDEF")
 	}
 	s.routes = bot.ToChannels(channels)
 	if s.HandoffRoutes != "" {
@@ -248,17 +241,22 @@ func list(s string) []string {
 	return items
 }
 
+// each says whether all items are so.
+func each(items []string, are func(string) bool) bool {
+	return !slices.ContainsFunc(items, func(item string) bool { return !are(item) })
+}
+
 // base reads an address that paths are put behind.
-func (s *settings) base(name, raw string, wrong func(name, what string)) *url.URL {
+func base(name, raw string, wrong func(name, what string)) *url.URL {
 	if strings.ContainsAny(raw, "?#") {
 		wrong(name, "has a ? or #, behind which no path can follow")
 		return nil
 	}
-	return s.address(name, raw, wrong)
+	return address(name, raw, wrong)
 }
 
 // address reads an https address. Keys travel to it, so plain http is for this machine only.
-func (*settings) address(name, raw string, wrong func(name, what string)) *url.URL {
+func address(name, raw string, wrong func(name, what string)) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.Port() != "" && !isPort(u.Port()) || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
