@@ -60,23 +60,10 @@ func measureAll(ctx context.Context, o options, runs int, w io.Writer) (good boo
 	return good, nil
 }
 
-// several measures one thing several times.
-type several []result
-
-func (s several) time(of func(result) time.Duration) time.Duration {
-	list := make([]time.Duration, len(s))
-	for i, r := range s {
-		list[i] = of(r)
-	}
-	return median(list...)
-}
-
-func (s several) bytes(of func(result) int64) int64 {
-	list := make([]int64, len(s))
-	for i, r := range s {
-		list[i] = of(r)
-	}
-	return median(list...)
+// median is the middle one of all, by what of answers.
+func median[T any, N cmp.Ordered](all []T, of func(T) N) T {
+	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return cmp.Compare(of(a), of(b)) })
+	return all[len(all)/2]
 }
 
 // compare measures the bot, the bare handler and the bot without Invent in turn, so that all meet the same weather.
@@ -86,10 +73,10 @@ func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, 
 	hanging.hanging = true
 	warm := o
 	warm.warm = boltWarm
-	var bot, bare, away, bolt several
+	var bot, bare, away, bolt []result
 	for range runs {
 		for _, m := range []struct {
-			into *several
+			into *[]result
 			o    options
 			whom subject
 		}{{&bare, o, theBare}, {&bot, o, theBot}, {&away, hanging, theBot}, {&bolt, warm, theBolt}} {
@@ -117,17 +104,18 @@ func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, 
 		}
 		return ms(d)
 	}
-	ratio := func(what string, s several, of func(result) time.Duration, limit float64) figure {
-		found, base := s.time(of), bare.time(of)
+	ratio := func(what string, s []result, of func(result) time.Duration, limit float64) figure {
+		found, base := of(median(s, of)), of(median(bare, of))
 		times := float64(found) / float64(max(base, 1))
 		return figure{what + at, fmt.Sprintf("%s, bare %s: %.1f times", show(found), show(base), times), fmt.Sprintf("%.1f times", limit), times <= limit}
 	}
 	// under compares with a share of Bolt's, or, where Bolt isn't measured, with as many times bare's.
-	under := func(what string, s several, of func(result) time.Duration, share, times float64) figure {
+	under := func(what string, s []result, of func(result) time.Duration, share, times float64) figure {
 		f := ratio(what, s, of, share*times)
 		if len(bolt) > 0 {
-			limit := time.Duration(share * float64(bolt.time(of)))
-			f.limit, f.holds = fmt.Sprintf("%s, of Bolt's %s", show(limit), show(bolt.time(of))), s.time(of) <= limit
+			bolts := of(median(bolt, of))
+			limit := time.Duration(share * float64(bolts))
+			f.limit, f.holds = fmt.Sprintf("%s, of Bolt's %s", show(limit), show(bolts)), of(median(s, of)) <= limit
 		}
 		return f
 	}
@@ -143,10 +131,11 @@ func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, 
 		under("CPU for 10,000 actions", bot, cpu, 1, boltCPU),
 	}
 	lines = append(lines, figure{"taken by the host for others" + at, fmt.Sprintf("%.1f to %.1f %% of the processors' time", 100*least, 100*most), "", true})
-	peak := bot.bytes(func(r result) int64 { return r.peak })
+	peak := median(bot, func(r result) int64 { return r.peak }).peak
 	lines = append(lines, figure{"memory" + at, mib(peak), "80 MiB", peak < 80<<20})
 	if rate < 1000 {
-		idle, start := bot.bytes(func(r result) int64 { return r.idle }), bot.time(func(r result) time.Duration { return r.start })
+		idle := median(bot, func(r result) int64 { return r.idle }).idle
+		start := median(bot, func(r result) time.Duration { return r.start }).start
 		lines = append(lines,
 			figure{"memory after start", mib(idle), "25 MiB", idle < 25<<20},
 			figure{"start to ready", ms(start), "50 ms", start < 50*time.Millisecond})
@@ -173,9 +162,10 @@ func sustain(ctx context.Context, o options, runs int) ([]figure, error) {
 		}
 		bolt = append(bolt, k)
 	}
-	found, limit := middle(bot), float64(boltSustained)
+	rate := func(k kept) float64 { return k.rate }
+	found, limit := median(bot, rate), float64(boltSustained)
 	if len(bolt) > 0 {
-		limit = middle(bolt).rate
+		limit = median(bolt, rate).rate
 	}
 	return []figure{{
 		"actions a second before the queue grows", fmt.Sprintf("%g%s", found.rate, found.why), fmt.Sprintf("%g, as Bolt", limit), found.rate > limit,
@@ -186,12 +176,6 @@ func sustain(ctx context.Context, o options, runs int) ([]figure, error) {
 type kept struct {
 	rate float64
 	why  string
-}
-
-// middle is the median of several, with its own words.
-func middle(list []kept) kept {
-	list = slices.SortedFunc(slices.Values(list), func(a, b kept) int { return cmp.Compare(a.rate, b.rate) })
-	return list[len(list)/2]
 }
 
 // holds answers what is kept up with, from the given rate on in steps of 250.
@@ -215,7 +199,7 @@ func holds(ctx context.Context, o options, whom subject, from float64) (best kep
 func fillOwn(ctx context.Context, o options, runs int) ([]figure, error) {
 	o.inProcess, o.people, o.chats, o.mix = true, 10_000, 10_000, weights{command: 1}
 	o.hanging, o.rate, o.duration = true, 500, 2*time.Second
-	var full several
+	var full []result
 	for range runs {
 		r, err := measure(ctx, o, theBot)
 		if err != nil {
@@ -226,7 +210,7 @@ func fillOwn(ctx context.Context, o options, runs int) ([]figure, error) {
 		}
 		full = append(full, r)
 	}
-	peak := full.bytes(func(r result) int64 { return r.peak })
+	peak := median(full, func(r result) int64 { return r.peak }).peak
 	return []figure{{
 		"memory with 10,000 cards and links and 1,000 jobs waiting, no redis-server", mib(peak), "120 MiB", peak < 120<<20,
 	}}, nil

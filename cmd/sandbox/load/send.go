@@ -3,8 +3,6 @@ package load
 import (
 	"bufio"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/slack-go/slack"
 
+	"inventbot/bot"
 	"inventbot/invent"
 	"inventbot/slackui"
 )
@@ -272,12 +271,10 @@ func (c *crowd) connect(ctx context.Context) (*connection, error) {
 
 // post sends a signed request; said is whether the answer has words in it.
 func (c *connection) post(r request) (status int, said bool, err error) {
-	stamp := strconv.FormatInt(time.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(secret))
-	_, _ = mac.Write([]byte("v0:" + stamp + ":"))
-	_, _ = mac.Write(r.body)
+	signed := bot.Sign(secret, r.body, time.Now())
 	c.request = fmt.Appendf(c.request[:0], "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
-		"X-Slack-Request-Timestamp: %s\r\nX-Slack-Signature: v0=%x\r\nContent-Length: %d\r\n\r\n", r.path, stamp, mac.Sum(nil), len(r.body))
+		"X-Slack-Request-Timestamp: %s\r\nX-Slack-Signature: %s\r\nContent-Length: %d\r\n\r\n", r.path,
+		signed.Get("X-Slack-Request-Timestamp"), signed.Get("X-Slack-Signature"), len(r.body))
 	c.request = append(c.request, r.body...)
 	if err := c.SetDeadline(time.Now().Add(ackIn)); err != nil {
 		return 0, false, fmt.Errorf("setting a deadline: %w", err)

@@ -29,9 +29,3 @@ func (t times) String() string {
 	}
 	return fmt.Sprintf("p50 %s, p90 %s, p99 %s, p99.9 %s, max %s", ms(t.at(.5)), ms(t.at(.9)), ms(t.at(.99)), ms(t.at(.999)), ms(t.at(1)))
 }
-
-// median of several measurements of one thing.
-func median[T int64 | float64 | time.Duration](list ...T) T {
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
-}
