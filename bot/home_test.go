@@ -55,14 +55,21 @@ func TestHome(t *testing.T) {
 	w.wrote("chat_1 mem_ada", "chat_mine -", "chat_1 mem_grace", "chat_mine mem_ada")
 }
 
+// welcomed lets somebody open the app for the first time, once the inbox has been listed.
+func (w *world) welcomed(p *slacktest.Person) {
+	w.t.Helper()
+	w.listed()
+	w.acknowledged(p.OpensHome())
+	p.ExpectDM("takes, hands over")
+}
+
 func TestHomeLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.chat("chat_2")
 	w.serve()
 	w.listed()
-	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectDM("takes, hands over")
+	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("Waiting for a human: 2")
 	w.has("chat_1", "mem_grace")
 	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
@@ -82,9 +89,7 @@ func TestHomeSlow(t *testing.T) {
 	clock := newClock()
 	w := newWorld(t)
 	w.serve(clock.drive)
-	w.listed()
-	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectDM("takes, hands over")
+	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("Waiting for a human: 1")
 	undo := w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 503})
 	w.acknowledged(w.ada.Clicks(homeButton(t, home, "Take", "chat_1")))
@@ -101,9 +106,7 @@ func TestHomeLookedAtAgain(t *testing.T) {
 	t.Parallel()
 	w, store := newWorld(t), ownStore(t)
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	w.listed()
-	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectDM("takes, hands over")
+	w.welcomed(w.ada)
 	w.ada.ExpectHome("My conversations: 0")
 	emptied(t, store)
 	w.slack.Fault(slacktest.Fault{Method: "views.publish", Delay: 2 * time.Second, Times: 1})
@@ -135,8 +138,7 @@ func TestHomeOfMany(t *testing.T) {
 	}
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	w.listed()
-	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectDM("takes, hands over")
+	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("My conversations: 250 (page 1 of 25)", "Waiting for a human: 251 (page 1 of 26)", "and 21 others")
 	var next []*slacktest.Button
 	for _, b := range home.Buttons() {
@@ -204,9 +206,7 @@ func TestNoticesOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()
-	w.listed()
-	w.acknowledged(w.grace.OpensHome())
-	w.grace.ExpectDM("takes, hands over")
+	w.welcomed(w.grace)
 	home := w.grace.ExpectHome("Turn notices off")
 	w.acknowledged(w.grace.Clicks(home.Button("Turn notices off")))
 	home = w.grace.ExpectHome("Turn notices on", "unless somebody writes you a note")
@@ -392,9 +392,7 @@ func TestRetiredOnHome(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.serve()
-	w.listed()
-	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectDM("takes, hands over")
+	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("Waiting for a human: 1")
 	clicked := homeButton(t, home, "Take", "chat_1")
 	clicked.Value = strings.Replace(clicked.Value, `"v":1`, `"v":0`, 1)

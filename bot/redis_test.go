@@ -393,7 +393,10 @@ func TestStopPaysWhatIsOwed(t *testing.T) {
 		defer close(stopped)
 		stop()
 	}()
-	eventually(t, "it stops", func(context.Context) bool { return peek(t, address+"/healthz") == "" })
+	eventually(t, "it stops", func(context.Context) bool {
+		status, _ := peek(t, address+"/healthz")
+		return status == 0
+	})
 	n.kill()
 	close(goOn["chat_1"])
 	w.ada.ExpectPrivate(w.support, "Nobody")

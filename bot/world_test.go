@@ -124,7 +124,8 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	done := make(chan error, 1)
 	go func() { done <- b.Serve(ctx, l, w.drain) }()
 	stop = sync.OnceFunc(func() {
-		w.keepsSecrets("the metrics", peek(w.t, "http://"+l.Addr().String()+"/metrics"))
+		_, metrics := peek(w.t, "http://"+l.Addr().String()+"/metrics")
+		w.keepsSecrets("the metrics", metrics)
 		cancel()
 		if err := <-done; err != nil {
 			w.t.Errorf("serving ended with %v", err)
@@ -160,8 +161,8 @@ func (w *world) keepsSecrets(where, text string) {
 	}
 }
 
-// peek is what an address answers, "" when it doesn't.
-func peek(t *testing.T, address string) string {
+// peek is what an address answers; 0 and "" when it doesn't.
+func peek(t *testing.T, address string) (status int, body string) {
 	t.Helper()
 	client := http.Client{Timeout: 5 * time.Second}
 	r, err := http.NewRequest(http.MethodGet, address, http.NoBody)
@@ -170,11 +171,11 @@ func peek(t *testing.T, address string) string {
 	}
 	resp, err := client.Do(r)
 	if err != nil {
-		return ""
+		return 0, ""
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, _ := io.ReadAll(resp.Body)
-	return string(body)
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text)
 }
 
 // wrote wants exactly these writes at Invent, each "chat member" or "chat -" for nobody.
@@ -275,20 +276,11 @@ func member(name string) invent.Member {
 // get answers the body of one of the bot's open routes.
 func get(t *testing.T, address string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
+	status, body := peek(t, address)
+	if status != http.StatusOK {
+		t.Fatalf("%s answered %d", address, status)
 	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s answered %d, %v", address, resp.StatusCode, err)
-	}
-	return string(body)
+	return body
 }
 
 // passUntil puts the clock forward, step by step, until it holds or ctx ends.

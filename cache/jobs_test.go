@@ -713,32 +713,38 @@ func TestReap(t *testing.T) {
 				t.Fatalf("%d jobs and %v", len(jobs), err)
 			}
 			age(t, c, cache.TakeOver+time.Second)
-			var all sync.WaitGroup
-			var mu sync.Mutex
-			count := map[string]int{}
-			for range 4 {
-				other := another(t, c, "")
-				all.Go(func() {
-					for {
-						jobs, err := other.Reap(t.Context(), 5)
-						if err != nil {
-							t.Error(err)
-						}
-						if len(jobs) == 0 {
-							return
-						}
-						mu.Lock()
-						for _, j := range jobs {
-							count[j.ID]++
-						}
-						mu.Unlock()
-					}
-				})
-			}
-			all.Wait()
-			once(t, count, 40)
+			byOneOfMany(t, c, 40, func(other *cache.Cache) ([]cache.Job, error) { return other.Reap(t.Context(), 5) })
 		})
 	})
+}
+
+// byOneOfMany lets four processes take jobs until none is left, and fails unless each of n was taken once.
+func byOneOfMany(t *testing.T, c *cache.Cache, n int, take func(*cache.Cache) ([]cache.Job, error)) {
+	t.Helper()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	count := map[string]int{}
+	for range 4 {
+		other := another(t, c, "")
+		all.Go(func() {
+			for {
+				jobs, err := take(other)
+				if err != nil {
+					t.Error(err)
+				}
+				if len(jobs) == 0 {
+					return
+				}
+				mu.Lock()
+				for _, j := range jobs {
+					count[j.ID]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	once(t, count, n)
 }
 
 // once fails unless each of n was counted once.
@@ -817,30 +823,7 @@ func TestTick(t *testing.T) {
 					later(t, c, j, noon)
 				}
 			}
-			var all sync.WaitGroup
-			var mu sync.Mutex
-			told := map[string]int{}
-			for range 4 {
-				other := another(t, c, "")
-				all.Go(func() {
-					for {
-						jobs, err := other.Tick(t.Context(), noon, 100)
-						if err != nil {
-							t.Error(err)
-						}
-						if len(jobs) == 0 {
-							return
-						}
-						mu.Lock()
-						for _, j := range jobs {
-							told[j.ID]++
-						}
-						mu.Unlock()
-					}
-				})
-			}
-			all.Wait()
-			once(t, told, 250)
+			byOneOfMany(t, c, 250, func(other *cache.Cache) ([]cache.Job, error) { return other.Tick(t.Context(), noon, 100) })
 			ran := map[string]int{}
 			jobs, err := c.Next(t.Context(), 1000, time.Millisecond)
 			if err != nil {
