@@ -68,7 +68,6 @@ func TestHomeLate(t *testing.T) {
 	w := newWorld(t)
 	w.chat("chat_2")
 	w.serve()
-	w.listed()
 	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("Waiting for a human: 2")
 	w.has("chat_1", "mem_grace")
@@ -137,7 +136,6 @@ func TestHomeOfMany(t *testing.T) {
 		w.has(w.chat(fmt.Sprint("chat_of_", i)), fmt.Sprint("mem_", i))
 	}
 	w.serve(func(c *bot.Config) { c.Cache = store })
-	w.listed()
 	w.welcomed(w.ada)
 	home := w.ada.ExpectHome("My conversations: 250 (page 1 of 25)", "Waiting for a human: 251 (page 1 of 26)", "and 21 others")
 	var next []*slacktest.Button

@@ -121,12 +121,16 @@ func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) 
 	if err != nil {
 		return nil, err
 	}
+	var read func(payload, *Intent) *Intent
 	kind := slack.InteractionType(p.Type)
-	read := map[slack.InteractionType]func(ChatURL, payload, *Intent) *Intent{
-		slack.InteractionTypeBlockActions: ChatURL.click, slack.InteractionTypeViewSubmission: ChatURL.submission,
-		slack.InteractionTypeShortcut: ChatURL.shortcut, slack.InteractionTypeMessageAction: ChatURL.shortcut,
-	}[kind]
-	if read == nil {
+	switch kind {
+	case slack.InteractionTypeBlockActions:
+		read = click
+	case slack.InteractionTypeViewSubmission:
+		read = t.submission
+	case slack.InteractionTypeShortcut, slack.InteractionTypeMessageAction:
+		read = t.shortcut
+	default:
 		return nil, nil
 	}
 	i := &Intent{
@@ -140,11 +144,11 @@ func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) 
 	if i.Team == "" || i.User == "" || i.Key == "" || kind == slack.InteractionTypeBlockActions && len(p.Actions) == 0 {
 		return nil, fmt.Errorf("%w: a field of the payload is missing", ErrMalformed)
 	}
-	return read(t, p, i), nil
+	return read(p, i), nil
 }
 
 // click reads a pressed button.
-func (ChatURL) click(p payload, i *Intent) *Intent {
+func click(p payload, i *Intent) *Intent {
 	i.Private = p.Container.IsEphemeral
 	if p.View.Type == "modal" {
 		i.View = p.View.ID
