@@ -967,6 +967,8 @@ func TestLanesGoOnAfterTheStreamWasLost(t *testing.T) {
 		if err := c.Raw().Del(t.Context(), cache.Ready).Err(); err != nil {
 			t.Fatal(err)
 		}
+		deleted := time.Now().UnixMilli()
+		soon(t, "the next entry has a number that none had", func() bool { return time.Now().UnixMilli() > deleted })
 		accept(t, c, job("e", "E")) // before anybody makes the group anew
 		next(t, c)
 		list := next(t, c, "e", "a")
