@@ -145,8 +145,12 @@ func (g guard) call(ctx context.Context, next func(context.Context) error) error
 		return err
 	}
 	more, _ := ctx.Value(moreKey{}).(time.Duration)
-	ctx, cancel := context.WithTimeout(ctx, g.patience+more)
-	defer cancel()
+	end := time.Now().Add(g.patience + more)
+	if sooner, ends := ctx.Deadline(); !ends || end.Before(sooner) { // else it costs something and changes nothing
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, end)
+		defer cancel()
+	}
 	err := unquoted(next(ctx))
 	g.b.report(err)
 	return err
