@@ -145,11 +145,7 @@ func TestFarewell(t *testing.T) {
 	w := newWorld(t)
 	address, stop := w.serve(func(c *bot.Config) { c.Farewell = 3 * time.Second })
 	eventually(t, "it is ready", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusOK })
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stop()
-	}()
+	stopped := stopping(stop)
 	eventually(t, "it says that it stops", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusServiceUnavailable })
 	w.takes()
 	<-stopped

@@ -388,11 +388,7 @@ func TestStopPaysWhatIsOwed(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
 	w.acknowledged(w.grace.Types(w.support, "/invent show chat_2"))
 	eventually(t, "both are at work", func(context.Context) bool { return reading.Load() == 2 })
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stop()
-	}()
+	stopped := stopping(stop)
 	eventually(t, "it stops", func(context.Context) bool {
 		status, _ := peek(t, address+"/healthz")
 		return status == 0
@@ -487,11 +483,7 @@ func TestStop(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_2"))
 	w.until("one is at work", func() bool { return len(w.about("chat_1")) > 0 })
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stop()
-	}()
+	stopped := stopping(stop)
 	undo()
 	<-stopped
 	if left, err := n.client.XInfoConsumers(t.Context(), "inventbot:{jobs}:ready", "workers").Result(); err != nil || len(left) > 0 {
@@ -516,11 +508,7 @@ func TestStopAlone(t *testing.T) {
 	for _, chat := range []string{w.chat("chat_2"), w.chat("chat_3"), w.chat("chat_4")} {
 		w.acknowledged(w.ada.Types(w.support, "/invent take "+chat))
 	}
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stop()
-	}()
+	stopped := stopping(stop)
 	undo()
 	<-stopped
 	for n := range 4 {

@@ -192,11 +192,7 @@ func TestSocketModeFarewell(t *testing.T) {
 	t.Parallel()
 	w := newSocketWorld(t)
 	address, stop := w.connect(func(c *bot.Config) { c.Farewell = time.Second })
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		stop()
-	}()
+	stopped := stopping(stop)
 	eventually(t, "it says that it stops", func(ctx context.Context) bool { return readyz(ctx, address) == http.StatusServiceUnavailable })
 	w.takes()
 	w.slack.ExpectSockets(0)

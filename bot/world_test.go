@@ -137,6 +137,16 @@ func (w *world) serve(change ...func(*bot.Config)) (address string, stop func())
 	return address, stop
 }
 
+// stopping has a bot stop beside the test. What it answers is closed when it has.
+func stopping(stop func()) <-chan struct{} {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	return stopped
+}
+
 // rest waits until no job runs, so that what the clock does next concerns none that seems to be over: it ends a moment after its words.
 // Those that wait for another try go on waiting.
 func (w *world) rest() {
