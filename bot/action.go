@@ -364,7 +364,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	default:
 		kept = w.told || f.Again() && b.keepNote(ctx, &i)
 		outcome, words = string(f), slackui.Failed(f, i, ref(i.Key), b.dashboard(i))
-		if i.Chat != "" && f != slackui.NotFound {
+		if f != slackui.NotFound {
 			words = slackui.About(invent.Chat{ID: i.Chat}, words)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -414,19 +413,27 @@ func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 
 // at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.
 func (s *scene) at(p slackui.Place) cache.Card {
-	for _, c := range s.known.Cards {
-		if c.Channel == p.Channel && c.TS == p.TS {
-			if s.work.Wrote != written || s.job.Tries == 0 {
-				c.Shows = ""
-			}
-			return c
+	if c, known := s.remembered(p); known {
+		if s.work.Wrote != written || s.job.Tries == 0 {
+			c.Shows = ""
 		}
+		return c
 	}
 	place := cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
 	if p.Link == "" && !s.work.Intent.Snapshot {
 		place.For = s.asker(p.Channel)
 	}
 	return place
+}
+
+// remembered finds the card that is known to stand in a place.
+func (s *scene) remembered(p slackui.Place) (cache.Card, bool) {
+	for _, c := range s.known.Cards {
+		if c.Channel == p.Channel && c.TS == p.TS {
+			return c, true
+		}
+	}
+	return cache.Card{}, false
 }
 
 // asker answers whose direct messages those are where the bot can post: of the one who asks there; "" in a channel.
@@ -440,8 +447,11 @@ func (s *scene) asker(channel string) string {
 // forgotten says whether the clicked card could be redrawn later, and isn't known any more.
 func (s *scene) forgotten() bool {
 	i := s.work.Intent
-	return i.Clicked != nil && !i.Private && !i.Snapshot &&
-		!slices.ContainsFunc(s.known.Cards, func(c cache.Card) bool { return c.Channel == i.Clicked.Channel && c.TS == i.Clicked.TS })
+	if i.Clicked == nil || i.Private || i.Snapshot {
+		return false
+	}
+	_, known := s.remembered(*i.Clicked)
+	return !known
 }
 
 // redrawClicked redraws the clicked card by its own response_url, or else as any other card.

@@ -366,11 +366,7 @@ func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 func (b *Bot) tellSlow(ctx context.Context, j cache.Job) {
 	var w work
 	if json.Unmarshal(j.Body, &w) == nil && w.Wrote != written {
-		slow := slackui.Slow()
-		if chat := w.Intent.Chat; chat != "" { // else two of them can't be told apart
-			slow = slackui.About(invent.Chat{ID: chat}, slow)
-		}
-		b.whisper(ctx, w.Intent, slow)
+		b.whisper(ctx, w.Intent, slackui.About(invent.Chat{ID: w.Intent.Chat}, slackui.Slow())) // else two of them can't be told apart
 	}
 }
 

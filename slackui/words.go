@@ -307,9 +307,12 @@ func (i Intent) card() *Place {
 	return i.Clicked
 }
 
-// About says below private words which conversation they are about, as far as is known. Only the one person who reads them may read the
-// customer's name.
+// About says below private words which conversation they are about, as far as is known; with no id they are about none. Only the one
+// person who reads them may read the customer's name.
 func About(chat invent.Chat, m Message) Message {
+	if chat.ID == "" {
+		return m
+	}
 	words := which(chat)
 	m.Text += " (" + words + ")"
 	m.Blocks = append(slices.Clone(m.Blocks), contextOf(words))
