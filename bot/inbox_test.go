@@ -327,9 +327,10 @@ func repliedTo(t *testing.T, made bool, label string) (*world, *clock) {
 	clock.stop()
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: made, Status: 502})
 	w.acknowledged(w.ada.Press(card, label))
-	w.until("it waits for another try", func() bool {
+	w.until("its answer is none", func() bool {
 		return slices.ContainsFunc(w.about("chat_1"), func(r inventtest.Request) bool { return r.Status == 502 })
 	})
+	w.rest() // it waits for another try
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) {
 		c.State, c.LastContactMessageAt, c.Unseen = invent.Open, clock.now().Add(time.Second), 4
 	})
