@@ -79,6 +79,7 @@ func TestBundleRefused(t *testing.T) {
 		t.Fatalf("the same order again: %v, %v", a, err)
 	}
 	w.ended("bundle", "", "already")
+	w.rest()
 	clock.pass(31 * 24 * time.Hour)
 	w.listedAgain(clock) // left-over messages fail the test
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))

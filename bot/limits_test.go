@@ -150,6 +150,7 @@ var bursts = map[string]func(w *atLimit){
 			want = append(want, chat+" mem_ada", chat+" -")
 		}
 		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "used_url"})
+		w.invent.Mute(true) // the feed redraws nothing besides
 		w.limited()
 		for n, card := range cards {
 			w.comes(n)

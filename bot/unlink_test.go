@@ -123,6 +123,7 @@ func TestUnlinkDuringLookUp(t *testing.T) {
 	w, store := penguin(t, clock)
 	w.slack.SetUser("ULINUS", func(u *slacktest.User) { u.EmailUnconfirmed = true })
 	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.rest()
 	clock.pass(50 * time.Minute) // Joan is still known, the list of members is not
 	before := len(w.slack.CallsTo("users.info"))
 	w.invent.Fault(inventtest.Fault{Path: "/members", Delay: 1800 * time.Millisecond, Times: 1})
@@ -132,6 +133,7 @@ func TestUnlinkDuringLookUp(t *testing.T) {
 	w.joan.ExpectPrivate(w.support, "is gone")
 	w.linus.ExpectDM("dropped your link")
 	w.linus.ExpectPrivate(w.support, "Nothing was changed")
+	w.rest()
 	clock.pass(25 * time.Minute)
 	w.acknowledged(w.linus.Types(w.support, "/invent show chat_1"))
 	w.linus.ExpectPrivate(w.support, "isn't confirmed")
@@ -195,25 +197,29 @@ func TestColdModal(t *testing.T) {
 // TestStrangersCostFewListings: people without a member can't use up Invent's calls.
 func TestStrangersCostFewListings(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.serve()
+	clock := newClock()
+	clock.stop() // each question comes 100 ms after the one before
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.serve(clock.drive)
 	w.listed()
 	before := w.count("/members")
 	for range 40 {
+		clock.pass(100 * time.Millisecond)
 		w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
 		w.linus.ExpectPrivate(w.support, "aren't linked")
 	}
 	if n := w.count("/members") - before; n < 2 || n > 20 {
 		t.Errorf("40 questions of somebody who isn't linked: %d listings of the members", n)
 	}
-	many := newWorld(t)
+	many := newWorld(t, slacktest.Now(clock.now))
 	for n := range 897 { // with those that are there, nine pages
 		many.invent.AddMember(member(fmt.Sprintf("x%d", n)))
 	}
-	many.serve()
+	many.serve(clock.drive)
 	many.listed()
 	before = many.count("/members")
 	for range 40 {
+		clock.pass(100 * time.Millisecond)
 		many.acknowledged(many.linus.Types(many.support, "/invent whoami"))
 		many.linus.ExpectPrivate(many.support, "aren't linked")
 	}
