@@ -406,9 +406,9 @@ func (b *Bot) oweCard(s *scene, card cache.Card, why error) {
 // owe keeps something of a conversation once Redis takes it, and has its cards redrawn then.
 func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 	redraw := map[string]time.Time{chat: b.now()}
-	b.settled.owe(b.cache, debt{pay: func(ctx context.Context) error {
+	b.settled.owe(b.cache, func(ctx context.Context) error {
 		return errors.Join(keep(ctx), b.cache.RedrawAt(ctx, team, redraw))
-	}})
+	})
 }
 
 // at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -42,35 +41,11 @@ func CheckContract(ctx context.Context, t *Team) {
 	(&Bot{probe: t, log: slog.New(slog.DiscardHandler)}).checkContract(ctx)
 }
 
-// Withdraw has a queue forget a job that may be stored there, after so many others were dealt with. again: it was refused, and its request
-// sent again since.
-func Withdraw(ctx context.Context, q *cache.Cache, j cache.Job, others int, again bool) {
+// Withdraw has a queue forget a job that may be stored there.
+func Withdraw(ctx context.Context, q *cache.Cache, j cache.Job) {
 	var s settled
-	s.doubt(q, j)
-	if again {
-		s.refuse(j.ID)
-		s.again(j.ID)
-	}
-	for n := range others {
-		s.add(fmt.Sprint("other", n))
-	}
+	s.withdraw(q, j)
 	s.pay(ctx, q)
-}
-
-// Withdrawals says how often it is tried to withdraw a job whose request is sent again while that fails.
-func Withdrawals(ctx context.Context) (n int) {
-	const id = "job"
-	var s settled
-	s.add(id)
-	s.refuse(id)
-	s.owe(nil, debt{func(context.Context) error {
-		n++
-		s.again(id)
-		return io.ErrUnexpectedEOF
-	}, id})
-	s.pay(ctx, nil)
-	s.pay(ctx, nil)
-	return n
 }
 
 // KeepsPaid says whether what was owed to Redis stays in memory once it is paid.
@@ -78,7 +53,7 @@ func KeepsPaid(ctx context.Context) bool {
 	var s settled
 	owe := func() weak.Pointer[[64]byte] {
 		p := new([64]byte)
-		s.owe(nil, debt{pay: func(context.Context) error { runtime.KeepAlive(p); return nil }})
+		s.owe(nil, func(context.Context) error { runtime.KeepAlive(p); return nil })
 		return weak.Make(p)
 	}
 	owed := owe()

@@ -469,42 +469,26 @@ func TestContractIsReadEachHour(t *testing.T) {
 	})
 }
 
-// TestWithdrawn: what Redis may have stored while it was away it forgets, however much was done since, but not what was sent again.
+// TestWithdrawn: what Redis may have stored while it was away it forgets.
 func TestWithdrawn(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		others int
-		again  bool
-		left   int
-	}{
-		"at once":         {0, false, 1},
-		"after many":      {100_000, false, 1},
-		"not, sent again": {0, true, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			store := ownStore(t)
-			var j cache.Job
-			for _, id := range []string{"first", "second"} {
-				j = cache.Job{ID: id, Lane: "lane", At: time.Now(), Body: json.RawMessage(`{}`)}
-				if a, _, err := store.Submit(t.Context(), j, 10, false); a != cache.Accepted || err != nil {
-					t.Fatal(a, err)
-				}
-			}
-			bot.Withdraw(t.Context(), store, j, c.others, c.again)
-			if d, err := store.Depth(t.Context()); d.Open != c.left || err != nil {
-				t.Errorf("%d jobs are open, %v; want %d", d.Open, err, c.left)
-			}
-		})
+	store := ownStore(t)
+	var j cache.Job
+	for _, id := range []string{"first", "second"} {
+		j = cache.Job{ID: id, Lane: "lane", At: time.Now(), Body: json.RawMessage(`{}`)}
+		if a, _, err := store.Submit(t.Context(), j, 10, false); a != cache.Accepted || err != nil {
+			t.Fatal(a, err)
+		}
+	}
+	bot.Withdraw(t.Context(), store, j)
+	if d, err := store.Depth(t.Context()); d.Open != 1 || err != nil {
+		t.Errorf("%d jobs are open, %v; want one", d.Open, err)
 	}
 }
 
-// TestPaid: what Redis was told is forgotten, and so is what it is not to be told any more, also where that turns out while it is told.
+// TestPaid: what Redis was told is forgotten.
 func TestPaid(t *testing.T) {
 	t.Parallel()
-	if n := bot.Withdrawals(t.Context()); n != 1 {
-		t.Errorf("what was sent again meanwhile is withdrawn %d times, want once", n)
-	}
 	if bot.KeepsPaid(t.Context()) {
 		t.Error("what was owed to Redis stays in memory once it is paid")
 	}

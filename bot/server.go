@@ -19,6 +19,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"inventbot/cache"
+	"inventbot/invent"
 	"inventbot/slackui"
 )
 
@@ -274,7 +275,6 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	w := work{Intent: i}
 	j.Body = w.encode()
 	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
-	b.settled.again(j.ID)
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
 		if !i.Verb.Inner() {
@@ -282,17 +282,20 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		}
 		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
 		b.useSpare()
-		if !errors.Is(err, cache.ErrAway) {
-			b.settled.doubt(b.cache, j)
-		}
-		b.spareJobs.Add(1) // before it can have ended
-		if admission, err = b.submit(ctx, b.spareCrew, j, w); err == nil && admission == cache.Accepted {
+		stored := !errors.Is(err, cache.ErrAway) // perhaps: then only the answer was lost
+		b.spareJobs.Add(1)                       // before it can have ended
+		admission, err = b.submit(ctx, b.spareCrew, j, w)
+		switch {
+		case err == nil && admission == cache.Accepted:
 			b.settled.add(j.ID) // a repeat that Redis takes, once it is back, is one
-		} else {
-			b.spareJobs.Add(-1)
-			if admission != cache.Repeated {
-				b.settled.refuse(j.ID)
+			if stored {
+				b.settled.withdraw(b.cache, j)
 			}
+		case stored && admission == cache.Full && !j.Tell.IsZero():
+			b.spareJobs.Add(-1)
+			return b.side.try(func() { b.whisper(ctx, i, slackui.About(invent.Chat{ID: i.Chat}, slackui.Doubtful())) })
+		default:
+			b.spareJobs.Add(-1)
 		}
 	}
 	if err != nil {

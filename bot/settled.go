@@ -1,9 +1,9 @@
 package bot
 
 import (
-	"container/list"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,16 +14,13 @@ import (
 // least, or the newest 50,000; and what it owes to Redis.
 type settled struct {
 	mu         sync.Mutex
-	young, old map[string]bool // whether it was refused: what is sent again is no repeat then
+	young, old map[string]struct{}
 	turned     time.Time
-	owed       map[*cache.Cache]*list.List // of debts, the oldest first
+	owed       map[*cache.Cache][]debt
 }
 
 // debt is what a queue could not be told yet: that a job is ended, given back or withdrawn, what it changed, and what came last in it.
-type debt struct {
-	pay   func(context.Context) error
-	doubt string // the job that is withdrawn by it
-}
+type debt func(context.Context) error
 
 const (
 	settledFor  = 30 * time.Minute
@@ -34,44 +31,15 @@ func (s *settled) add(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.young == nil || len(s.young) >= settledMost || time.Since(s.turned) > settledFor {
-		s.old, s.young, s.turned = s.young, map[string]bool{}, time.Now()
+		s.old, s.young, s.turned = s.young, map[string]struct{}{}, time.Now()
 	}
-	s.young[id] = false
+	s.young[id] = struct{}{}
 }
 
-// doubt is for a job whose Submit failed and that is dealt with in this process alone, or refused: Redis may have stored it, and only
-// the answer was lost. Should this process meet it there, it is settled; and Redis is to forget it.
-func (s *settled) doubt(q *cache.Cache, j cache.Job) {
-	s.add(j.ID)
+// withdraw is for a job whose Submit failed and that is dealt with in this process alone: Redis may have stored it, and is to forget it.
+func (s *settled) withdraw(q *cache.Cache, j cache.Job) {
 	j = cache.Job{ID: j.ID, Lane: j.Lane}
-	s.owe(q, debt{func(ctx context.Context) error { return q.Withdraw(ctx, j) }, j.ID})
-}
-
-// refuse is for a job whose Submit failed and that nobody does.
-func (s *settled) refuse(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, doubted := s.young[id]; doubted {
-		s.young[id] = true
-	}
-}
-
-// again forgets a job that was refused: its request was sent once more, or its order given once more, and is to be carried out.
-func (s *settled) again(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.young[id] || s.old[id] {
-		delete(s.young, id)
-		delete(s.old, id)
-		for _, owed := range s.owed {
-			for e, next := owed.Front(), (*list.Element)(nil); e != nil; e = next {
-				next = e.Next()
-				if d, _ := e.Value.(debt); d.doubt == id {
-					owed.Remove(e)
-				}
-			}
-		}
-	}
+	s.owe(q, func(ctx context.Context) error { return q.Withdraw(ctx, j) })
 }
 
 func (s *settled) has(id string) bool {
@@ -87,43 +55,37 @@ func (s *settled) owe(q *cache.Cache, d debt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.owed == nil {
-		s.owed = map[*cache.Cache]*list.List{}
+		s.owed = map[*cache.Cache][]debt{}
 	}
-	if s.owed[q] == nil {
-		s.owed[q] = list.New()
-	}
-	if s.owed[q].Len() < settledMost {
-		s.owed[q].PushBack(d)
+	if len(s.owed[q]) < settledMost {
+		s.owed[q] = append(s.owed[q], d)
 	}
 }
 
-// pay does in a queue what is owed to it, as far as it comes in a second. (What another process has taken over meanwhile, Redis leaves
-// as it is.)
+// pay does in a queue what is owed to it, as far as it comes in a second. What fails comes last the next time, so that what a full Redis
+// refuses holds up nothing else. (What another process has taken over meanwhile, Redis leaves as it is.)
 func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	owed := s.owed[q]
-	if owed == nil {
+	left := s.owed[q]
+	delete(s.owed, q)
+	s.mu.Unlock()
+	var failed []debt
+	for len(left) > 0 {
+		err := left[0](ctx)
+		if err != nil {
+			failed = append(failed, left[0])
+		}
+		left = left[1:]
+		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
+			break
+		}
+	}
+	if len(left)+len(failed) == 0 {
 		return
 	}
-	for range owed.Len() {
-		e := owed.Front()
-		if e == nil {
-			return
-		}
-		d, _ := e.Value.(debt)
-		s.mu.Unlock()
-		err := d.pay(ctx)
-		s.mu.Lock()
-		if err == nil {
-			owed.Remove(e)
-		} else {
-			owed.MoveToBack(e) // what is refused, as by a full Redis, holds up nothing else; what again has dropped meanwhile stays so
-		}
-		if ctx.Err() != nil || errors.Is(err, cache.ErrAway) {
-			return
-		}
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owed[q] = slices.Concat(left, s.owed[q], failed)
 }

@@ -230,7 +230,7 @@ func TestNoPlaceForTheCard(t *testing.T) {
 	w.joan.ExpectDM("You don't have this conversation any more")
 	w.joan.ExpectDM("@grace changed that")
 	w.grace.ExpectPrivate(w.support, "Back to Joan")
-	w.grace.ExpectPrivate(w.support, "Slack takes no card of it here")
+	w.grace.ExpectPrivate(w.support, "its card couldn't be shown here")
 	w.wrote("chat_1 mem_grace")
 }
 

@@ -583,7 +583,7 @@ func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 func (b *Bot) orOwe(ctx context.Context, q *cache.Cache, key, yet string, do func(context.Context) error) bool {
 	err := do(context.WithoutCancel(ctx))
 	if err != nil {
-		b.settled.owe(q, debt{pay: do})
+		b.settled.owe(q, do)
 		b.log.Warn(yet, "error", err, "ref", ref(key))
 	}
 	return err == nil

@@ -224,6 +224,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"help_nearest":          *said(t, "/invent", "tkae chat_1"),
 		"help_unknown":          *said(t, "/invent", n.customer+"x"),
 		"busy":                  slackui.Busy(),
+		"doubtful":              slackui.Doubtful(),
 		"slow":                  slackui.Slow(),
 		"shared":                slackui.Shared(),
 		"retired_button":        slackui.RetiredButton(),

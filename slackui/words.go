@@ -268,6 +268,11 @@ func help(command, unknown string, off []Verb) *Message {
 // Busy says that the queue is full.
 func Busy() Message { return say(wordBusy) }
 
+// Doubtful says that the queue is full, and that the request may be in it all the same.
+func Doubtful() Message {
+	return say("Too much is waiting right now, and I couldn't find out whether your request was taken. Look before you try again.")
+}
+
 // Cannot says what is wrong with a click.
 func Cannot(i Intent) Message { return say(problemText(i.Problem, i.Command, i.Verb)) }
 
@@ -1153,7 +1158,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 	case SlackSilent:
 		words = "Slack didn't answer in time, or asked me to wait for too long" + and
 	case Unplaced:
-		words = "It was changed in Invent, but Slack takes no card of it here. If I'm not in this channel, invite me for cards."
+		words = "It was changed in Invent, but its card couldn't be shown here. If I'm not in this channel, invite me for cards."
 		row = i.look()
 	case Stopped:
 		words = "This app was restarted before your request was done. Look before you try again."
