@@ -77,6 +77,7 @@ func TestAgreedAndDied(t *testing.T) {
 	w.acknowledged(w.joan.Types(w.support, "/invent link @linus mem_penguin"))
 	w.joan.ExpectPrivate(w.support, "I've asked @linus")
 	question := w.linus.ExpectDM("Penguin")
+	emptied(t, store)
 	w.slack.Fault(slacktest.Fault{Method: "response_url", Hang: true, Times: 1}) // here it dies
 	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
 	w.until("he is linked", func() bool {
