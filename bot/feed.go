@@ -9,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -342,7 +343,7 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun tim
 		}
 		redraw := map[string]time.Time{}
 		for _, chat := range part {
-			if shown, has := drawn[chat]; has && shown != now[chat] {
+			if shown, has := drawn[chat]; has && shown != now[chat] || !has && f.announcing(chat) {
 				redraw[chat] = f.now()
 			}
 			f.states[chat] = now[chat]
@@ -354,6 +355,16 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun tim
 			}
 		}
 	}
+}
+
+// announcing says whether the card that announces the conversation may be on its way: it was ordered just now. A redraw comes after it.
+func (f *feed) announcing(chat string) bool {
+	for key := range f.ordered {
+		if strings.HasPrefix(key, announcement(f.team.ID, chat)) {
+			return true
+		}
+	}
+	return false
 }
 
 // prune forgets what was seen of conversations that the inbox doesn't list any more, once they are as many as those that it lists.

@@ -108,6 +108,20 @@ func TestHandoff(t *testing.T) {
 	w.slack.IgnoreLeftovers() // since when it waits may be added to the older card
 }
 
+// TestChangedWhileAnnounced: what a customer writes, or somebody does, while the card is on its way stands on it at once, not after the
+// next listing.
+func TestChangedWhileAnnounced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: 2 * time.Second, Times: 1})
+	w.asks("chat_1")
+	w.until("it is being announced", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 0 })
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen = 77 })
+	card := w.support.ExpectMessage("chat_1")
+	w.support.ExpectUpdate(card, "*Unread*\n77")
+}
+
 func TestFullInboxAtTheFirstStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

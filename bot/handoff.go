@@ -233,7 +233,7 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 		switch {
 		case now.Before(n.Next):
 		case !announced(h.Episode, n):
-			order.Verb, order.Key = slackui.Announce, fmt.Sprintf("announce/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
+			order.Verb, order.Key = slackui.Announce, announcement(f.team.ID, c.ID)+fmt.Sprintf("%s/%d/%d", r.Channel, h.Episode, n.Tries)
 			f.orderUnless(ctx, order, c.ID, n, quiet, now)
 		case f.waitReminder > 0 && now.Sub(h.Since) >= f.waitReminder && !n.Reminded && !quiet:
 			order.Verb, order.Key = slackui.Remind, fmt.Sprintf("remind/%s/%s/%s/%d/%d", f.team.ID, c.ID, r.Channel, h.Episode, n.Tries)
@@ -241,6 +241,9 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 		}
 	}
 }
+
+// announcement begins the keys of the orders that announce a conversation.
+func announcement(team, chat string) string { return "announce/" + team + "/" + chat + "/" }
 
 // many orders the message for a bundle of which so many conversations wait still, until a job has noted what became of it. The same
 // order twice is one job.
