@@ -412,6 +412,81 @@ func TestHolderWhoMayNotAct(t *testing.T) {
 	}
 }
 
+// TestHolderIsKept: who has a conversation is asked for once, however often it is shown.
+func TestHolderIsKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.has("chat_1", "mem_grace")
+	w.serve()
+	for range 2 {
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+		w.ada.ExpectPrivate(w.support, "@grace")
+	}
+	if n := len(w.slack.CallsTo("users.lookupByEmail")); n != 1 {
+		t.Errorf("Slack was asked %d times who has her e-mail, want once", n)
+	}
+}
+
+// TestHolderInDoubt: who has a conversation is named as far as that is known, and nobody is said to be missing in Slack because that couldn't
+// be found out.
+func TestHolderInDoubt(t *testing.T) {
+	t.Parallel()
+	silent := slacktest.Fault{Method: "users.lookupByEmail", Status: 500}
+	t.Run("Slack fails, whose users are listed", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.invent.AddMember(zoe)
+		w.invent.AddMember(member("x"))
+		w.slack.AddUser(slacktest.User{ID: "UX", Name: "x", Email: "x@example.com", Guest: true})
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.everybodyKnown(w.shared("chat_1", "Nobody"))
+		w.slack.Fault(silent)
+		w.has(w.chat("chat_2"), "mem_grace")
+		w.has(w.chat("chat_3"), "mem_x")
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_2"))
+		w.ada.ExpectPrivate(w.support, "chat_2", "@grace")
+		w.acknowledged(w.ada.Types(w.support, "/invent show chat_3"))
+		if text := w.ada.ExpectPrivate(w.support, "chat_3").Shows(); strings.Contains(text, "@x") || strings.Contains(text, "not on Slack") {
+			t.Errorf("of a guest's conversation the card says %q", text)
+		}
+		if _, kept, err := store.Person(t.Context(), w.slack.TeamID(), "mem_grace"); kept || err != nil {
+			t.Errorf("what isn't sure is kept: %v, %v", kept, err)
+		}
+		w.slack.IgnoreLeftovers() // Grace is told
+	})
+	for name, fault := range map[string]func(w *world, link func()) (undo func()){
+		"Slack fails": func(w *world, link func()) func() {
+			w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 500})
+			undo := w.slack.Fault(silent)
+			return func() { undo(); link() }
+		},
+		"Invent fails, and an admin may have linked them": func(w *world, link func()) func() {
+			link()
+			return w.invent.Fault(inventtest.Fault{Path: "/members", Status: 503})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, store := newWorld(t), ownStore(t)
+			w.invent.AddMember(invent.Member{ID: "mem_penguin", UserID: "usr_penguin", Name: "Penguin", Email: "penguin@other.example"})
+			w.has("chat_1", "mem_penguin")
+			if err := store.SetLink(t.Context(), w.slack.TeamID(), w.ada.ID, cache.Link{Member: "mem_ada", Name: "Ada", Checked: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			undo := fault(w, func() { w.linkedByHand(store, w.linus, "mem_penguin") })
+			w.serve(func(c *bot.Config) { c.Cache = store })
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			if text := w.ada.ExpectPrivate(w.support, "Penguin").Shows(); strings.Contains(text, "not on Slack") {
+				t.Errorf("the card says %q", text)
+			}
+			undo()
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			w.ada.ExpectPrivate(w.support, "@linus")
+			w.slack.IgnoreLeftovers() // Linus may be told
+		})
+	}
+}
+
 // TestLinkIsNoticed: what changes in Slack or Invent is noticed within an hour, and a yes is used as it is till then.
 func TestLinkIsNoticed(t *testing.T) {
 	t.Parallel()
