@@ -80,14 +80,16 @@ func TestRefused(t *testing.T) {
 // TestUnknownToSlack: whoever Slack doesn't know, or doesn't show to the app, is told so.
 func TestUnknownToSlack(t *testing.T) {
 	t.Parallel()
-	for _, code := range []string{"user_not_found", "user_not_visible"} {
+	for code, says := range map[string]string{
+		"user_not_found": "Slack doesn't know you here", "user_not_visible": "Slack doesn't know you here", "missing_scope": "doesn't show me your e-mail",
+	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.serve()
 			w.slack.Fault(slacktest.Fault{Method: "users.info", Error: code})
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			w.ada.ExpectPrivate(w.support, "Slack doesn't know you here", "Nothing was changed")
+			w.ada.ExpectPrivate(w.support, says, "Nothing was changed")
 			w.wrote()
 		})
 	}
