@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,34 @@ func TestUnlinkDuringLookUp(t *testing.T) {
 	clock.pass(25 * time.Minute)
 	w.acknowledged(w.linus.Types(w.support, "/invent show chat_1"))
 	w.linus.ExpectPrivate(w.support, "isn't confirmed")
+	w.wrote()
+}
+
+// TestLinkThatCountsNoMoreWithoutRedis: who was a member an hour ago, and is none as Slack and Invent say, changes nothing while Redis can't
+// tell whether an admin has linked them.
+func TestLinkThatCountsNoMoreWithoutRedis(t *testing.T) {
+	t.Parallel()
+	clock, n := newClock(), newNode(t)
+	w, store := newWorld(t, slacktest.Now(clock.now)), n.open()
+	var armed atomic.Bool
+	address, _ := w.serve(clock.drive, func(c *bot.Config) { c.Cache = store }, w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+		return through(func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/members") && armed.CompareAndSwap(true, false) {
+				n.kill()
+			}
+			return next.RoundTrip(r)
+		})
+	}))
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.ada.ExpectPrivate(w.support, "You are *Ada*")
+	emptied(t, store)
+	w.slack.SetUser("UADA", func(u *slacktest.User) { u.Email = "new@example.com" })
+	clock.pass(61 * time.Minute)
+	armed.Store(true)
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.until("it was tried in vain", func() bool { return retries(t, address) > 0 })
+	n.start()
+	w.ada.ExpectPrivate(w.support, "aren't linked")
 	w.wrote()
 }
 
