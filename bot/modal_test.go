@@ -1,9 +1,11 @@
 package bot_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,12 +61,24 @@ func names(all []slacktest.Choice) []string {
 	return list
 }
 
+// everybodyKnown waits until the bot has all members and all of Slack's users in memory. Zoe, who isn't on Slack, must be a member from the start.
+func (w *world) everybodyKnown(card *slacktest.Message) {
+	w.t.Helper()
+	w.acknowledged(w.ada.Press(card, "Assign…"))
+	w.offered(w.ada, w.ada.ExpectModal("Assign a conversation"), "zoe", func(all []slacktest.Choice) bool {
+		return len(all) == 1 && strings.Contains(all[0].Description, "not on Slack")
+	})
+}
+
+// zoe is a member who isn't on Slack.
+var zoe = invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"}
+
 func some(all []slacktest.Choice) bool { return len(all) > 0 }
 
 func TestAssignByModal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"}) // not on Slack
+	w.invent.AddMember(zoe)
 	w.invent.AddMember(invent.Member{ID: "mem_old", Name: "Old", Email: "old@example.com", Status: "INACTIVE"})
 	w.serve()
 	w.has("chat_1", "mem_joan")
@@ -135,7 +149,7 @@ func TestAssignModalPreselects(t *testing.T) {
 func TestAssignModalErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.invent.AddMember(invent.Member{ID: "mem_zoe", Name: "Zoe", Email: "zoe@example.com"})
+	w.invent.AddMember(zoe)
 	w.serve()
 	w.until("Slack's users are listed", func() bool { return len(w.slack.CallsTo("users.list")) > 0 })
 	card := w.shared("chat_1", "Nobody")
@@ -272,6 +286,20 @@ func TestModalNeverWaitsForSlack(t *testing.T) {
 	}
 	undo()
 	w.support.ExpectMessage("@ada")
+}
+
+// TestSubmittedUnknown: the bot was started anew while a modal was open, and who sends it isn't known yet: the worker finds out.
+func TestSubmittedUnknown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.SetMember("mem_ada", func(m *invent.Member) { m.Role = "MANAGER" })
+	w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 500})
+	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"MANAGER"} })
+	w.listed() // which team this is is known
+	w.acknowledged(w.submits(`{"v":1,"chat":"chat_1","seen":"","channel":"CSUPPORT"}`, "m:mem_grace", ""))
+	w.support.ExpectMessage("@grace")
+	w.ada.ExpectPrivate(w.support, "Back to nobody")
+	w.grace.ExpectDM("assigned it to you")
 }
 
 func TestModalTooLate(t *testing.T) {
@@ -472,12 +500,58 @@ func TestOptionsForMembersOnly(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
+// TestModalForMembersOnly: no modal opens for whom the bot would refuse, though a member has their e-mail.
+func TestModalForMembersOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.AddMember(zoe)
+	w.invent.AddMember(member("x"))
+	x := w.slack.AddUser(slacktest.User{ID: "UX", Name: "x", Email: "x@example.com", Guest: true})
+	w.serve()
+	card := w.shared("chat_1", "Nobody")
+	w.everybodyKnown(card)
+	w.acknowledged(x.Press(card, "Assign…"))
+	x.ExpectPrivate(w.support, "guest")
+	if x.Modal() != nil {
+		t.Error("a modal is open for a guest")
+	}
+}
+
+// TestModalOfAnUnknownTeam: whose workspace isn't served is told so.
+func TestModalOfAnUnknownTeam(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	card := w.shared("chat_1", "Nobody")
+	w.serve(func(c *bot.Config) {
+		c.Teams = func(context.Context, string, string) (*bot.Team, error) { return nil, bot.ErrUnknownTeam }
+	})
+	w.acknowledged(w.ada.Press(card, "Assign…"))
+	w.ada.ExpectPrivate(w.support, "from another organisation")
+}
+
+// TestOfferedWithoutEmails: where Slack shows no e-mails, nobody is said to be missing there.
+func TestOfferedWithoutEmails(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.slack.SetScopes(slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "users:read.email" })...)
+	w.linkedByHand(store, w.ada, "mem_ada")
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "Nobody")
+	w.acknowledged(w.ada.Press(card, "Assign…"))
+	all := w.offered(w.ada, w.ada.ExpectModal("Assign a conversation"), "grace", some)
+	if diff := cmp.Diff([]string{"Grace"}, names(all)); diff != "" {
+		t.Errorf("offered (-want +got):\n%s", diff)
+	}
+}
+
 // TestOpenRefused: why no window opened is told as it is.
 func TestOpenRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][2]string{
 		{"expired_trigger_id", "three seconds"}, {"invalid_trigger_id", "three seconds"}, {"trigger_expired", "three seconds"},
-		{"token_revoked", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
+		{"token_revoked", "Slack refuses this app's token"}, {"account_inactive", "Slack refuses this app's token"},
+		{"token_expired", "Slack refuses this app's token"}, {"not_authed", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
 	} {
 		code, says := c[0], c[1]
 		t.Run(code, func(t *testing.T) {
