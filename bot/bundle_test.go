@@ -98,6 +98,41 @@ func TestBundleOfItsOwn(t *testing.T) {
 	w.support.ExpectMessage("One conversation waits")
 }
 
+// TestOrderedTwice: an order that is carried out once more, or too late, posts nothing.
+func TestOrderedTwice(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.announcing(func(c *bot.Config) { c.Cache = store })
+	w.announced()
+	for n, c := range []struct {
+		verb    string
+		episode int
+		holder  string
+		outcome string
+	}{
+		{"announce", 1, "", "already"},
+		{"remind", 0, "", "over"}, // of an earlier waiting
+		{"remind", 1, "mem_grace", "over"},
+		{"remind", 1, "", "changed"},
+		{"remind", 1, "", "over"},
+	} {
+		w.invent.Mute(true) // nothing else follows from it
+		w.invent.SetChat("chat_1", func(i *inventtest.Chat) { i.AssigneeID = c.holder })
+		order, err := json.Marshal(map[string]any{"intent": map[string]any{
+			"v": 1, "verb": c.verb, "team": w.slack.TeamID(), "chat": "chat_1", "channel": w.support.ID, "episode": c.episode, "sent": time.Now(),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, id := w.outcomes(c.verb, c.outcome), fmt.Sprint("again", n)
+		if a, _, err := store.Submit(t.Context(), cache.Job{ID: id, Lane: id, At: time.Now(), Body: order}, 100, false); a != cache.Accepted || err != nil {
+			t.Fatalf("the same order again: %v, %v", a, err)
+		}
+		w.until(c.verb+" ends as "+c.outcome, func() bool { return w.outcomes(c.verb, c.outcome) > before })
+	}
+	w.support.ExpectMessage("has been waiting for a human since") // once: left-over messages fail the test
+}
+
 // TestBundleRefusedUntilNothingWaits: there is nothing left to say then.
 func TestBundleRefusedUntilNothingWaits(t *testing.T) {
 	t.Parallel()
