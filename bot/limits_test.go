@@ -626,8 +626,12 @@ func TestNoticesWithWords(t *testing.T) {
 		"it was taken from her":           {"Take over", "You don't have this conversation any more", "@ada changed that"},
 		"it is hers, and it was resolved": {"Resolve", "This conversation is yours", "@ada resolved this conversation"},
 	} {
-		for _, words := range []bool{false, true} { // else the card is what isn't taken
-			t.Run(fmt.Sprintf("%s, words: %v", name, words), func(t *testing.T) {
+		taken := slacktest.Fault{Method: "chat.postMessage", Delay: time.Millisecond, Times: 1}
+		refused := slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1}
+		for what, faults := range map[string][]slacktest.Fault{
+			"the card": {refused}, "the words": {taken, refused}, "the card, and then the words": {refused, taken, refused},
+		} {
+			t.Run(name+", not taken: "+what, func(t *testing.T) {
 				t.Parallel()
 				clock := newClock()
 				w, store := newWorld(t, slacktest.Now(clock.now)), ownStore(t)
@@ -635,10 +639,9 @@ func TestNoticesWithWords(t *testing.T) {
 				w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
 				w.listed()
 				card := w.shared("chat_1", "@grace")
-				if words {
-					w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: time.Millisecond, Times: 1}) // the card passes
+				for _, f := range faults {
+					w.slack.Fault(f)
 				}
-				w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
 				w.acknowledged(w.ada.Press(card, c.press))
 				w.until("Slack asks to wait", func() bool {
 					return slices.ContainsFunc(w.slack.CallsTo("chat.postMessage"), func(c slacktest.Call) bool { return c.Status == http.StatusTooManyRequests })
