@@ -67,6 +67,30 @@ func TestToldWhoMayRead(t *testing.T) {
 		w.ada.ExpectPrivate(w.support, "Penguin has it")
 		emptied(t, store)
 	})
+	t.Run("no note to somebody who became a guest since they were told", func(t *testing.T) {
+		t.Parallel()
+		clock, store := newClock(), ownStore(t)
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+		card := w.shared("chat_1", "Nobody")
+		w.assigns(card, "Grace", "", func() {})
+		w.grace.ExpectDM("Jane Doe")
+		emptied(t, store)
+		w.acknowledged(w.joan.Press(card.Now(), "Release"))
+		w.support.ExpectUpdate(card, "Nobody")
+		emptied(t, store)
+		w.slack.SetUser("UGRACE", func(u *slacktest.User) { u.Guest = true })
+		clock.pass(61 * time.Minute)
+		w.assigns(card.Now(), "Grace", "some words", func() {})
+		w.ada.ExpectPrivate(w.support, "could not be delivered", "some words")
+		emptied(t, store)
+		for _, c := range w.slack.CallsTo("chat.postMessage") {
+			if strings.Contains(c.Args["text"], "some words") {
+				t.Errorf("%s was sent the note", c.Args["channel"])
+			}
+		}
+		w.slack.IgnoreLeftovers() // whom it concerns is told
+	})
 	t.Run("an equal e-mail wins over an admin's link", func(t *testing.T) {
 		t.Parallel()
 		w, store := newWorld(t), ownStore(t)
