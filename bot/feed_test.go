@@ -152,6 +152,21 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 	w.support.ExpectMessage("conversations wait")
 }
 
+// TestFiveAtOnce: no more than that within ten seconds get a card each.
+func TestFiveAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.invent.Mute(true)
+	for n := range 5 {
+		w.invent.Mute(n < 4) // the last one's event leads to a listing
+		w.chat(fmt.Sprintf("chat_w%d", n))
+	}
+	for range 5 {
+		w.support.ExpectMessage("chat_w", "Take")
+	}
+}
+
 func TestWhichAreHandoffs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -498,6 +513,26 @@ func TestAnnouncedAfterAll(t *testing.T) {
 		}
 		if n := w.outcomes("announce", "failed"); n != 1 {
 			t.Errorf("it was tried %d times within seconds, want once in a minute", n)
+		}
+	})
+	t.Run("but_not_when_it_panics_each_time", func(t *testing.T) {
+		t.Parallel()
+		clock, store := newClock(), ownStore(t)
+		w := newWorld(t, slacktest.Now(clock.now))
+		w.announcing(clock.drive, func(c *bot.Config) { c.Cache = store }, w.wrapped(func(next http.RoundTripper) http.RoundTripper {
+			return through(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/chats/chat_1") {
+					panic("at each try")
+				}
+				return next.RoundTrip(r)
+			})
+		}))
+		w.asks("chat_1")
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		clock.passUntil(ctx, 10*time.Second, func() bool { return w.outcomes("announce", "failed") > 0 })
+		if _, n, err := store.Handoff(t.Context(), w.slack.TeamID(), "chat_1", w.support.ID); n.Tries != 0 || !n.Next.IsZero() || err != nil {
+			t.Errorf("it is to be tried again: %+v, %v", n, err)
 		}
 	})
 	t.Run("all_at_once_likewise", func(t *testing.T) {
@@ -1107,6 +1142,20 @@ func TestReleaseAnnouncesItself(t *testing.T) {
 		t.Errorf("announced anew in the thread %q, want %q", again.ThreadTS, card.TS)
 	}
 	w.slack.IgnoreLeftovers() // the older card, and Ada's
+}
+
+// TestReleasedOnACard: nobody sees that a card is redrawn further up in the channel: what waits since is announced.
+func TestReleasedOnACard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	w.ada.ExpectDM("This conversation is yours")
+	card := w.shared("chat_1", "@ada")
+	w.acknowledged(w.ada.Press(card, "Release"))
+	w.support.ExpectUpdate(card, "Nobody")
+	w.support.ExpectMessage("chat_1", "for a human since")
+	w.slack.IgnoreLeftovers() // the cards redrawn
 }
 
 // TestReleasedWhileWaiting: a conversation that was announced, taken and given back before any listing saw that waits as before; when it

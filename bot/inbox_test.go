@@ -227,7 +227,7 @@ func TestReminderWithoutItsCard(t *testing.T) {
 	}
 }
 
-// TestLockedThread: one thread that takes nothing more is no trouble of its channel.
+// TestLockedThread: one thread that takes nothing more is no trouble of its channel: the conversation has another from then on.
 func TestLockedThread(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
@@ -243,6 +243,13 @@ func TestLockedThread(t *testing.T) {
 	w.until("it was tried", func() bool {
 		return w.outcomes("announce", "restricted_action_thread_locked")+w.outcomes("announce", "changed") > 1
 	})
+	other := w.support.ExpectMessage("chat_1", "for a human since")
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	w.support.ExpectUpdate(other, "AI on")
+	w.asks("chat_1")
+	if again := w.support.ExpectMessage("chat_1", "for a human since"); other.ThreadTS != "" || again.ThreadTS != other.TS {
+		t.Errorf("announced in the thread %q and then in %q, want in none and then in that of %q", other.ThreadTS, again.ThreadTS, other.TS)
+	}
 	w.asks("chat_2")
 	w.support.ExpectMessage("chat_2")
 	w.slack.IgnoreLeftovers()
