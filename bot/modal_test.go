@@ -401,7 +401,7 @@ func TestUndo(t *testing.T) {
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
 		w.support.ExpectUpdate(card, "@grace")
 		done := w.ada.ExpectPrivate(w.support, "Grace has it")
-		if done.Button("Back to Ada") != nil {
+		if done.Button("Back to me") != nil {
 			t.Error("an undo can be undone")
 		}
 		w.grace.ExpectDM("@ada assigned this conversation to you")
