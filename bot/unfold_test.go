@@ -223,14 +223,18 @@ func TestNoPlaceForTheCard(t *testing.T) {
 	w.serve()
 	w.has("chat_1", "mem_joan")
 	card := w.shared("chat_1", "@joan")
-	w.slack.Fault(slacktest.Fault{Method: "chat.update", Error: "cant_update_message"})
-	w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "restricted_action"}) // not that to Joan
-	w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "expired_url"})
-	w.acknowledged(w.grace.Press(card, "Take over"))
+	w.assigns(card, "Grace", "Call her", func() {
+		w.slack.Fault(slacktest.Fault{Method: "chat.update", Error: "cant_update_message"})
+		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Times: 1, Error: "restricted_action"}) // not those to Grace and Joan
+		w.slack.Fault(slacktest.Fault{Method: "response_url", Error: "expired_url"})
+	})
+	w.grace.ExpectDM("@ada assigned it to you")
+	w.grace.ExpectDM("a note from @ada", "Call her") // and so it doesn't go back: left-over messages fail the test
 	w.joan.ExpectDM("You don't have this conversation any more")
-	w.joan.ExpectDM("@grace changed that")
-	w.grace.ExpectPrivate(w.support, "Back to Joan")
-	w.grace.ExpectPrivate(w.support, "its card couldn't be shown here")
+	w.joan.ExpectDM("@ada changed that")
+	w.ada.ExpectPrivate(w.support, "Back to Joan")
+	w.ada.ExpectPrivate(w.support, "its card couldn't be shown here")
+	w.until("it has ended", func() bool { return w.outcomes("assign", "unplaced") == 1 })
 	w.wrote("chat_1 mem_grace")
 }
 
