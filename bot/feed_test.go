@@ -155,16 +155,29 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 // TestFiveAtOnce: no more than that within ten seconds get a card each.
 func TestFiveAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.announcing()
-	w.invent.Mute(true)
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive, func(c *bot.Config) { c.Cache = store })
+	clock.stop()
 	for n := range 5 {
 		w.invent.Mute(n < 4) // the last one's event leads to a listing
 		w.chat(fmt.Sprintf("chat_w%d", n))
 	}
-	for range 5 {
+	clock.pass(2 * time.Second)
+	w.support.ExpectMessage("chat_w", "Take")
+	w.chat("chat_late")
+	clock.pass(2 * time.Second)
+	eventually(t, "the sixth is listed", func(ctx context.Context) bool {
+		known, _, err := store.Handoffs(ctx, w.slack.TeamID())
+		return err == nil && known["chat_late"].Waiting
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	clock.passUntil(ctx, time.Second, func() bool { return w.postedIn(w.support) == 6 })
+	for range 4 {
 		w.support.ExpectMessage("chat_w", "Take")
 	}
+	w.support.ExpectMessage("One conversation waits")
 }
 
 func TestWhichAreHandoffs(t *testing.T) {
@@ -1207,6 +1220,23 @@ func TestReleasedAndTakenUnseen(t *testing.T) {
 	w.slack.IgnoreLeftovers() // the older card, and what Ada is told
 }
 
+// TestTakenUnseen: the card of what somebody took announces no waiting, also when no listing has seen that they had it.
+func TestTakenUnseen(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.announcing(clock.drive)
+	mend := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Status: 502})
+	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@ada")
+	w.until("it has ended", func() bool { return w.outcomes("take", "changed") == 1 })
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "" })
+	mend()
+	w.listedAgain(clock)
+	w.support.ExpectMessage("Nobody", "for a human since")
+	w.slack.IgnoreLeftovers() // the first card, redrawn
+}
+
 // TestReleasedWhileListed: a listing that began before a release doesn't know of it, and the release's card announces it all the same.
 func TestReleasedWhileListed(t *testing.T) {
 	t.Parallel()
@@ -1433,6 +1463,34 @@ func TestListAfterOwnChange(t *testing.T) {
 	clock.pass(12 * time.Second)
 	w.acknowledged(w.grace.Types(w.support, "/invent mine"))
 	w.grace.ExpectPrivate(w.support, "My conversations: 1")
+}
+
+// TestOwnChangesOfAMinute: what this process did since the inbox was listed is in people's lists, also when more was done a minute later.
+func TestOwnChangesOfAMinute(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.chat("chat_2")
+	w.chat("chat_3")
+	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+	w.listed()
+	w.invent.Mute(true)
+	clock.stop()
+	mine := func(says string) {
+		t.Helper()
+		w.acknowledged(w.ada.Types(w.support, "/invent mine"))
+		w.ada.ExpectPrivate(w.support, says)
+	}
+	for n, pause := range []time.Duration{time.Minute, time.Millisecond, 0} {
+		w.acknowledged(w.ada.Types(w.support, fmt.Sprintf("/invent take chat_%d", n+1)))
+		w.support.ExpectMessage("@ada")
+		emptied(t, store)
+		clock.pass(pause)
+		if n == 0 {
+			mine("My conversations: 1") // listed anew
+		}
+	}
+	mine("My conversations: 3")
 }
 
 // TestRouteTellsOfWaiting: whether a conversation waits doesn't depend on whether and where that is announced.
