@@ -16,10 +16,10 @@ const undoFor = 5 * time.Minute
 // else; nil for any other, and for an undo.
 func (b *Bot) back(s *scene) *slackui.Back {
 	took, gave := s.concerns()
-	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || s.since || !took && !gave {
+	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || !took && !gave {
 		return nil
 	}
-	return &slackui.Back{Holder: s.had, Mine: s.had != nil && !took, Until: b.now().Add(undoFor)}
+	return &slackui.Back{Holder: s.had, Mine: !took, Until: b.now().Add(undoFor)}
 }
 
 // concerns says whether the change took the conversation from somebody else than the one who made it, and whether it gave it to
