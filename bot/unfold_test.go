@@ -220,8 +220,8 @@ func TestCardsBeyondReach(t *testing.T) {
 func TestNoPlaceForTheCard(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.serve()
 	w.has("chat_1", "mem_joan")
+	w.serve()
 	card := w.shared("chat_1", "@joan")
 	w.assigns(card, "Grace", "Call her", func() {
 		w.slack.Fault(slacktest.Fault{Method: "chat.update", Error: "cant_update_message"})
