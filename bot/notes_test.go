@@ -208,6 +208,34 @@ func TestNoteOnce(t *testing.T) {
 	}
 }
 
+// TestTakenFromOnce: a job that dies after it told from whom the conversation was taken doesn't tell them again.
+func TestTakenFromOnce(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	var fell atomic.Bool
+	w.steps = func(step string, j cache.Job) {
+		if step == "whom it concerns is told" && strings.Contains(string(j.Body), `"take"`) && fell.CompareAndSwap(false, true) {
+			panic("died")
+		}
+	}
+	w.has("chat_1", "mem_grace")
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "@grace")
+	w.acknowledged(w.ada.Press(card, "Take over"))
+	w.grace.ExpectDM("You don't have this conversation any more")
+	w.grace.ExpectDM("@ada changed that")
+	emptied(t, store)
+	if !fell.Load() {
+		t.Fatal("it didn't die")
+	}
+	for _, m := range w.slack.Leftovers() {
+		if m.Channel == w.grace.DM().ID && strings.Contains(m.Text, "changed that") {
+			t.Errorf("she also reads %q", m.Text)
+		}
+	}
+	w.slack.IgnoreLeftovers() // what Ada reads, and the cards redrawn
+}
+
 // TestChangedSince: what was done but could not be shown at once is not mixed up with what others have done since.
 func TestChangedSince(t *testing.T) {
 	t.Parallel()
