@@ -136,6 +136,13 @@ func TestSubmitToRunHere(t *testing.T) {
 			})
 		}
 	})
+	t.Run("leaves alone what no Submit wrote", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			fine(t, c.Raw().Do(t.Context(), "XADD", cache.Ready, "*", "job", "{}").Err())
+			here(t, c, cache.Accepted, 10, job("a", "A"))
+			next(t, c, "a")
+		})
+	})
 	t.Run("leaves what a dead process was handed to others", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			dead := another(t, c, "")
@@ -649,9 +656,25 @@ func TestReap(t *testing.T) {
 					t.Errorf("%s: %d dead, want the one that held it", j.ID, j.Dead)
 				}
 			}
-			done(t, c, append(a, *here)...) // nothing of it any more
+			done(t, c, a...) // nothing of it any more
+			later(t, c, *here, noon)
 			age(t, c, cache.TakeOver+time.Second)
 			reap(t, c, 10, "a", "b")
+		})
+	})
+	t.Run("leaves what this process could not end or give back yet", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"), job("b", "B"))
+			held := next(t, c, "a", "b")
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if c.Done(ctx, held[0]) == nil || c.Later(ctx, held[1], noon) == nil {
+				t.Fatal("no error of a context that has ended")
+			}
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, c, 10)
+			done(t, c, held...)
+			open(t, c, 0)
 		})
 	})
 	t.Run("finds soon what this process was handed and never heard of", func(t *testing.T) {
@@ -693,6 +716,58 @@ func TestReap(t *testing.T) {
 			})
 		}
 	})
+	t.Run("leaves the answer that comes later nothing of what it has found", func(t *testing.T) {
+		for name, ask := range map[string]func(*testing.T, *cache.Cache) *cache.Job{
+			"Submit's, of its own": func(t *testing.T, c *cache.Cache) *cache.Job {
+				_, taken, err := c.Submit(t.Context(), job("a", "A"), 10, true)
+				fine(t, err)
+				return taken
+			},
+			"Submit's, of another": func(t *testing.T, c *cache.Cache) *cache.Job {
+				accept(t, c, job("a", "A"))
+				_, taken, err := c.Submit(t.Context(), job("b", "B"), 10, true)
+				fine(t, err)
+				return taken
+			},
+			"Next's": func(t *testing.T, c *cache.Cache) *cache.Job {
+				accept(t, c, job("a", "A"))
+				next(t, c)
+				return nil
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				each(t, func(t *testing.T, c *cache.Cache) {
+					other, found := another(t, c, ""), false
+					c.Raw().AddHook(after(func() {
+						held := other.Raw().XPending(t.Context(), cache.Ready, cache.Group).Val()
+						if found || held == nil || held.Count == 0 {
+							return
+						}
+						found = true
+						age(t, other, cache.TakeOver+time.Second)
+						reap(t, c, 10, "a")
+					}))
+					if taken := ask(t, c); taken != nil {
+						t.Errorf("%s is handed out twice", taken.ID)
+					}
+					if !found {
+						t.Error("nothing was handed out")
+					}
+				})
+			})
+		}
+	})
+	t.Run("passes over what isn't in the stream any more", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, job("a", "A"))
+			next(t, c, "a")
+			fine(t, c.Raw().XTrimMaxLen(t.Context(), cache.Ready, 0).Err())
+			accept(t, c, job("b", "B"))
+			next(t, c, "b")
+			age(t, c, cache.TakeOver+time.Second)
+			reap(t, another(t, c, ""), 10, "b")
+		})
+	})
 	t.Run("takes no more than it is asked for", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, job("a", "A"), job("b", "B"), job("c", "C"))
@@ -716,6 +791,22 @@ func TestReap(t *testing.T) {
 			byOneOfMany(t, c, 40, func(other *cache.Cache) ([]cache.Job, error) { return other.Reap(t.Context(), 5) })
 		})
 	})
+}
+
+// after does something whenever Redis has answered, before its caller knows of the answer.
+type after func()
+
+func (f after) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (f after) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		defer f()
+		return next(ctx, cmd)
+	}
+}
+
+func (f after) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // byOneOfMany lets four processes take jobs until none is left, and fails unless each of n was taken once.
