@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -39,6 +40,21 @@ func Since(ctx context.Context, l *Listing, oldest time.Time, fetch func(context
 // CheckContract compares what the bot uses of Invent's API with what that offers, until ctx ends.
 func CheckContract(ctx context.Context, t *Team) {
 	(&Bot{probe: t, log: slog.New(slog.DiscardHandler)}).checkContract(ctx)
+}
+
+// Settled says whether a request that was dealt with is known still, so long after and when so many others were dealt with.
+func Settled(later time.Duration, others int) bool {
+	const id = "job"
+	var s settled
+	s.add(id)
+	for range 2 {
+		time.Sleep(later / 2) //nolint:forbidigo // in a synctest bubble
+		s.add("another")
+	}
+	for n := range others {
+		s.add(fmt.Sprint("other", n))
+	}
+	return s.has(id)
 }
 
 // Withdraw has a queue forget a job that may be stored there.

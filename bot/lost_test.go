@@ -469,6 +469,32 @@ func TestContractIsReadEachHour(t *testing.T) {
 	})
 }
 
+// TestSettled: what was dealt with is known for half an hour at least, or among the newest 50,000, and not for ever.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		later  time.Duration
+		others int
+		known  bool
+	}{
+		"at once":            {0, 0, true},
+		"after half an hour": {30 * time.Minute, 0, true},
+		"not after hours":    {2 * time.Hour, 0, false},
+		"after 49,000":       {0, 49_000, true},
+		"after 51,000":       {0, 51_000, true},
+		"not after 101,000":  {0, 101_000, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				if known := bot.Settled(c.later, c.others); known != c.known {
+					t.Errorf("it is known: %v, want %v", known, c.known)
+				}
+			})
+		})
+	}
+}
+
 // TestWithdrawn: what Redis may have stored while it was away it forgets.
 func TestWithdrawn(t *testing.T) {
 	t.Parallel()
