@@ -64,6 +64,22 @@ func Withdraw(ctx context.Context, q *cache.Cache, j cache.Job) {
 	s.pay(ctx, q)
 }
 
+// Paid says which of these debts are tried when they are paid as far as it comes, and which when that is done once more.
+func Paid(ctx context.Context, debts ...func(context.Context) error) (tried [2][]int) {
+	var s settled
+	now := 0
+	for n, pay := range debts {
+		s.owe(nil, func(ctx context.Context) error {
+			tried[now] = append(tried[now], n)
+			return pay(ctx)
+		})
+	}
+	for now = range tried {
+		s.pay(ctx, nil)
+	}
+	return tried
+}
+
 // KeepsPaid says whether what was owed to Redis stays in memory once it is paid.
 func KeepsPaid(ctx context.Context) bool {
 	var s settled

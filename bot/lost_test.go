@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
 	"inventbot/cache"
@@ -517,6 +519,39 @@ func TestPaid(t *testing.T) {
 	t.Parallel()
 	if bot.KeepsPaid(t.Context()) {
 		t.Error("what was owed to Redis stays in memory once it is paid")
+	}
+}
+
+// TestPaidAsFarAsItComes: what Redis refuses holds up nothing else that is owed, and a Redis that doesn't answer is asked no more.
+func TestPaidAsFarAsItComes(t *testing.T) {
+	t.Parallel()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	type pay = func(context.Context) error
+	fine := func(context.Context) error { return nil }
+	refused := func(context.Context) error { return io.ErrUnexpectedEOF }
+	away := func(context.Context) error { return fmt.Errorf("asking: %w", cache.ErrAway) }
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, c := range map[string]struct {
+		ctx   context.Context //nolint:containedctx // of the case
+		debts []pay
+		want  [2][]int
+	}{
+		"all":              {t.Context(), []pay{fine, fine}, [2][]int{{0, 1}, nil}},
+		"one is refused":   {t.Context(), []pay{fine, refused, fine}, [2][]int{{0, 1, 2}, {1}}},
+		"Redis is away":    {t.Context(), []pay{away, fine}, [2][]int{{0}, {1, 0}}},
+		"Redis hangs":      {t.Context(), []pay{hangs, fine}, [2][]int{{0}, {1, 0}}},
+		"there is no time": {ended, []pay{fine, fine}, [2][]int{{0}, {1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if d := cmp.Diff(c.want, bot.Paid(c.ctx, c.debts...)); d != "" {
+				t.Errorf("tried, want -, got +:\n%s", d)
+			}
+		})
+	}
+	if tried := bot.Paid(t.Context(), slices.Repeat([]pay{fine}, 60_000)...); len(tried[0]) != 50_000 {
+		t.Errorf("%d are owed of 60,000, want 50,000", len(tried[0]))
 	}
 }
 
