@@ -104,9 +104,6 @@ func (b *Bot) attend(ctx context.Context) {
 	pauseFor(open, lastWords)
 	hangUp()
 	<-ended
-	if up {
-		b.health.socket(false)
-	}
 }
 
 // hearSocket logs why there is no connection, when that is news.

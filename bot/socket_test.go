@@ -3,9 +3,11 @@ package bot_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 
 	"inventbot/bot"
 	"inventbot/bot/slacktest"
+	"inventbot/invent"
 	"inventbot/invent/inventtest"
 	"inventbot/slackui"
 )
@@ -98,6 +101,31 @@ func TestSocketMode(t *testing.T) {
 		if err := json.Unmarshal(ack.Body, &answer); err != nil || answer["options"] == nil {
 			t.Errorf("a question for options was answered with %s", ack.Body)
 		}
+	})
+	t.Run("what is larger than a request over HTTP may be isn't read", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(300*time.Millisecond))
+		w.connect()
+		if ack := w.slack.Send("/slack/commands", form, []byte(commandBody(strings.Repeat("x", 1<<20)))); ack.Err != "operation_timeout" {
+			t.Errorf("it was answered with %d %q, want no acknowledgement", ack.Status, ack.Err)
+		}
+		w.slack.ExpectSockets(2) // the one that it came through is opened anew
+	})
+	t.Run("an answer that Slack would drop is left out of the acknowledgement", func(t *testing.T) {
+		t.Parallel()
+		w := newSocketWorld(t)
+		w.slack.AllowComplaint("is no JSON") // the select stays empty
+		for n := range 100 {
+			name := strings.Repeat("<", 60) + fmt.Sprint(n) // six bytes each in JSON
+			w.invent.AddMember(invent.Member{ID: fmt.Sprint("mem_", n), Name: name, Email: fmt.Sprintf("%d@example.com", n)})
+		}
+		w.connect()
+		w.acknowledged(w.ada.Press(w.shared("chat_1", "Nobody"), "Assign…"))
+		modal := w.ada.ExpectModal("Assign")
+		w.until("the members are known", func() bool {
+			_, ack := w.ada.Options(modal, "who_pick", "<")
+			return len(w.acknowledged(ack).Body) == 0
+		})
 	})
 	t.Run("without a signing secret the routes of Slack's requests refuse everything", func(t *testing.T) {
 		t.Parallel()
@@ -185,6 +213,98 @@ func TestSocketModeStopsOrderly(t *testing.T) {
 	w.support.ExpectMessage("@ada") // what only this process knew of was finished
 	w.slack.ExpectSockets(0)
 	w.wrote("chat_1 mem_ada")
+}
+
+// slowly lets requests that ask for a team be answered once goOn is closed; waiting counts those that came.
+func slowly(c *bot.Config) (waiting *atomic.Int64, goOn chan struct{}) {
+	teams := c.Teams
+	waiting, goOn = &atomic.Int64{}, make(chan struct{})
+	c.Teams = func(ctx context.Context, team, enterprise string) (*bot.Team, error) {
+		waiting.Add(1)
+		<-goOn
+		return teams(ctx, team, enterprise)
+	}
+	return waiting, goOn
+}
+
+// TestSocketModeAnswersBeforeItStops: what has come through a connection is answered before that is closed, however many there are.
+func TestSocketModeAnswersBeforeItStops(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(30*time.Second))
+	var waiting *atomic.Int64
+	var goOn chan struct{}
+	address, stop := w.connect(func(c *bot.Config) { waiting, goOn = slowly(c) })
+	const requests = 20
+	acks := make(chan *slacktest.Ack, requests)
+	for range requests {
+		go func() { acks <- w.ada.Shortcut(slackui.TakeShortcut) }()
+	}
+	w.until("they have come", func() bool { return waiting.Load() == requests })
+	stopped := stopping(stop)
+	eventually(t, "it stops", func(context.Context) bool {
+		status, _ := peek(t, address+"/healthz")
+		return status == 0
+	})
+	time.AfterFunc(time.Second, func() { close(goOn) }) // as long as a request may well take
+	for range requests {
+		w.acknowledged(<-acks)
+	}
+	<-stopped
+	w.slack.ExpectSockets(0)
+	w.slack.IgnoreLeftovers() // the windows
+}
+
+// TestSocketModeStopsWithoutSlack: no answer that can't be given any more keeps the bot from stopping.
+func TestSocketModeStopsWithoutSlack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(300*time.Millisecond))
+	w.slack.AllowComplaint("operation_timeout")
+	var waiting *atomic.Int64
+	var goOn chan struct{}
+	_, stop := w.connect(func(c *bot.Config) { waiting, goOn = slowly(c) })
+	const requests = 60 // more than slack-go keeps for later
+	var clicks sync.WaitGroup
+	for range requests {
+		clicks.Go(func() { w.ada.Shortcut(slackui.TakeShortcut) })
+	}
+	w.until("they have come", func() bool { return waiting.Load() == requests })
+	w.slack.Fault(slacktest.Fault{Method: "apps.connections.open", Status: 500})
+	w.slack.DropSockets()
+	w.slack.ExpectSockets(0)
+	close(goOn)
+	stop()
+	clicks.Wait()
+	w.slack.IgnoreLeftovers() // the windows
+}
+
+// TestSocketModeComesBack: without a connection the bot isn't ready and says why, and whatever Slack said, it soon tries again.
+func TestSocketModeComesBack(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fault slacktest.Fault
+		why   string
+	}{
+		"refused":              {slacktest.Fault{Method: "apps.connections.open", Error: "invalid_auth", Times: 2}, "invalid_auth"},
+		"not for some minutes": {slacktest.Fault{Method: "apps.connections.open", Status: http.StatusTooManyRequests, RetryAfter: 300, Times: 2}, "ratelimited"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.Patience(time.Minute))
+			w.slack.AllowComplaint("before the time in Retry-After")
+			address, _ := w.connect(func(c *bot.Config) { // without the gates that keep such times
+				c.Socket = slack.New(w.slack.Token(), slack.OptionAPIURL(w.slack.URL()), slack.OptionAppLevelToken(w.slack.AppToken()))
+			})
+			w.slack.Fault(c.fault)
+			w.slack.DropSockets()
+			w.until("it isn't ready and says why", func() bool {
+				status, body := peek(t, address+"/readyz")
+				return status == http.StatusServiceUnavailable && strings.Contains(body, c.why)
+			})
+			w.slack.ExpectSockets(2)
+			w.until("it is ready", func() bool { return readyz(t.Context(), address) == http.StatusOK })
+			w.takes()
+		})
+	}
 }
 
 // TestSocketModeFarewell: for as long as it says that it stops, it does what comes through a connection, as it does what comes over HTTP.
