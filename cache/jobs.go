@@ -473,7 +473,7 @@ return overdue`)
 // passed, at most n at a time. Each is answered once, by whichever process asks first; they stay open.
 func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
 	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n, laneKey("")).StringSlice()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	if err != nil {
 		return nil, wrap("looking for due jobs", err)
 	}
 	for _, body := range bodies {
@@ -519,9 +519,7 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 
 // leaveScript forgets a process that holds nothing: what it holds would be forgotten with it.
 var leaveScript = redis.NewScript(`
-local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
-if held.err then return held end
-if #held == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
 return 1`)
 
 // Leave takes this process out of the consumer group, if it holds nothing any more.

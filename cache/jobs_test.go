@@ -869,6 +869,16 @@ func TestTick(t *testing.T) {
 			next(t, c, "a", "b", "never") // they are still to be done
 		})
 	})
+	t.Run("hands out no more than it is asked for", func(t *testing.T) {
+		each(t, func(t *testing.T, c *cache.Cache) {
+			accept(t, c, slow("a", 0), slow("b", time.Second), slow("c", 2*time.Second))
+			for _, ids := range [][]string{{"a", "b"}, {"c"}, nil} {
+				jobs, err := c.Tick(t.Context(), noon.Add(time.Hour), 2)
+				fine(t, err)
+				want(t, "are overdue", jobs, ids...)
+			}
+		})
+	})
 	t.Run("is silent about what is done", func(t *testing.T) {
 		each(t, func(t *testing.T, c *cache.Cache) {
 			accept(t, c, slow("a", time.Second))
