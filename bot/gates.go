@@ -32,9 +32,7 @@ func (g *gates) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp, err := g.RoundTripper.RoundTrip(r)
 	if err == nil && resp.StatusCode == http.StatusTooManyRequests {
-		if wait := retryAfter(resp.Header); wait > 0 {
-			g.shut(counted(r), wait)
-		}
+		g.shut(counted(r), retryAfter(resp.Header))
 	}
 	return resp, err //nolint:wrapcheck // a transport hands on what it was given
 }
