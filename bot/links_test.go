@@ -264,6 +264,21 @@ func TestHeldForAnHour(t *testing.T) {
 	w.linus.ExpectPrivate(w.support, "have the same e-mail")
 }
 
+// TestNotHeldWhileFull: who wasn't told that it is kept for an hour isn't surprised by it later.
+func TestNotHeldWhileFull(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // what follows from it would fill this queue too
+	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	if s := w.linus.ExpectPrivate(w.support, "aren't linked").Shows(); strings.Contains(s, "within an hour") {
+		t.Errorf("he reads %q", s)
+	}
+	if held, err := store.Held(t.Context(), w.slack.TeamID(), w.linus.ID, time.Now()); len(held) > 0 || err != nil {
+		t.Errorf("kept are %s, %v; want nothing", held, err)
+	}
+}
+
 // linkedByHand links a person as an admin would, without asking.
 func (w *world) linkedByHand(store *cache.Cache, p *slacktest.Person, member string) {
 	w.t.Helper()
