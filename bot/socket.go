@@ -97,11 +97,16 @@ func (b *Bot) attend(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	for len(client.Events) > 0 {
-		hear(<-client.Events)
+	for begun := time.Now(); ; {
+		for len(client.Events) > 0 {
+			hear(<-client.Events)
+		}
+		answers.Wait()
+		pauseFor(open, lastWords)
+		if len(client.Events) == 0 || time.Since(begun) > ackWithin {
+			break // until then Slack has sent more: it knows nothing of the end
+		}
 	}
-	answers.Wait()
-	pauseFor(open, lastWords)
 	hangUp()
 	<-ended
 }

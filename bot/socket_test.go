@@ -227,15 +227,16 @@ func slowly(c *bot.Config) (waiting *atomic.Int64, goOn chan struct{}) {
 	return waiting, goOn
 }
 
-// TestSocketModeAnswersBeforeItStops: what has come through a connection is answered before that is closed, however many there are.
+// TestSocketModeAnswersBeforeItStops: what has come through a connection is answered before that is closed, however many there are, also
+// what comes while the others are answered.
 func TestSocketModeAnswersBeforeItStops(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, slacktest.SocketMode("xapp-sandbox-token"), slacktest.AckWithin(30*time.Second))
 	var waiting *atomic.Int64
 	var goOn chan struct{}
 	address, stop := w.connect(func(c *bot.Config) { waiting, goOn = slowly(c) })
-	const requests = 20
-	acks := make(chan *slacktest.Ack, requests)
+	const requests, late = 20, 2
+	acks := make(chan *slacktest.Ack, requests+late)
 	for range requests {
 		go func() { acks <- w.ada.Shortcut(slackui.TakeShortcut) }()
 	}
@@ -245,13 +246,16 @@ func TestSocketModeAnswersBeforeItStops(t *testing.T) {
 		status, _ := peek(t, address+"/healthz")
 		return status == 0
 	})
+	for range late {
+		go func() { acks <- w.ada.Types(w.support, "/invent help") }()
+	}
 	time.AfterFunc(time.Second, func() { close(goOn) }) // as long as a request may well take
-	for range requests {
+	for range requests + late {
 		w.acknowledged(<-acks)
 	}
 	<-stopped
 	w.slack.ExpectSockets(0)
-	w.slack.IgnoreLeftovers() // the windows
+	w.slack.IgnoreLeftovers() // the windows, and the help
 }
 
 // TestSocketModeStopsWithoutSlack: no answer that can't be given any more keeps the bot from stopping.
