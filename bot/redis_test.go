@@ -428,6 +428,28 @@ func TestChangeOfTheDeadHandedBack(t *testing.T) {
 	w.wrote()
 }
 
+// TestChangeOfTheDeadUndone: a change that was made, and is to be shown still, isn't made again where its process died and somebody has
+// undone it since.
+func TestChangeOfTheDeadUndone(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	body, err := json.Marshal(map[string]any{"wrote": "done", "intent": slackui.Intent{
+		V: slackui.Version, Key: "made.1", Verb: slackui.Take, Chat: "chat_1", Team: w.slack.TeamID(), User: w.ada.ID, Channel: w.support.ID, Sent: time.Now(),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := cache.Job{ID: "made.1", Lane: w.slack.TeamID() + "/chat_1", At: time.Now(), Tries: 2, Dead: 1, Body: body}
+	if _, _, err := store.Submit(t.Context(), j, 10, false); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	w.support.ExpectMessage("Nobody")
+	w.ada.ExpectPrivate(w.support, "That was done, but somebody has changed it since")
+	emptied(t, store)
+	w.wrote()
+}
+
 // TestRedisAnswersTooLate: what was stored all the same, and is done by the process alone, holds up nobody on that conversation.
 func TestRedisAnswersTooLate(t *testing.T) {
 	t.Parallel()
