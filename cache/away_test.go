@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"inventbot/cache"
@@ -389,6 +390,34 @@ func TestOpen(t *testing.T) {
 			closing(t, c)
 		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "ret@") {
 			t.Errorf("the error quotes the password: %v", err)
+		}
+	}
+}
+
+// TestParse: everything that a URL says is used for what it is for.
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]redis.UniversalOptions{
+		"redis://user:word@one:1/3": {Addrs: []string{"one:1"}, Username: "user", Password: "word", DB: 3},
+		"redis+sentinel://user:word@one:1/main/2?addr=two:2&addr=three:3&sentinel_username=guard&sentinel_password=other": {
+			MasterName: "main", Addrs: []string{"one:1", "two:2", "three:3"}, Username: "user", Password: "word", DB: 2,
+			SentinelUsername: "guard", SentinelPassword: "other",
+		},
+		"redis+cluster://user:word@one?addr=two:2": {IsClusterMode: true, Addrs: []string{"one:6379", "two:2"}, Username: "user", Password: "word"},
+	} {
+		for scheme, name := range map[string]string{"redis": "", "rediss": "one"} {
+			got, err := cache.Parse(scheme + strings.TrimPrefix(url, "redis"))
+			fine(t, err)
+			if want.MasterName != "" || want.IsClusterMode {
+				name = "" // each node's own
+			}
+			if got.TLSConfig == nil && scheme == "rediss" || got.TLSConfig != nil && (scheme == "redis" || got.TLSConfig.ServerName != name) {
+				t.Errorf("%s of %s: it uses TLS with %+v, want the name %q", scheme, url, got.TLSConfig, name)
+			}
+			got.TLSConfig = nil
+			if d := cmp.Diff(want, *got); d != "" {
+				t.Errorf("%s: want -, got +:\n%s", url, d)
+			}
 		}
 	}
 }

@@ -20,6 +20,9 @@ const (
 	TroublePasses = troublePasses
 )
 
+// Parse reads a URL that Open takes.
+var Parse = parse
+
 // QueueKeys are the keys that may live for ever.
 var QueueKeys = []string{readyKey, bodiesKey, laterKey, tellKey}
 
