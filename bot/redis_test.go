@@ -450,6 +450,21 @@ func TestChangeOfTheDeadUndone(t *testing.T) {
 	w.wrote()
 }
 
+// TestInOrderWithoutConversation: one person is answered in order also about no conversation, and where the first must be tried again.
+func TestInOrderWithoutConversation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	w.listed()
+	w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 500, Times: 1})
+	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	second := w.ada.ExpectPrivate(w.support, "Waiting for a human")
+	if first := w.ada.ExpectPrivate(w.support, "You are"); first.TS > second.TS {
+		t.Error("the second was answered first")
+	}
+}
+
 // TestRedisAnswersTooLate: what was stored all the same, and is done by the process alone, holds up nobody on that conversation.
 func TestRedisAnswersTooLate(t *testing.T) {
 	t.Parallel()
