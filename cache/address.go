@@ -162,11 +162,7 @@ func (guard) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook implements redis.Hook.
 func (g guard) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := g.call(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
-		if err != nil {
-			cmd.SetErr(err)
-		}
-		return err
+		return g.call(ctx, func(ctx context.Context) error { return next(ctx, cmd) })
 	}
 }
 
