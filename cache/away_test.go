@@ -510,8 +510,9 @@ func TestErrorsQuoteNothing(t *testing.T) {
 			t.Cleanup(func() { _ = c.Close() })
 			_, one := c.KeepNote(t.Context(), "T1", "U1", "Call her before noon")
 			_, several := c.Known(t.Context(), cache.Question{Team: "T1", Chat: "chat_1"})
+			_, _, _, each := c.Changed(t.Context(), "T1", cache.Change{Chat: "chat_1", Deed: cache.Deed{Chat: "chat_1", User: "U1"}})
 			_, _, away := c.Link(t.Context(), "T1", "U1") // by now it is perhaps left alone, and the failure before is told
-			for _, err := range []error{one, several, away} {
+			for _, err := range []error{one, several, each, away} {
 				if err == nil || strings.Contains(err.Error(), "noon") || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("%v; want %q, and nothing of a note", err, tc.want)
 				}
