@@ -56,7 +56,7 @@ var faults = map[string][]fault{
 		{name: "hangs for 2 s", sees: asAlways, after: once, run: redisHangs},
 		{name: "is killed and restarted (AOF) with work in it", sees: asAlways, after: once, run: redisRestarts(false)},
 		{name: "is away when a try ends in vain, and restarted (AOF)", sees: asAlways + ", when Redis is back", after: once, run: redisRestarts(true)},
-		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost, and a card drawn in that moment stays as it is until its conversation changes, and a card drawn in that moment stays as it is until its conversation changes", test: "TestFaultFailover"},
+		{name: "fails over to its replica (Sentinel)", sees: asAlways, after: once + ", if the replica had it; what was not copied yet may be lost, and a card drawn in that moment stays as it is until its conversation changes", test: "TestFaultFailover"},
 		{name: "is full (OOM)", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("config", "set", "maxmemory", "1")},
 		{name: "is a read-only replica", sees: asAlways, after: once + "; carried out in the process alone", run: redisRefuses("replicaof", "127.0.0.1", "1")},
 		{name: "has a certificate that isn't trusted (rediss)", sees: asAlways, after: once + "; carried out in the process alone, and the log and the doctor say why", test: "TestFaultRedisCertificate"},
