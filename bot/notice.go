@@ -13,10 +13,13 @@ import (
 const undoFor = 5 * time.Minute
 
 // back answers to what the change can be undone: one that took the conversation from somebody else or gave it to somebody
-// else; nil for any other, and for an undo.
+// else; nil for any other, for an undo, and where it was had by who isn't active any more.
 func (b *Bot) back(s *scene) *slackui.Back {
 	took, gave := s.concerns()
 	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || !took && !gave {
+		return nil
+	}
+	if members, _ := s.team.members.kept(); took && inactive(members, *s.work.Before) {
 		return nil
 	}
 	return &slackui.Back{Holder: s.had, Mine: !took, Until: b.now().Add(undoFor)}
