@@ -15,7 +15,7 @@ import (
 func TestChatState(t *testing.T) {
 	t.Parallel()
 	day := time.Date(2023, 11, 7, 5, 31, 56, 123456000, time.UTC)
-	four := 4
+	one, four, five := 1, 4, 5
 	read := func(t *testing.T, in string) (invent.ChatState, error) {
 		c := invent.New(invent.Options{URL: "http://invent.example", Key: "key", Org: "c", Wrap: instead(sends(in))})
 		return c.Assign(t.Context(), "chat_1", nil)
@@ -37,19 +37,25 @@ func TestChatState(t *testing.T) {
 			invent.ChatState{ID: "s", State: invent.Open},
 		},
 		"dates": {
-			`{"id":"s","state":"OPEN","assigned_at":"2023-11-07T05:31:56.123456Z","follow_up_at":"2023-11-07T06:31:56.123456+01:00","muted_until":"2023-11-07T05:31:56.123456","last_contact_message_at":"yesterday"}`,
-			invent.ChatState{ID: "s", State: invent.Open, AssignedAt: &day, FollowUpAt: &day, MutedUntil: &day},
+			`{"id":"s","state":"OPEN","assigned_at":"2023-11-07T05:31:56.123456Z","follow_up_at":"2023-11-07T06:31:56.123456+01:00","muted_until":"2023-11-07T05:31:56.123456","last_contact_message_at":"2023-11-07T05:31:56.123456Z"}`,
+			invent.ChatState{ID: "s", State: invent.Open, AssignedAt: &day, FollowUpAt: &day, MutedUntil: &day, LastContactMessageAt: &day},
+		},
+		"dates that can't be written again": {
+			`{"id":"s","state":"OPEN","assigned_at":"9999-12-31T23:59:59-23:00","follow_up_at":"0000-01-01T00:00:00+01:00"}`,
+			invent.ChatState{ID: "s", State: invent.Open},
 		},
 		"numbers": {
 			`{"id":"s","state":"OPEN","admin_unseen_count":1e300,"csat_score":4.0}`,
 			invent.ChatState{ID: "s", State: invent.Open, AdminUnseenCount: 1<<31 - 1, CSATScore: &four},
 		},
+		"the worst score": {`{"id":"s","state":"SNOOZED","csat_score":1}`, invent.ChatState{ID: "s", State: invent.Snoozed, CSATScore: &one}},
+		"the best score":  {`{"id":"s","state":"CLOSED","csat_score":5}`, invent.ChatState{ID: "s", State: invent.Closed, CSATScore: &five}},
 		"numbers below what there can be": {
 			`{"id":"s","state":"OPEN","admin_unseen_count":-1,"csat_score":0}`,
 			invent.ChatState{ID: "s", State: invent.Open},
 		},
 		"wrong numbers and dates": {
-			`{"id":"s","state":"OPEN","admin_unseen_count":"many","csat_score":9,"assigned_at":12,"muted_until":{}}`,
+			`{"id":"s","state":"OPEN","admin_unseen_count":"many","csat_score":6,"assigned_at":12,"muted_until":{},"last_contact_message_at":"yesterday"}`,
 			invent.ChatState{ID: "s", State: invent.Open},
 		},
 	} {
@@ -75,7 +81,9 @@ func TestCustomer(t *testing.T) {
 	for _, tc := range []struct{ contact, channel, want string }{
 		{"Carla", "carla on WhatsApp", "Carla"},
 		{"", "Carla", "Carla"},
-		{" ", "", ""},
+		{" ", "Carla", "Carla"},
+		{" Carla ", "", "Carla"},
+		{"", " Carla ", "Carla"},
 		{"+49 151 000 000 00", "Carla", "Carla"},
 		{"(0151) 000-000", "4915100000000@s.whatsapp.net", ""},
 		{"Carla +4915100000000", "", ""},
@@ -84,7 +92,13 @@ func TestCustomer(t *testing.T) {
 		{"Carla (@carla)", "", "Carla (@carla)"},
 		{"<@carla>", "", "<@carla>"},
 		{"Carla (carla@private.example)", "", ""},
+		{"carla＠private.example", "", ""},
 		{"Carla 2", "", "Carla 2"},
+		{"Carla 123456", "", "Carla 123456"},
+		{"Carla 1234567", "", ""},
+		{"1234 Carla 5678", "", "1234 Carla 5678"},
+		{"1234", "", "1234"},
+		{"12345", "", ""},
 		{"007", "", "007"},
 		{"+٤٩١٥١٠٠٠٠٠", "", ""},
 		{"مريم", "", "مريم"},
@@ -100,6 +114,9 @@ func TestCustomer(t *testing.T) {
 	}
 	if got := (invent.Chat{Members: []invent.Participant{{}, {ContactChannel: &invent.ContactChannel{}}}}); got.Customer() != "" || got.Language() != "" {
 		t.Errorf("no customer: %q, %q; want nothing", got.Customer(), got.Language())
+	}
+	if got := (invent.Chat{Members: []invent.Participant{{ContactChannel: &invent.ContactChannel{}}, {ContactChannel: &invent.ContactChannel{Name: "Carla", Language: "de"}}}}); got.Customer() != "Carla" || got.Language() != "de" {
+		t.Errorf("two customers: %q, %q; want what is known of the second", got.Customer(), got.Language())
 	}
 }
 

@@ -75,15 +75,16 @@ func TestReads(t *testing.T) {
 	t.Parallel()
 	i, c := start(t)
 	ctx := t.Context()
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	i.SetChat("chat_a", func(c *inventtest.Chat) {
-		c.Memories = []invent.Memory{{Summary: "wants a refund", KeyPoints: []string{"10 EUR"}}}
+		c.Memories = []invent.Memory{{Summary: "wants a refund", KeyPoints: []string{"10 EUR"}, SummarizedAt: &at}}
 	})
 	chat, err := c.Chat(ctx, "chat_a")
 	if err != nil || chat.ID != "chat_a" || chat.State.State != invent.Open || chat.State.AdminUnseenCount != 3 || *chat.State.CSATScore != 4 ||
 		chat.Customer() != "Carla" || chat.Language() != "en" || chat.State.Assistant.Name != "Shop Assistant" {
 		t.Errorf("Chat = %+v, %v", chat, err)
 	}
-	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].KeyPoints[0] != "10 EUR" {
+	if m, err := c.Memories(ctx, "chat_a"); err != nil || len(m) != 1 || m[0].KeyPoints[0] != "10 EUR" || m[0].SummarizedAt == nil || !m[0].SummarizedAt.Equal(at) {
 		t.Errorf("Memories = %+v, %v", m, err)
 	}
 	if err := c.Ping(ctx); err != nil {
