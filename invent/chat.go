@@ -213,9 +213,7 @@ func (m moment) pointer() *time.Time {
 type count int
 
 func (n *count) UnmarshalJSON(b []byte) error {
-	*n = 0
-	if f, err := strconv.ParseFloat(string(b), 64); err == nil {
-		*n = count(min(max(f, 0), math.MaxInt32))
-	}
+	f, _ := strconv.ParseFloat(string(b), 64) // 0 for what is no number
+	*n = count(min(max(f, 0), math.MaxInt32))
 	return nil
 }
