@@ -32,6 +32,10 @@ func TestChatState(t *testing.T) {
 			`{"id":"s","state":"PARKED","integration_id":"fax","mood":[{}],"assistant_config":{"instructions":"secret"}}`,
 			invent.ChatState{ID: "s", State: "PARKED", IntegrationID: "fax"},
 		},
+		"what JSON advises against": {
+			`{"id":"s","state":"OPEN","state":"CLOSED","assistant":{"id":"a","name":"` + "\xff" + `"}}`,
+			invent.ChatState{ID: "s", State: invent.Closed, Assistant: &invent.Assistant{ID: "a", Name: "\ufffd"}},
+		},
 		"nulls": {
 			`{"id":"s","state":"OPEN","assigned_user":null,"assigned_at":null,"csat_score":null,"follow_up_at":null,"assistant":null,"admin_unseen_count":null}`,
 			invent.ChatState{ID: "s", State: invent.Open},

@@ -100,6 +100,14 @@ func TestReads(t *testing.T) {
 	if id, err := c.Newer(ctx, "chat_a"); err != nil || id != "" {
 		t.Errorf("Newer = %q, %v; want none", id, err)
 	}
+	i.Fault(inventtest.Fault{Body: []byte(`{"newest_chat_id":"chat_a"}`), Times: 1})
+	if id, err := c.Newer(ctx, "chat_a"); err != nil || id != "" {
+		t.Errorf("Newer = %q, %v; want none: it is the newest itself", id, err)
+	}
+	i.Fault(inventtest.Fault{Status: 500, Times: 1})
+	if id, err := c.Newer(ctx, "chat_a"); id != "" || !invent.Temporary(err) {
+		t.Errorf("Newer = %q, %v; want a temporary error, not that there is none", id, err)
+	}
 	i.Supersede("chat_a", i.AddChat(inventtest.Chat{ID: "chat_new"}))
 	if _, err = c.Chat(ctx, "chat_a"); !invent.NotFound(err) {
 		t.Errorf("superseded chat: %v; want not found", err)
@@ -211,7 +219,7 @@ func TestNoConnection(t *testing.T) {
 	if !invent.Temporary(err) || invent.MayHaveHappened(err) {
 		t.Errorf("refused connection: %v; want temporary, and nothing happened", err)
 	}
-	for _, url := range []string{"", "api", "http://", "http://a b", "http://x/?key=1"} {
+	for _, url := range []string{"", "api", "http://", "http://a b", "http://x/?key=1", "http://x/#key"} {
 		err := invent.New(invent.Options{URL: url, Org: "c"}).Ping(t.Context())
 		if err == nil || invent.Temporary(err) || invent.MayHaveHappened(err) {
 			t.Errorf("URL %q: %v; want an error for good", url, err)
@@ -222,6 +230,49 @@ func TestNoConnection(t *testing.T) {
 	i, c := start(t)
 	if _, err := c.Assign(ctx, "chat_a", nil); !errors.Is(err, context.Canceled) || invent.MayHaveHappened(err) || len(i.Requests()) != 0 {
 		t.Errorf("cancelled before: %v; want nothing sent", err)
+	}
+}
+
+// TestConnection: what was connected once is used again, also after a refusal, and by many calls at a time where Invent can.
+func TestConnection(t *testing.T) {
+	t.Parallel()
+	var opened atomic.Int32
+	serve := func(h http.HandlerFunc) *httptest.Server {
+		srv := httptest.NewUnstartedServer(h)
+		srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				opened.Add(1)
+			}
+		}
+		srv.EnableHTTP2 = true
+		t.Cleanup(srv.Close)
+		return srv
+	}
+	plain := serve(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, strings.Repeat("x", 10<<10))
+	})
+	plain.Start()
+	c := invent.New(invent.Options{URL: plain.URL, Org: "c"})
+	for range 3 {
+		_ = c.Ping(t.Context())
+	}
+	if opened.Load() != 1 {
+		t.Errorf("%d connections for 3 calls that were refused; want 1", opened.Load())
+	}
+	secure := serve(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("%s; want HTTP/2", r.Proto)
+		}
+		_, _ = io.WriteString(w, "[]")
+	})
+	secure.StartTLS()
+	trust := func(own http.RoundTripper) http.RoundTripper {
+		own.(*http.Transport).TLSClientConfig = secure.Client().Transport.(*http.Transport).TLSClientConfig
+		return own
+	}
+	if err := invent.New(invent.Options{URL: secure.URL, Org: "c", Wrap: trust}).Ping(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -267,6 +318,51 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
+// TestTooLarge: what may be large is read to its limit, and nothing beyond it.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		limit int
+		body  string
+		call  func(context.Context, *invent.Client) error
+	}{
+		"a conversation": {4 << 20, `{"id":"chat_a","state":{"state":"OPEN"}}`, func(ctx context.Context, c *invent.Client) error {
+			_, err := c.Chat(ctx, "chat_a")
+			return err
+		}},
+		"a page of the inbox": {16 << 20, `[]`, func(ctx context.Context, c *invent.Client) error {
+			_, _, err := c.Inbox(ctx, 1)
+			return err
+		}},
+		"the contract": {8 << 20, `{"openapi":"3.1.0","paths":{}}`, func(ctx context.Context, c *invent.Client) error {
+			_, err := c.Check(ctx)
+			return err
+		}},
+	} {
+		for _, size := range []int{tc.limit, tc.limit + 1} {
+			body := tc.body + strings.Repeat(" ", size-len(tc.body))
+			err := tc.call(t.Context(), invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(sends(body))}))
+			if errors.Is(err, invent.ErrAnswer) != (size > tc.limit) || invent.Temporary(err) {
+				t.Errorf("%s of %d bytes: %v", name, size, err)
+			}
+		}
+	}
+}
+
+// TestLists: no list is an empty one, and what isn't a list of Invent's is nobody's.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]struct{ wrong, temporary bool }{
+		`null`: {}, `[]`: {}, `{}`: {true, false}, `"x"`: {true, false}, `[1]`: {true, false}, `[{"summary":"x"}`: {true, true}, `[{"summary":"x"},{`: {true, true},
+	} {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(sends(body))})
+		all, err := c.Memories(t.Context(), "chat_a")
+		if errors.Is(err, invent.ErrAnswer) != want.wrong || invent.Temporary(err) != want.temporary || len(all) > 0 && !want.wrong {
+			t.Errorf("%s: %v, %v; want a wrong answer: %v, for now: %v", body, all, err, want.wrong, want.temporary)
+		}
+	}
+}
+
 func TestTheKeyGoesNowhereElse(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int32
@@ -280,6 +376,13 @@ func TestTheKeyGoesNowhereElse(t *testing.T) {
 	if err == nil || err2 == nil || err3 == nil || calls.Load() != 0 {
 		t.Errorf("%v, %v, %v; want errors, and no request to the other host (%d)", err, err2, err3, calls.Load())
 	}
+	open := invent.New(invent.Options{URL: "http://invent.example", Key: "inv_key", Wrap: instead(wire(func(r *http.Request) (*http.Response, error) {
+		if key := r.Header.Get("Authorization"); key != "" {
+			t.Errorf("the contract is asked for with %q, and needs no key", key)
+		}
+		return answer(200), nil
+	}))})
+	_, _ = open.Check(t.Context())
 }
 
 func TestKey(t *testing.T) {
@@ -533,6 +636,20 @@ func TestLimit(t *testing.T) {
 	})
 }
 
+// TestLeastLimit: one call a minute is one, not none and not two.
+func TestLeastLimit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 1, Wrap: instead(wire(func(*http.Request) (*http.Response, error) { return answer(200), nil }))})
+		if err := c.Ping(t.Context()); err != nil {
+			t.Errorf("the first: %v", err)
+		}
+		if wait, ok := limited(c.Ping(t.Context())); !ok || wait != time.Minute {
+			t.Errorf("the second: wait %v, %v; want a minute", wait, ok)
+		}
+	})
+}
+
 func TestGate(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -624,12 +741,14 @@ func TestGateClosesWhileWaitingForATurn(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }))})
-		begin := time.Now()
-		_, err := c.Assign(t.Context(), "chat_a", nil)
-		if !errors.Is(err, context.DeadlineExceeded) || !invent.MayHaveHappened(err) || time.Since(begin) != 5*time.Second {
-			t.Errorf("%v after %v; want the deadline after 5 s, and that it may have happened", err, time.Since(begin))
-		}
-	})
+	for set, want := range map[time.Duration]time.Duration{0: 5 * time.Second, 2 * time.Second: 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Timeout: set, Wrap: instead(wire(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() }))})
+			begin := time.Now()
+			_, err := c.Assign(t.Context(), "chat_a", nil)
+			if !errors.Is(err, context.DeadlineExceeded) || !invent.MayHaveHappened(err) || time.Since(begin) != want {
+				t.Errorf("%v after %v; want the deadline after %v, and that it may have happened", err, time.Since(begin), want)
+			}
+		})
+	}
 }

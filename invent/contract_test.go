@@ -36,6 +36,15 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckCut(t *testing.T) {
+	t.Parallel()
+	i, c := start(t)
+	i.Fault(inventtest.Fault{Cut: true})
+	if k, err := c.Check(t.Context()); k.Read || !invent.Temporary(err) {
+		t.Errorf("a document that was cut: read %t, %v; want a temporary error", k.Read, err)
+	}
+}
+
 func TestCheckFindsABodysProperty(t *testing.T) {
 	t.Parallel()
 	with := func(body, components string) string {

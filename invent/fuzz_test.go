@@ -26,7 +26,7 @@ func FuzzAnswers(f *testing.F) {
 		`[{"id":"mem_1","user_id":"usr_1","name":"Ada","email":"ada@example.com","status":"ACTIVE"},{"id":"mem_1"}]`, `[{"id":""}]`,
 		`[{"id":"chat_1","state":{"state":"OPEN"}},{"id":"","state":null},{}]`, `[{"id":"m","summary":"x","key_points":["y"],"message_count":1e9,"summarized_at":"x"}]`,
 		`{"id":"c","members":[{"id":"p","contact_channel":{"name":"Carla","contact":{"name":null}}}],"state":{"state":"OPEN","assigned_at":"9999-12-31T23:59:59-23:00"}}`,
-		"", "null", "{}", "[]", "[null]", `"x"`, `<html>`, `{"id":`, "\xff",
+		"", "null", "{}", "[]", "[null]", `{"id":"chat_1","state":{}}`, `{"state":{"state":"OPEN"}}`, `[{"state":{"state":"OPEN"}}]`, `"x"`, `<html>`, `{"id":`, "\xff",
 	} {
 		f.Add([]byte(s))
 	}
