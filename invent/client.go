@@ -419,11 +419,7 @@ func (c *Client) admit(ctx context.Context, op string) error {
 
 // gated is the error of a call that comes while Invent wants none, else nil.
 func (c *Client) gated(op string) error {
-	until := c.gate.Load()
-	if until == 0 {
-		return nil
-	}
-	if wait := time.Duration(until - c.now().UnixNano()); wait > 0 {
+	if wait := time.Duration(c.gate.Load() - c.now().UnixNano()); wait > 0 {
 		return heldBack(op, wait)
 	}
 	return nil

@@ -323,26 +323,16 @@ func TestTooLarge(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		limit int
-		body  string
 		call  func(context.Context, *invent.Client) error
 	}{
-		"a conversation": {4 << 20, `{"id":"chat_a","state":{"state":"OPEN"}}`, func(ctx context.Context, c *invent.Client) error {
-			_, err := c.Chat(ctx, "chat_a")
-			return err
-		}},
-		"a page of the inbox": {16 << 20, `[]`, func(ctx context.Context, c *invent.Client) error {
-			_, _, err := c.Inbox(ctx, 1)
-			return err
-		}},
-		"the contract": {8 << 20, `{"openapi":"3.1.0","paths":{}}`, func(ctx context.Context, c *invent.Client) error {
-			_, err := c.Check(ctx)
-			return err
-		}},
+		"a conversation":      {4 << 20, func(ctx context.Context, c *invent.Client) error { _, err := c.Chat(ctx, "chat_a"); return err }},
+		"a page of the inbox": {16 << 20, func(ctx context.Context, c *invent.Client) error { _, _, err := c.Inbox(ctx, 1); return err }},
+		"the contract":        {8 << 20, func(ctx context.Context, c *invent.Client) error { _, err := c.Check(ctx); return err }},
 	} {
 		for _, size := range []int{tc.limit, tc.limit + 1} {
-			body := tc.body + strings.Repeat(" ", size-len(tc.body))
-			err := tc.call(t.Context(), invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(sends(body))}))
-			if errors.Is(err, invent.ErrAnswer) != (size > tc.limit) || invent.Temporary(err) {
+			page := sends(strings.Repeat("x", size)) // is no JSON from the first byte: it is refused at once, for that or for its size
+			err := tc.call(t.Context(), invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(page)}))
+			if !errors.Is(err, invent.ErrAnswer) || strings.Contains(err.Error(), "too large") != (size > tc.limit) {
 				t.Errorf("%s of %d bytes: %v", name, size, err)
 			}
 		}
@@ -602,6 +592,7 @@ func TestLimit(t *testing.T) {
 		var sent atomic.Int32
 		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, Wrap: instead(wire(func(*http.Request) (*http.Response, error) { sent.Add(1); return answer(200), nil }))})
 		errs := make(chan error, 100)
+		begin := time.Now()
 		for range 100 {
 			go func() { errs <- c.Ping(t.Context()) }()
 		}
@@ -632,6 +623,9 @@ func TestLimit(t *testing.T) {
 		}
 		if sent.Load() != 23 {
 			t.Errorf("%d calls sent; want 23", sent.Load())
+		}
+		if err := c.Ping(t.Context()); err != nil || time.Since(begin) > 1200*time.Millisecond {
+			t.Errorf("%v after %v; want the turn of the call whose context ended, after 1.125 s", err, time.Since(begin))
 		}
 	})
 }
@@ -669,7 +663,7 @@ func TestGate(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
-				c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+				c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", PerMinute: 480, Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
 					if sent++; sent == 1 {
 						return answer(429, tc.header...), nil
 					}
