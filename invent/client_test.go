@@ -203,8 +203,27 @@ func TestPredicates(t *testing.T) {
 			}
 		})
 	}
-	if invent.Temporary(nil) || invent.MayHaveHappened(nil) || invent.NotFound(errors.New("x")) || invent.Refused(nil) {
+	if x := errors.New("x"); invent.Temporary(nil) || invent.MayHaveHappened(nil) || invent.NotFound(x) || invent.Refused(nil) || invent.RateLimited(x) || invent.RetryAfter(x) != 0 {
 		t.Error("a predicate holds for no error of this package")
+	}
+}
+
+func TestError(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		err   invent.Error
+		words string
+		again time.Duration
+	}{
+		{invent.Error{Op: "assign"}, "invent: assign", 0},
+		{invent.Error{Op: "assign", Err: invent.ErrID}, "invent: assign: not an id", 0},
+		{invent.Error{Op: "chat", Status: 503, RetryAfter: time.Minute}, "invent: chat: 503 Service Unavailable", time.Minute},
+		{invent.Error{Op: "chat", Status: 403, RetryAfter: time.Minute}, "invent: chat: 403 Forbidden", 0},
+		{invent.Error{Op: "chat", Status: 200, Err: invent.ErrAnswer}, "invent: chat: 200 OK: wrong answer", 0},
+	} {
+		if words, again := tc.err.Error(), invent.RetryAfter(&tc.err); words != tc.words || again != tc.again {
+			t.Errorf("%q, again after %v; want %q, %v", words, again, tc.words, tc.again)
+		}
 	}
 }
 
