@@ -386,7 +386,7 @@ func TestParseCommand(t *testing.T) {
 		})
 	}
 	for name, raw := range map[string]string{
-		"an empty body": "", "a broken form": "command=%zz", "JSON": `{"command":"/invent"}`, "semicolons": "a;b=c", "ssl_check of another value": "ssl_check=0",
+		"an empty body": "", "a broken form": "command=%zz", "a form with a broken end": typedForm("/invent", "take chat_1").Encode() + "&x=%zz", "JSON": `{"command":"/invent"}`, "semicolons": "a;b=c", "ssl_check of another value": "ssl_check=0",
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()

@@ -225,7 +225,7 @@ func TestAPrivateMessageRemembersTheCardItCameFrom(t *testing.T) {
 
 func TestARetiredButton(t *testing.T) {
 	t.Parallel()
-	seen := "mem_grace"
+	seen, nobody := "mem_grace", ""
 	fresh := clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Retired = slackui.Refresh, "chat_1", true })
 	gone := clicked(func(i *slackui.Intent) { i.Verb, i.Problem = slackui.Tell, slackui.OldButton })
 	for name, tc := range map[string]struct {
@@ -266,6 +266,18 @@ func TestARetiredButton(t *testing.T) {
 		"that turns the second list before its first page says so":     {"home:back", `{"v":1,"below":-1}`, gone},
 		"that asks whom to assign and doesn't say whom it showed asks": {"choose", `{"v":1,"chat":"chat_1"}`, fresh},
 		"that turns a page of a history turns it":                      {"history:next", `{"v":1,"chat":"chat_1","page":7}`, clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Page = slackui.History, "chat_1", 7 })},
+		"to undo works until its last second": {"undo", `{"v":1,"chat":"chat_1","seen":"","to":{"m":"mem_grace"},"until":1772452801}`, clicked(func(i *slackui.Intent) {
+			i.Verb, i.Chat, i.Seen, i.To = slackui.Undo, "chat_1", &nobody, &slackui.To{Member: "mem_grace"}
+		})},
+		"to undo says a second later that it is too late": {"undo", `{"v":1,"chat":"chat_1","seen":"","until":1772452800}`, clicked(func(i *slackui.Intent) {
+			i.Verb, i.Problem, i.Chat, i.Seen = slackui.Tell, slackui.UndoExpired, "chat_1", &nobody
+		})},
+		"that undoes and doesn't say whom it showed asks for one": {"undo", `{"v":1,"chat":"chat_1","until":1772452801}`, fresh},
+		"of the Home tab and an older version asks for a fresh tab": {"take", `{"v":0,"chat":"chat_1","list":"home","page":2,"below":1}`, clicked(func(i *slackui.Intent) {
+			i.Verb, i.List, i.Page, i.Below, i.Retired = slackui.Home, slackui.Home, 2, 1, true
+		})},
+		"of the window and an older version asks for a fresh window":   {"take", `{"v":0,"chat":"chat_1","list":"pick","page":2}`, clicked(func(i *slackui.Intent) { i.Verb, i.List, i.Page, i.Retired = slackui.Turn, slackui.Pick, 2, true })},
+		"of a list that is none is one of a card":                      {"take", `{"v":1,"chat":"chat_1","seen":"","list":"take","below":1}`, clicked(func(i *slackui.Intent) { i.Verb, i.Chat, i.Seen = slackui.Take, "chat_1", &nobody })},
 		"that resumes is none of ours and asks for nothing":            {"resume", `{"v":1,"chat":"chat_1"}`, nil},
 		"of no meaning asks for nothing":                               {"dance", `{"v":1,"chat":"chat_1"}`, nil},
 		"that says nothing at all asks for nothing":                    {"", "", nil},
@@ -334,6 +346,20 @@ func TestParseInteraction(t *testing.T) {
 				p["container"] = map[string]any{"type": "view", "view_id": "V1"}
 			}, taken(func(i *slackui.Intent) { i.Clicked = nil }), false,
 		},
+		"reads a click in a window": {
+			func(p map[string]any) {
+				delete(p, "message")
+				p["container"] = map[string]any{"type": "view", "view_id": "V1"}
+				p["view"] = map[string]any{"id": "V1", "type": "modal"}
+			}, taken(func(i *slackui.Intent) { i.Clicked, i.View = nil, "V1" }), false,
+		},
+		"reads a click on the Home tab, which is no window": {
+			func(p map[string]any) {
+				delete(p, "message")
+				p["container"] = map[string]any{"type": "view", "view_id": "V1"}
+				p["view"] = map[string]any{"id": "V1", "type": "home"}
+			}, taken(func(i *slackui.Intent) { i.Clicked = nil }), false,
+		},
 		"reads a click on a link's card that began a thread": {
 			func(p map[string]any) {
 				delete(p, "message")
@@ -394,6 +420,7 @@ func TestParseInteraction(t *testing.T) {
 		"another field":               "body=" + url.QueryEscape(payload),
 		"JSON instead of a form":      payload,
 		"a broken form":               "payload=%zz",
+		"a form with a broken end":    "payload=" + url.QueryEscape(payload) + "&x=%zz",
 		"half a payload":              "payload=" + url.QueryEscape(payload[:len(payload)/2]),
 		"a payload with a tail":       "payload=" + url.QueryEscape(payload+"x"),
 		"a payload that isn't JSON":   "payload=take",

@@ -2,6 +2,7 @@ package slackui_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -148,6 +149,44 @@ func TestASubmissionWithoutATrigger(t *testing.T) {
 		if err != nil || got == nil || got.Key != want {
 			t.Errorf("%+v, %v; want the key %s", got, err, want)
 		}
+	}
+	if got, err := chatURL.ParseInteraction(form(t, map[string]any{
+		"type": "view_submission", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA"}, "view": map[string]any{"callback_id": m.CallbackID},
+	}), noon); !errors.Is(err, slackui.ErrMalformed) {
+		t.Errorf("of no view: %+v, %v; want a malformed request", got, err)
+	}
+}
+
+// TestASubmissionThatCantBeCarriedOut says so, and why.
+func TestASubmissionThatCantBeCarriedOut(t *testing.T) {
+	t.Parallel()
+	const meta = `{"v":1,"chat":"chat_1","seen":""}`
+	for name, tc := range map[string]struct {
+		meta, who, note string
+		want            slackui.Problem
+	}{
+		"nothing is wrong":                  {meta, "m:mem_grace", "", ""},
+		"of nothing":                        {"", "me", "", slackui.OldForm},
+		"of another version":                {`{"v":2,"chat":"chat_1","seen":""}`, "me", "", slackui.OldForm},
+		"that doesn't say whom it showed":   {`{"v":1,"chat":"chat_1"}`, "me", "", slackui.OldForm},
+		"of no conversation":                {`{"v":1,"seen":""}`, "me", "", slackui.OldForm},
+		"of the folder above":               {`{"v":1,"chat":"..","seen":""}`, "me", "", slackui.OldForm},
+		"with nobody chosen":                {meta, "", "", slackui.NoChoice},
+		"with a member without id":          {meta, "m:", "", slackui.NoChoice},
+		"with a digest of none":             {meta, "d:", "", slackui.NoChoice},
+		"with what was never offered":       {meta, "x:mem_grace", "", slackui.NoChoice},
+		"with a note to oneself":            {meta, "me", "She waits", slackui.NoteToNobody},
+		"with a note to nobody":             {meta, "nobody", "She waits", slackui.NoteToNobody},
+		"with a note of white space to one": {meta, "me", " \n", ""},
+	} {
+		got, err := chatURL.ParseInteraction(submitted(t, slack.ModalViewRequest{CallbackID: string(slackui.AssignForm), PrivateMetadata: tc.meta}, chosen(tc.who, tc.note)), noon)
+		if err != nil || got == nil || got.Problem != tc.want || (got.Verb == slackui.Tell) != (tc.want != "") {
+			t.Errorf("%s: %+v, %v; want the problem %q", name, got, err, tc.want)
+		}
+	}
+	m := slack.ModalViewRequest{CallbackID: string(slackui.AssignForm), PrivateMetadata: `{"v":1,"chat":"chat_1","seen":"","list":"home","page":-1,"below":-1}`}
+	if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("me", "")), noon); err != nil || got.List != slackui.Home || got.Page != 0 || got.Below != 0 {
+		t.Errorf("from a page before the first: %+v, %v; want the first", got, err)
 	}
 }
 
@@ -320,6 +359,11 @@ func TestMentionedConversations(t *testing.T) {
 
 func TestParseEvent(t *testing.T) {
 	t.Parallel()
+	const inbox = "https://useinvent.com/o/inbox/"
+	shared := func(links ...string) string {
+		return `{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","user":"U1","channel":"C1","message_ts":"1.2","is_bot_user_member":true,"links":[{"url":"` +
+			strings.Join(links, `"},{"url":"`) + `"}]}}`
+	}
 	for name, tc := range map[string]struct {
 		body string
 		want []string // verb chat link
@@ -337,6 +381,18 @@ func TestParseEvent(t *testing.T) {
 		"a link that is being written": {
 			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","user":"U1","channel":"COMPOSER","message_ts":"1.2","source":"composer","links":[{"url":"https://useinvent.com/o/inbox/a?b"}]}}`,
 			nil, false,
+		},
+		"a link where the bot is no member": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","user":"U1","channel":"C1","message_ts":"1.2","is_bot_user_member":false,"links":[{"url":"https://useinvent.com/o/inbox/a"}]}}`,
+			nil, false,
+		},
+		"a link of the longest, and one longer": {
+			shared(inbox+"a?"+strings.Repeat("x", 500-len(inbox)-2), inbox+"c?"+strings.Repeat("x", 500-len(inbox)-1)),
+			[]string{"unfold a " + inbox + "a?" + strings.Repeat("x", 500-len(inbox)-2)}, false,
+		},
+		"seven links, one of them twice": {
+			shared(inbox+"a", inbox+"a?x", inbox+"b", inbox+"c", inbox+"d", inbox+"e", inbox+"f"),
+			[]string{"unfold a " + inbox + "a", "unfold b " + inbox + "b", "unfold c " + inbox + "c", "unfold d " + inbox + "d", "unfold e " + inbox + "e"}, false,
 		},
 		"a link by nobody": {
 			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","channel":"C1","message_ts":"1.2","links":[{"url":"https://useinvent.com/o/inbox/a"}]}}`,
@@ -375,6 +431,7 @@ func TestSearchFindsByName(t *testing.T) {
 	for i := range 300 {
 		all = append(all, slackui.Choice{Member: fmt.Sprint("mem_", i), Name: fmt.Sprintf("Anna %03d", i), Email: fmt.Sprintf("a%d@max-muster.example", i)})
 	}
+	all = append(all, slackui.Choice{Member: "mem_away", Name: "Max Away", NotOnSlack: true})
 	for member, name := range map[string]string{"mem_max": "Max", "mem_tom": "Tom Maxwell", "mem_climax": "Climax", "mem_mail": "Zoe"} {
 		all = append(all, slackui.Choice{Member: member, Name: name, Email: map[bool]string{true: "max.z", false: member}[name == "Zoe"] + "@max-muster.example"})
 	}
@@ -382,7 +439,7 @@ func TestSearchFindsByName(t *testing.T) {
 	for _, o := range slackui.Whom(slackui.Query{Text: "max"}, "mem_7", all).Options {
 		got = append(got, o.Text.Text)
 	}
-	if want := []string{"Max", "Tom Maxwell", "Climax", "Zoe"}; !slices.Equal(got, want) {
+	if want := []string{"Max", "Tom Maxwell", "Climax", "Zoe", "Max Away"}; !slices.Equal(got, want) {
 		t.Errorf("found are %q, want %q", got, want)
 	}
 	if n := len(slackui.Whom(slackui.Query{Text: "@max-muster"}, "mem_7", all).Options); n < 50 {
