@@ -394,6 +394,8 @@ func TestParseEvent(t *testing.T) {
 			shared(inbox+"a", inbox+"a?x", inbox+"b", inbox+"c", inbox+"d", inbox+"e", inbox+"f"),
 			[]string{"unfold a " + inbox + "a", "unfold b " + inbox + "b", "unfold c " + inbox + "c", "unfold d " + inbox + "d", "unfold e " + inbox + "e"}, false,
 		},
+		"an event without an id":   {strings.Replace(shared(inbox+"a"), `"event_id":"E1",`, "", 1), nil, false},
+		"an event before all time": {strings.Replace(shared(inbox+"a"), `"event_id"`, `"event_time":-99999999999999,"event_id"`, 1), nil, false},
 		"a link by nobody": {
 			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"link_shared","channel":"C1","message_ts":"1.2","links":[{"url":"https://useinvent.com/o/inbox/a"}]}}`,
 			nil, false,
@@ -413,10 +415,14 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreNone: what turns the text around it is left out, and a name that leaves no mark is none.
+// TestNamesThatAreNone: what turns the text around it is left out, a name that leaves no mark is none, a line break is a space, and only what
+// is too long is cut.
 func TestNamesThatAreNone(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"\u2066Ada\u2069": "Ada", "\u202eAda\u202c": "Ada", "\u200b\u3164": "Unnamed"} {
+	for name, want := range map[string]string{
+		"\u2066Ada\u2069": "Ada", "\u202eAda\u202c": "Ada", "\u202aAda\u202c": "Ada", "\u200b\u3164": "Unnamed", "Ada\u2028Love\u2029lace\n": "Ada Love lace",
+		strings.Repeat("é", 75): strings.Repeat("é", 75), strings.Repeat("é", 76): strings.Repeat("é", 74) + "…",
+	} {
 		list := slackui.Whom(slackui.Query{}, "me", []slackui.Choice{{Member: "mem_1", Name: name, Email: "a@example.com"}}).Options
 		if got := list[0].Text.Text; got != want {
 			t.Errorf("%q is shown as %q, want %q", name, got, want)

@@ -18,7 +18,7 @@ func tame(s string) string {
 		switch {
 		case r == utf8.RuneError, r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
 			return -1
-		case unicode.IsControl(r), r == 0x2028, r == 0x2029:
+		case unicode.IsControl(r):
 			return ' '
 		}
 		return r
