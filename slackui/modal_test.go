@@ -394,6 +394,16 @@ func TestParseEvent(t *testing.T) {
 			shared(inbox+"a", inbox+"a?x", inbox+"b", inbox+"c", inbox+"d", inbox+"e", inbox+"f"),
 			[]string{"unfold a " + inbox + "a", "unfold b " + inbox + "b", "unfold c " + inbox + "c", "unfold d " + inbox + "d", "unfold e " + inbox + "e"}, false,
 		},
+		"the Home tab": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"app_home_opened","user":"U1","tab":"home"}}`, []string{"home", "greet"}, false,
+		},
+		"the messages of the app": {
+			`{"type":"event_callback","team_id":"T1","event_id":"E1","event":{"type":"app_home_opened","user":"U1","tab":"messages"}}`, []string{"greet"}, false,
+		},
+		"links in another event":   {strings.Replace(shared(inbox+"a"), "link_shared", "message", 1), nil, false},
+		"a link in no channel":     {strings.Replace(shared(inbox+"a"), `"channel":"C1",`, "", 1), nil, false},
+		"a link in no message":     {strings.Replace(shared(inbox+"a"), `"message_ts":"1.2",`, "", 1), nil, false},
+		"a link in no team":        {strings.Replace(shared(inbox+"a"), `"team_id":"T1",`, "", 1), nil, false},
 		"an event without an id":   {strings.Replace(shared(inbox+"a"), `"event_id":"E1",`, "", 1), nil, false},
 		"an event before all time": {strings.Replace(shared(inbox+"a"), `"event_id"`, `"event_time":-99999999999999,"event_id"`, 1), nil, false},
 		"a link by nobody": {
@@ -407,7 +417,11 @@ func TestParseEvent(t *testing.T) {
 		}
 		var got []string
 		for _, i := range e.Intents {
-			got = append(got, fmt.Sprint(i.Verb, " ", i.Chat, " ", i.Clicked.Link))
+			words := string(i.Verb)
+			if i.Clicked != nil {
+				words += " " + i.Chat + " " + i.Clicked.Link
+			}
+			got = append(got, words)
 		}
 		if !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
