@@ -269,6 +269,38 @@ func TestEveryFormProblemStandsAtAField(t *testing.T) {
 	}
 }
 
+func TestParseQuery(t *testing.T) {
+	t.Parallel()
+	asked := func(change func(map[string]any)) []byte {
+		p := map[string]any{
+			"type": "block_suggestion", "action_id": "who_pick", "value": "ada", "user": map[string]any{"id": "U0ADA"},
+			"team": map[string]any{"id": "T0TEAM"}, "enterprise": map[string]any{"id": "E0ORG"},
+		}
+		if change != nil {
+			change(p)
+		}
+		return form(t, p)
+	}
+	for name, tc := range map[string]struct {
+		body []byte
+		want *slackui.Query
+		bad  bool
+	}{
+		"for people":         {asked(nil), &slackui.Query{Team: "T0TEAM", Enterprise: "E0ORG", User: "U0ADA", Text: "ada"}, false},
+		"in no workspace":    {asked(func(p map[string]any) { delete(p, "team") }), &slackui.Query{Team: "E0ORG", Enterprise: "E0ORG", User: "U0ADA", Text: "ada"}, false},
+		"nowhere":            {asked(func(p map[string]any) { delete(p, "team"); delete(p, "enterprise") }), nil, true},
+		"by nobody":          {asked(func(p map[string]any) { delete(p, "user") }), nil, true},
+		"for something else": {asked(func(p map[string]any) { p["action_id"] = "which_text" }), nil, false},
+		"that is a click":    {asked(func(p map[string]any) { p["type"] = "block_actions" }), nil, false},
+		"that is nothing":    {nil, nil, true},
+	} {
+		got, err := slackui.ParseQuery(tc.body)
+		if d := cmp.Diff(tc.want, got); d != "" || errors.Is(err, slackui.ErrMalformed) != tc.bad {
+			t.Errorf("%s: %v, want -, got +:\n%s", name, err, d)
+		}
+	}
+}
+
 func TestWhom(t *testing.T) {
 	t.Parallel()
 	var all []slackui.Choice
@@ -441,6 +473,9 @@ func TestNamesThatAreNone(t *testing.T) {
 		if got := list[0].Text.Text; got != want {
 			t.Errorf("%q is shown as %q, want %q", name, got, want)
 		}
+		if mail := list[0].Description; (mail != nil) != (want == "Unnamed") {
+			t.Errorf("%q is told by %+v; want the e-mail of somebody without a name, and of nobody else", name, mail)
+		}
 	}
 }
 
@@ -461,6 +496,11 @@ func TestSearchFindsByName(t *testing.T) {
 	}
 	if want := []string{"Max", "Tom Maxwell", "Climax", "Zoe", "Max Away"}; !slices.Equal(got, want) {
 		t.Errorf("found are %q, want %q", got, want)
+	}
+	for _, text := range []string{"anna 007", "me", "M"} {
+		if first := slackui.Whom(slackui.Query{Text: text}, "mem_7", all).Options[0].Text.Text; first != "Me" {
+			t.Errorf("%q finds %s first, want oneself, by one's name or by what one is called there", text, first)
+		}
 	}
 	if n := len(slackui.Whom(slackui.Query{Text: "@max-muster"}, "mem_7", all).Options); n < 50 {
 		t.Errorf("by the end of the e-mail %d are found", n)
