@@ -38,7 +38,7 @@ const (
 // noteLimit is how many characters a hand-over note may have.
 const noteLimit = 2000
 
-// What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB.
+// What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB. The bytes are the people's: they leave room for Nobody.
 const (
 	optionLimit  = 100
 	optionsBytes = 18_000
@@ -186,15 +186,13 @@ func Whom(q Query, me string, all []Choice) Options {
 			add(option("me", wordMe, plain(c.Name, nameLimit)))
 		}
 	}
-	last := option("nobody", wordNobody, wordUnassigned)
-	room -= len(compact(last))
 	for _, c := range found {
 		if c.Member != me && len(answer.Options) < optionLimit-1 {
 			add(c.option(names[plain(c.Name, nameLimit)] > 1))
 		}
 	}
 	if (Choice{Name: wordNobody, Email: wordUnassigned}).matches(q.Text) {
-		answer.Options = append(answer.Options, last)
+		answer.Options = append(answer.Options, option("nobody", wordNobody, wordUnassigned))
 	}
 	return answer
 }
