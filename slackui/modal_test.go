@@ -188,6 +188,17 @@ func TestASubmissionThatCantBeCarriedOut(t *testing.T) {
 	if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("me", "")), noon); err != nil || got.List != slackui.Home || got.Page != 0 || got.Below != 0 {
 		t.Errorf("from a page before the first: %+v, %v; want the first", got, err)
 	}
+	m.PrivateMetadata = `{"v":1,"chat":"chat_1","seen":"","list":"take","page":1}`
+	if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("me", "")), noon); err != nil || got.List != "" || got.Page != 0 {
+		t.Errorf("from a list that is none: %+v, %v; want no list", got, err)
+	}
+	for typed, want := range map[string]slackui.Problem{"": slackui.NotAConversation, "#general": slackui.NotAConversation, "https://evil.example/": slackui.ForeignLink} {
+		if got, err := chatURL.ParseInteraction(submitted(t, slackui.AskWhich(slackui.Intent{}), map[string]any{
+			"which": map[string]any{"which_text": map[string]any{"type": "plain_text_input", "value": typed}},
+		}), noon); err != nil || got.Verb != slackui.Tell || got.Problem != want {
+			t.Errorf("%q for a conversation: %+v, %v; want the problem %q", typed, got, err, want)
+		}
+	}
 }
 
 // TestAModalMeansWhatWasChosen for every option that is offered, whatever the ids are like.
