@@ -184,7 +184,11 @@ func TestASubmissionThatCantBeCarriedOut(t *testing.T) {
 			t.Errorf("%s: %+v, %v; want the problem %q", name, got, err, tc.want)
 		}
 	}
-	m := slack.ModalViewRequest{CallbackID: string(slackui.AssignForm), PrivateMetadata: `{"v":1,"chat":"chat_1","seen":"","list":"home","page":-1,"below":-1}`}
+	m := slack.ModalViewRequest{CallbackID: string(slackui.AssignForm), PrivateMetadata: meta}
+	if got, err := chatURL.ParseInteraction(submitted(t, m, nil), noon); err != nil || got.Problem != slackui.NoChoice {
+		t.Errorf("with nothing filled in: %+v, %v; want that nobody was chosen", got, err)
+	}
+	m.PrivateMetadata = `{"v":1,"chat":"chat_1","seen":"","list":"home","page":-1,"below":-1}`
 	if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("me", "")), noon); err != nil || got.List != slackui.Home || got.Page != 0 || got.Below != 0 {
 		t.Errorf("from a page before the first: %+v, %v; want the first", got, err)
 	}
