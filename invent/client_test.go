@@ -178,7 +178,7 @@ func TestPredicates(t *testing.T) {
 			t.Parallel()
 			i, c := start(t, func(o *invent.Options) {
 				if tc.Hang {
-					o.Timeout = 50 * time.Millisecond
+					o.Timeout = 500 * time.Millisecond
 				}
 			})
 			i.Fault(tc.fault)
