@@ -208,6 +208,31 @@ func TestNoteOnce(t *testing.T) {
 	}
 }
 
+// TestNoteDeliveredAndLost: a note that was delivered doesn't come back because whoever got it has lost the conversation by the next try.
+func TestNoteDeliveredAndLost(t *testing.T) {
+	t.Parallel()
+	w, store := newWorld(t), ownStore(t)
+	var fell atomic.Bool
+	w.steps = func(step string, j cache.Job) {
+		if step == "whom it concerns is told" && strings.Contains(string(j.Body), "Call her") && fell.CompareAndSwap(false, true) {
+			w.has("chat_1", "mem_joan")
+			panic("died")
+		}
+	}
+	w.serve(func(c *bot.Config) { c.Cache = store })
+	card := w.shared("chat_1", "Nobody")
+	w.assigns(card, "Grace", "Call her", func() {})
+	w.grace.ExpectDM("a note from @ada", "Call her")
+	w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Joan has it")
+	emptied(t, store)
+	for _, m := range w.slack.Leftovers() {
+		if strings.Contains(m.Text, "note") {
+			t.Errorf("%s also reads %q", m.Ephemeral, m.Text)
+		}
+	}
+	w.slack.IgnoreLeftovers() // the cards redrawn, and what Joan hears
+}
+
 // TestTakenFromOnce: a job that dies after it told from whom the conversation was taken doesn't tell them again.
 func TestTakenFromOnce(t *testing.T) {
 	t.Parallel()
