@@ -288,6 +288,25 @@ func TestChannelTroubleIsToldOnce(t *testing.T) {
 	w.until("it has failed again", func() bool { return w.outcomes("announce", "not_in_channel") == 2 }) // left-over messages fail the test
 }
 
+// TestChannelTroubleIsOver: a channel that had trouble and was mended is told of anew when it has trouble again.
+func TestChannelTroubleIsOver(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	boss := w.boss()
+	w.announcing(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.random.ID}) })
+	w.asks("chat_1")
+	boss.ExpectDM("#random", "Invite the app there")
+	w.ended("announce", "chat_1", "not_in_channel")
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
+	clock.pass(11 * time.Minute)
+	w.random.ExpectMessage("chat_1")
+	w.ended("announce", "chat_1", "changed")
+	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = false })
+	w.chat("chat_2")
+	boss.ExpectDM("#random", "Invite the app there")
+}
+
 func TestRules(t *testing.T) {
 	t.Parallel()
 	routes, err := bot.ReadRoutes(strings.NewReader(`
@@ -1169,6 +1188,28 @@ func TestReleasedOnACard(t *testing.T) {
 	w.support.ExpectUpdate(card, "Nobody")
 	w.support.ExpectMessage("chat_1", "for a human since")
 	w.slack.IgnoreLeftovers() // the cards redrawn
+}
+
+// TestReleasedInAThread: who reads the channel sees no card in a thread of it: what waits since is announced.
+func TestReleasedInAThread(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.announcing()
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled, c.AssigneeID = false, "mem_ada" })
+	w.ada.ExpectDM("This conversation is yours")
+	said := w.ada.Says(w.support, "who has time?")
+	if _, _, err := bot.NewSlack(w.slack.Token(), w.slack.URL()).PostMessage(w.support.ID, slack.MsgOptionText("for chat_1", false), slack.MsgOptionTS(said.TS)); err != nil {
+		t.Fatal(err)
+	}
+	w.acknowledged(w.ada.MessageShortcut("work_on", w.support.ExpectMessage("for chat_1")))
+	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "Jane Doe"), "Release"))
+	if card := w.support.ExpectMessage("Nobody"); card.ThreadTS != said.TS {
+		t.Errorf("its card stands in the thread %q, want %q", card.ThreadTS, said.TS)
+	}
+	if m := w.support.ExpectMessage("chat_1", "for a human since"); m.ThreadTS != "" {
+		t.Errorf("announced in the thread %q, want the channel", m.ThreadTS)
+	}
+	w.slack.IgnoreLeftovers() // the cards redrawn, and what Ada reads
 }
 
 // TestReleasedWhileWaiting: a conversation that was announced, taken and given back before any listing saw that waits as before; when it
