@@ -606,17 +606,22 @@ func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
 // TestLooksInTurn: whoever only looks is shown it when Slack has a turn for them, also after two minutes.
 func TestLooksInTurn(t *testing.T) {
 	t.Parallel()
-	w, clock := newWorld(t), newClock()
-	w.serve(clock.drive)
-	undo := w.slack.Fault(slacktest.Fault{Method: "users.info", Error: "ratelimited"})
-	w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
-	for range 2 {
-		tried := len(w.slack.CallsTo("users.info"))
-		eventually(t, "Slack has no turn", func(context.Context) bool { return len(w.slack.CallsTo("users.info")) > tried })
-		clock.pass(3 * time.Minute)
+	for _, code := range []string{"ratelimited", "rate_limited"} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w, clock := newWorld(t), newClock()
+			w.serve(clock.drive)
+			undo := w.slack.Fault(slacktest.Fault{Method: "users.info", Error: code})
+			w.acknowledged(w.ada.Types(w.support, "/invent show chat_1"))
+			for range 2 {
+				tried := len(w.slack.CallsTo("users.info"))
+				eventually(t, "Slack has no turn", func(context.Context) bool { return len(w.slack.CallsTo("users.info")) > tried })
+				clock.pass(3 * time.Minute)
+			}
+			undo()
+			w.ada.ExpectPrivate(w.support, "Jane Doe")
+		})
 	}
-	undo()
-	w.ada.ExpectPrivate(w.support, "Jane Doe")
 }
 
 // TestNoticesWithWords: a card in direct messages whose words Slack didn't take at once gets them later, once.
