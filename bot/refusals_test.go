@@ -227,13 +227,20 @@ func TestLastLook(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		wrote bool
-		ends  func(w *world)
+		ends  func(w *world, clock *clock)
 	}{
-		"it was made": {true, func(w *world) {
+		"it was made": {true, func(w *world, _ *clock) {
 			w.support.ExpectMessage("@ada")
 			w.wrote("chat_1 mem_ada")
 		}},
-		"it was not": {false, func(w *world) {
+		"it was made, and Slack doesn't take its card at once": {true, func(w *world, clock *clock) {
+			w.until("Slack was asked", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 0 })
+			w.rest()
+			clock.pass(time.Minute)
+			w.support.ExpectMessage("@ada")
+			w.wrote("chat_1 mem_ada")
+		}},
+		"it was not": {false, func(w *world, _ *clock) {
 			w.ada.ExpectPrivate(w.support, "so nothing was changed", "Try again")
 			w.wrote()
 		}},
@@ -245,6 +252,9 @@ func TestLastLook(t *testing.T) {
 			w.invent.SetNow(clock.now)
 			w.serve(clock.drive)
 			w.invent.Fault(inventtest.Fault{Method: "PATCH", AfterWrite: c.wrote, Status: 500})
+			if strings.Contains(name, "Slack") {
+				w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 500, Times: 1})
+			}
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 			asked := func(n int) func() bool { return func() bool { return len(w.about("chat_1")) >= n } }
 			w.until("it is written", asked(2))
@@ -253,7 +263,7 @@ func TestLastLook(t *testing.T) {
 			w.until("it is looked at again", asked(len(w.about("chat_1"))+1))
 			undo()
 			clock.pass(time.Minute)
-			c.ends(w)
+			c.ends(w, clock)
 		})
 	}
 }
