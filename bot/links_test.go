@@ -264,6 +264,30 @@ func TestHeldForAnHour(t *testing.T) {
 	w.linus.ExpectPrivate(w.support, "have the same e-mail")
 }
 
+// TestHeldThoughSlackIsAway: what is kept for an hour is looked after as long, also when Slack can't say late in it who somebody is.
+func TestHeldThoughSlackIsAway(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.slack.AllowComplaint("expired_url") // the bot tries it first
+	w.serve(clock.drive)
+	clock.stop()
+	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
+	w.linus.ExpectPrivate(w.support, "aren't linked", "within an hour")
+	w.rest()
+	undo := w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 500})
+	before := len(w.slack.CallsTo("users.info"))
+	clock.pass(55 * time.Minute)
+	w.until("it is looked whether he is linked", func() bool { return len(w.slack.CallsTo("users.info")) > before })
+	w.rest()
+	undo()
+	w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
+	clock.pass(time.Minute)
+	w.linus.ExpectPrivate(w.support, "carrying out what you asked for")
+	w.support.ExpectMessage("@linus")
+	w.wrote("chat_1 mem_linus")
+}
+
 // TestNotHeldWhileFull: who wasn't told that it is kept for an hour isn't surprised by it later.
 func TestNotHeldWhileFull(t *testing.T) {
 	t.Parallel()
