@@ -175,7 +175,7 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 	users, known := t.users.kept()
 	members, listed := t.members.kept()
 	switch cold := users.accounts == nil || members == nil; {
-	case found && (cold || now.Sub(known) > 2*accountsEvery || now.Sub(listed) > 2*accountsEvery): // Slack or Invent doesn't answer
+	case found && (now.Sub(known) > 2*accountsEvery || now.Sub(listed) > 2*accountsEvery): // or never listed: Slack or Invent doesn't answer
 		return link, nil
 	case cold:
 		return link, errCold

@@ -224,6 +224,79 @@ func TestColdModal(t *testing.T) {
 	}
 }
 
+// TestModalOfTheLinked: a modal shows the conversation to whoever is linked, also where the lists in memory don't know them.
+func TestModalOfTheLinked(t *testing.T) {
+	t.Parallel()
+	t.Run("just now, and listed later", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.serve()
+		w.listed()
+		card := w.shared("chat_1", "Nobody")
+		w.until("Slack's users are listed", func() bool { return len(w.slack.CallsTo("users.list")) > 0 })
+		w.invent.AddMember(member("eve"))
+		eve := w.slack.AddUser(slacktest.User{ID: "UEVE", Name: "eve", Email: "eve@example.com"})
+		w.acknowledged(eve.Types(w.support, "/invent whoami"))
+		eve.ExpectPrivate(w.support, "You are")
+		w.acknowledged(eve.Press(card, "Assign…"))
+		if v := string(eve.ExpectModal("Assign a conversation").Blocks); !strings.Contains(v, "Jane") {
+			t.Errorf("she reads %s", v)
+		}
+	})
+	t.Run("hours ago, and Slack has listed nobody since the start", func(t *testing.T) {
+		t.Parallel()
+		w, store := newWorld(t), ownStore(t)
+		w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 429, RetryAfter: 30})
+		w.serve(func(c *bot.Config) { c.Cache = store })
+		w.listed()
+		card := w.shared("chat_1", "Nobody")
+		emptied(t, store)
+		link := cache.Link{Member: "mem_ada", UserID: "usr_ada", Name: "Ada", Email: "ada@example.com", Checked: time.Now().Add(-3 * time.Hour)}
+		if err := store.SetLink(t.Context(), w.slack.TeamID(), w.ada.ID, link); err != nil {
+			t.Fatal(err)
+		}
+		w.acknowledged(w.ada.Press(card, "Assign…"))
+		if v := string(w.ada.ExpectModal("Assign a conversation").Blocks); !strings.Contains(v, "Jane") {
+			t.Errorf("she reads %s", v)
+		}
+	})
+	for name, refuse := range map[string]func(w *world){
+		"hours ago, since when Slack lists nobody": func(w *world) { w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 500}) },
+		"hours ago, since when Invent lists nobody": func(w *world) {
+			w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/members", Status: 500})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock, store := newClock(), ownStore(t)
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
+			w.listed()
+			card := w.shared("chat_1", "Nobody")
+			listed := func() int { return len(w.slack.CallsTo("users.list")) }
+			w.until("all are listed", func() bool { return listed() > 0 && w.count("/members") > 0 })
+			emptied(t, store)
+			w.invent.AddMember(member("eve"))
+			eve := w.slack.AddUser(slacktest.User{ID: "UEVE", Name: "eve", Email: "eve@example.com"})
+			link := cache.Link{Member: "mem_eve", UserID: "usr_eve", Name: "Eve", Email: "eve@example.com", Checked: time.Now()}
+			if err := store.SetLink(t.Context(), w.slack.TeamID(), eve.ID, link); err != nil {
+				t.Fatal(err)
+			}
+			refuse(w)
+			clock.pass(3 * time.Hour)
+			for range 2 { // the second when it was tried to list them anew
+				before := listed()
+				w.acknowledged(eve.Press(card, "Assign…"))
+				if v := string(eve.ExpectModal("Assign a conversation").Blocks); !strings.Contains(v, "Jane") {
+					t.Errorf("she reads %s", v)
+				}
+				w.until("Slack is asked for its users", func() bool { return listed() > before })
+				clock.pass(10 * time.Minute)
+			}
+		})
+	}
+}
+
 // TestStrangersCostFewListings: people without a member can't use up Invent's calls.
 func TestStrangersCostFewListings(t *testing.T) {
 	t.Parallel()
