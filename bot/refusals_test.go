@@ -1,6 +1,7 @@
 package bot_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,30 @@ func TestOneOrganisation(t *testing.T) {
 	w.acknowledged(zoe.Submits(modal, map[string]any{"who_pick": "Me"}))
 	w.support.ExpectUpdate(card, "@zoe")
 	w.wrote("chat_1 mem_zoe")
+}
+
+// TestOtherWorkspaces: a process acts for the workspace that its token belongs to, and for the others of that one's organisation.
+func TestOtherWorkspaces(t *testing.T) {
+	t.Parallel()
+	alone, org := newWorld(t), newWorld(t, slacktest.Enterprise("EORG"))
+	for _, c := range []struct {
+		w                *world
+		team, enterprise string
+		served           bool
+	}{
+		{alone, alone.slack.TeamID(), "", true},
+		{alone, "TOTHER", "", false},
+		{alone, "TOTHER", "EOTHER", false},
+		{org, "TEAST", "EORG", true},
+		{org, "TEAST", "", false},
+		{org, "TOTHER", "EOTHER", false},
+	} {
+		team := bot.NewTeam(bot.NewSlack(c.w.slack.Token(), c.w.slack.URL()), nil)
+		got, err := team.Only(t.Context(), c.team, c.enterprise)
+		if served := got == team && err == nil; served != c.served || !served && !errors.Is(err, bot.ErrUnknownTeam) {
+			t.Errorf("workspace %q of organisation %q: %v, want it served: %v", c.team, c.enterprise, err, c.served)
+		}
+	}
 }
 
 func TestAssignedPersonRefused(t *testing.T) {
