@@ -333,6 +333,26 @@ func TestFaultEachMethod(t *testing.T) {
 	}
 }
 
+// TestSlackInTrouble: what Slack says of a moment's trouble ends no action, whether it is its own or that of too many calls.
+func TestSlackInTrouble(t *testing.T) {
+	t.Parallel()
+	for name, f := range map[string]slacktest.Fault{
+		"ratelimited": {}, "rate_limited": {}, "internal_error": {}, "service_unavailable": {}, "fatal_error": {}, "request_timeout": {},
+		"team_added_to_org": {}, "a 429 that names no time": {Status: http.StatusTooManyRequests}, "a 503": {Status: http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.serve()
+			if f.Method, f.Times = "users.info", 1; f.Status == 0 {
+				f.Error = name
+			}
+			w.slack.Fault(f)
+			w.takes()
+		})
+	}
+}
+
 // TestGates: what Slack asked to wait with isn't sent before its time, and nothing else waits for it.
 func TestGates(t *testing.T) {
 	t.Parallel()
