@@ -285,17 +285,18 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		stored := !errors.Is(err, cache.ErrAway) // perhaps: then only the answer was lost
 		b.spareJobs.Add(1)                       // before it can have ended
 		admission, err = b.submit(ctx, b.spareCrew, j, w)
+		if err != nil || admission != cache.Accepted {
+			b.spareJobs.Add(-1)
+		}
 		switch {
-		case err == nil && admission == cache.Accepted:
+		case err != nil:
+		case admission != cache.Full:
 			b.settled.add(j.ID) // a repeat that Redis takes, once it is back, is one
 			if stored {
 				b.settled.withdraw(b.cache, j)
 			}
-		case stored && admission == cache.Full && !j.Tell.IsZero():
-			b.spareJobs.Add(-1)
+		case stored && !j.Tell.IsZero():
 			return b.side.try(func() { b.whisper(ctx, i, slackui.About(invent.Chat{ID: i.Chat}, slackui.Doubtful())) })
-		default:
-			b.spareJobs.Add(-1)
 		}
 	}
 	if err != nil {
