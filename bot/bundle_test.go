@@ -18,11 +18,10 @@ import (
 // listedAgain lets minutes pass until the inbox has been listed anew, twice: what the first of them found is noted by then.
 func (w *world) listedAgain(c *clock) {
 	w.t.Helper()
-	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
 	for range 2 {
-		before := listings()
+		before := w.listings()
 		c.pass(3 * time.Minute)
-		w.until("the inbox is listed again", func() bool { return listings() > before })
+		w.until("the inbox is listed again", func() bool { return w.listings() > before })
 	}
 }
 

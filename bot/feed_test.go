@@ -50,9 +50,12 @@ func (w *world) announced() *slacktest.Message {
 func (w *world) listed() {
 	w.t.Helper()
 	w.until("the inbox is listed", func() bool {
-		return strings.Contains(w.log.String(), "the inbox was listed") && w.invent.Sockets() > 0
+		return w.listings() > 0 && w.invent.Sockets() > 0
 	})
 }
+
+// listings says how often the inbox has been listed.
+func (w *world) listings() int { return strings.Count(w.log.String(), "the inbox was listed") }
 
 // until waits for what neither Slack nor Invent shows.
 func (w *world) until(what string, holds func() bool) {
@@ -539,9 +542,9 @@ func TestAnnouncedAfterAll(t *testing.T) {
 		w.asks("chat_1")
 		w.ended("announce", "chat_1", "failed")
 		for range 3 {
-			listed := strings.Count(w.log.String(), "the inbox was listed")
+			listed := w.listings()
 			w.invent.Send([]byte("{}"))
-			w.until("the inbox is listed again", func() bool { return strings.Count(w.log.String(), "the inbox was listed") > listed })
+			w.until("the inbox is listed again", func() bool { return w.listings() > listed })
 		}
 		if n := w.outcomes("announce", "failed"); n != 1 {
 			t.Errorf("it was tried %d times within seconds, want once in a minute", n)
@@ -876,10 +879,9 @@ func TestListingFailsOnce(t *testing.T) {
 	clock := newClock()
 	w := newWorld(t, slacktest.Now(clock.now))
 	w.announcing(clock.drive)
-	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
-	before := listings()
+	before := w.listings()
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen++ }) // an event: the socket is known as open
-	w.until("an event has led to a listing", func() bool { return listings() > before })
+	w.until("an event has led to a listing", func() bool { return w.listings() > before })
 	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/inbox$", Times: 1, Status: 502})
 	w.asks("chat_1")
 	w.until("a listing has failed", func() bool { return strings.Contains(w.log.String(), "the inbox can't be listed") })
@@ -946,23 +948,22 @@ func TestListsBesideASocket(t *testing.T) {
 	w.serve(clock.drive, func(c *bot.Config) { c.Cache = store })
 	w.listed()
 	clock.stop()
-	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
-	before := listings()
+	before := w.listings()
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.Unseen++ }) // an event
 	clock.pass(2 * time.Second)
-	w.until("an event has led to a listing", func() bool { return listings() > before })
-	before = listings()
+	w.until("an event has led to a listing", func() bool { return w.listings() > before })
+	before = w.listings()
 	clock.pass(115 * time.Second)
 	due := map[string]time.Time{"chat_1": clock.now()} // which the feed orders behind a listing that is due
 	if err := store.RedrawAt(t.Context(), w.slack.TeamID(), due); err != nil {
 		t.Fatal(err)
 	}
 	w.ended("redraw", "chat_1", "gone")
-	if n := listings() - before; n != 0 {
+	if n := w.listings() - before; n != 0 {
 		t.Errorf("%d listings within two minutes, want none", n)
 	}
 	clock.pass(10 * time.Second)
-	w.until("it is listed again", func() bool { return listings() > before })
+	w.until("it is listed again", func() bool { return w.listings() > before })
 }
 
 // pipes takes connections that need no network, so that time goes on in a bubble while nothing comes through them.
@@ -1310,10 +1311,9 @@ func TestReleasedWhileListed(t *testing.T) {
 	w.support.ExpectMessage("Nobody", "Take")
 	w.ada.DM().ExpectUpdate(hers, "Nobody")
 	w.until("it is noted", func() bool { return strings.Contains(w.log.String(), `"verb":"release"`) })
-	listings := func() int { return strings.Count(w.log.String(), "the inbox was listed") }
-	before := listings()
+	before := w.listings()
 	close(arrives)
-	w.until("it has arrived", func() bool { return listings() > before })
+	w.until("it has arrived", func() bool { return w.listings() > before })
 	w.listedAgain(clock)
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
 	w.ada.ExpectPrivate(w.support, "It has been waiting for a human since", "It was last announced")

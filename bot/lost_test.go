@@ -231,7 +231,7 @@ func TestClickOnAForgottenCard(t *testing.T) {
 			}
 			store := ownStore(t)
 			w.serve(func(c *bot.Config) { c.Cache = store })
-			w.until("the inbox is listed anew", func() bool { return strings.Count(w.log.String(), "the inbox was listed") > 1 })
+			w.until("the inbox is listed anew", func() bool { return w.listings() > 1 })
 			w.acknowledged(w.ada.Press(card, c.label))
 			if c.says != "" {
 				w.ada.ExpectPrivate(w.support, c.says)
