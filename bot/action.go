@@ -380,45 +380,6 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	return outcome, nil
 }
 
-// failure sorts an error by the words it needs.
-func failure(w *work, err error) slackui.Failure {
-	var e *invent.Error
-	var s *slackError
-	switch {
-	case errors.Is(err, errNewer):
-		return slackui.NewerVersion
-	case errors.Is(err, errKills) || errors.Is(err, errPanicked) && w.Wrote != untouched:
-		return slackui.Crashed
-	case w.Wrote == written:
-		return slackui.Unplaced
-	case invent.NotFound(err) && !w.Intent.Releases() && errors.As(err, &e) && e.Op == "assign": // the conversation was read just before
-		return slackui.MemberNotFound
-	case invent.NotFound(err), errors.Is(err, invent.ErrID):
-		return slackui.NotFound
-	case w.Wrote == unsettled: // whatever came after it
-		return slackui.Unsettled
-	case cache.Failed(err):
-		return slackui.BotFailed
-	case errors.As(err, &s) && s.retry:
-		return slackui.SlackSilent
-	case invent.RetryAfter(err) > 0:
-		return slackui.Limited
-	case temporary(err) || errors.Is(err, errTooLate):
-		return slackui.NoAnswer
-	case errors.Is(err, errStopped):
-		return slackui.Stopped
-	case invent.Refused(err):
-		return slackui.KeyRefused
-	case errors.As(err, &e):
-		return slackui.RefusedByAPI
-	case slackDead(err):
-		return slackui.SlackRefused
-	case errors.As(err, &s):
-		return slackui.SlackForbids
-	}
-	return slackui.BotFailed
-}
-
 // dashboard is the address of the conversation that the intent is about; "" for none.
 func (b *Bot) dashboard(i slackui.Intent) string {
 	if i.Chat == "" {

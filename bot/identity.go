@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/slack-go/slack"
-
 	"inventbot/cache"
 	"inventbot/invent"
 	"inventbot/slackui"
@@ -16,23 +14,6 @@ const (
 	linkFresh    = time.Hour   // a link is used as it is
 	membersFresh = time.Minute // the list of members is used as it is
 )
-
-// refusal is an answer, not a failure: somebody may not act, or can't be assigned.
-type refusal struct {
-	reason slackui.Reason
-	about  string // Slack user or e-mail, when it isn't the person who asked
-}
-
-// Error names the reason as it stands in the log.
-func (r *refusal) Error() string { return "refused: " + string(r.reason) }
-
-func refuse(r slackui.Reason) error { return &refusal{reason: r} }
-
-// refused answers the refusal that an error is, nil for any other.
-func refused(err error) *refusal {
-	no, _ := errors.AsType[*refusal](err)
-	return no
-}
 
 // member answers which active member the Slack user is: from Redis for an hour, then from Slack and Invent again,
 // and up to a day old only while one of these doesn't answer. asked is when the person did. The error is a refusal,
@@ -305,79 +286,4 @@ func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) (stri
 		}
 	}
 	return "", nil
-}
-
-// slackError is an error of Slack's without what a raw one may carry (the address with the token's owner,
-// the body).
-type slackError struct {
-	doing string
-	code  string // Slack's word, or ""
-	retry bool
-	after time.Duration
-}
-
-// Error says what was being done and Slack's own word for what went wrong.
-func (e *slackError) Error() string {
-	if e.code == "" {
-		return e.doing + ": no answer"
-	}
-	return e.doing + ": " + e.code
-}
-
-func wrapSlack(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	e := &slackError{doing: doing}
-	if errors.As(err, &e) {
-		return err // wrapped already
-	}
-	var limit *slack.RateLimitedError
-	var said slack.SlackErrorResponse
-	var status slack.StatusCodeError
-	switch {
-	case errors.As(err, &limit):
-		e.code, e.retry, e.after = "ratelimited", true, limit.RetryAfter
-	case errors.As(err, &said):
-		e.code = said.Err
-		switch said.Err {
-		case "ratelimited", "rate_limited", "internal_error", "service_unavailable", "fatal_error", "request_timeout", "team_added_to_org":
-			e.retry = true
-		}
-	case errors.As(err, &status):
-		e.code, e.retry = status.Status, status.Code >= 500 || status.Code == 429
-	default:
-		e.retry = true // no answer at all, or one that couldn't be read
-	}
-	return e
-}
-
-// slackSays says whether Slack answered with one of these errors.
-func slackSays(err error, codes ...string) bool {
-	var code string
-	if said := (slack.SlackErrorResponse{}); errors.As(err, &said) {
-		code = said.Err
-	}
-	if said, ok := errors.AsType[*slackError](err); ok {
-		code = said.code
-	}
-	for _, c := range codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
-}
-
-// slackDead says whether Slack doesn't take the token any more.
-func slackDead(err error) bool {
-	return slackSays(err, "token_revoked", "account_inactive", "invalid_auth", "not_authed", "token_expired")
-}
-
-// temporary says whether the same may succeed a moment later.
-func temporary(err error) bool {
-	if said, ok := errors.AsType[*slackError](err); ok {
-		return said.retry
-	}
-	return invent.Temporary(err) || errors.Is(err, context.DeadlineExceeded) || cache.Failed(err)
 }

@@ -57,14 +57,6 @@ func (b *Bot) admin(ctx context.Context, t *Team, user string) error {
 	return nil
 }
 
-// about makes a refusal one that concerns somebody else.
-func about(err error, whom string) error {
-	if no := refused(err); no != nil {
-		return &refusal{reason: no.reason, about: whom}
-	}
-	return err
-}
-
 // linkable answers the member that a person may be linked to, or refuses: not to somebody who is linked by e-mail,
 // and not to a member who is somebody else.
 func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To, asked time.Time) (invent.Member, error) {
@@ -146,12 +138,6 @@ func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 		return "", err
 	}
 	return asked, b.say(ctx, i, slackui.Offered(i.Person, m.Name))
-}
-
-// dm sends a direct message.
-func (b *Bot) dm(ctx context.Context, t *Team, user string, m slackui.Message) error {
-	_, _, err := t.Slack.PostMessageContext(ctx, user, options(m)...)
-	return wrapSlack("sending a direct message", err)
 }
 
 // answerOffer hears a person's yes or no. Only the one who was asked can answer, and only the newest question.

@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"errors"
 
 	"inventbot/cache"
 	"inventbot/invent"
@@ -71,9 +70,6 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	s.team.inbox.changed(s.chat, b.now())
 	return changed, b.showChange(ctx, s)
 }
-
-// errDoubt says that reading doesn't tell whether the write of an earlier try has happened, and that it must not be made again.
-var errDoubt = errors.New("it can't be told whether it was done")
 
 // summary tells what Invent has summarised of the conversation last.
 func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"inventbot/cache"
@@ -18,19 +16,14 @@ import (
 )
 
 const (
-	patience   = 5 * time.Second // after which a person is told that it takes longer
-	giveUp     = 2 * time.Minute // after which nobody wants it any more
-	tickEvery  = 250 * time.Millisecond
-	reapEvery  = 2 * time.Second
-	readWait   = 500 * time.Millisecond
+	patience   = 5 * time.Second  // after which a person is told that it takes longer
+	giveUp     = 2 * time.Minute  // after which nobody wants it any more
 	tellUntil  = 10 * time.Minute // after which it is no use to tell how it ended
 	innerUntil = 50 * time.Minute // for what nobody waits for; less than the hour in which its order is known as given
 	panics     = 4                // retries of a job that panics, or kills its process
 	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
 	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; both together are shorter than cache.TakeOver
-	handIdle   = time.Second
-	spareTurns = 4 // how many jobs for each worker may be open in this process alone: what waits longer is better refused, for it ends with the process
 )
 
 // progress is how far an earlier try of the same job came with its write.
@@ -95,272 +88,6 @@ func (w *work) tooLate(j cache.Job, now time.Time) bool {
 // for what is only to be shown or said.
 func (w *work) yields(j cache.Job, due time.Time) bool {
 	return w.Intent.Chat != "" && (!w.Intent.Verb.Changes() || w.Wrote == written || w.tooLate(j, due))
-}
-
-// crew carries out the jobs of one queue.
-type crew struct {
-	queue *cache.Cache
-	most  int           // open jobs; one more is refused
-	slots chan struct{} // one for each job that runs; while nobody serves the queue, all are taken
-	tasks chan task     // to hands that have nothing to do
-	hands sync.WaitGroup
-	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
-}
-
-// lanes are those in which this process runs jobs. A queue keeps the order of its own; no two queues run jobs of one lane at a time, and
-// what the process took upon itself alone goes before what came later (see behindSpare).
-type lanes struct {
-	mu      sync.Mutex
-	running map[string]running
-}
-
-type running struct {
-	queue *cache.Cache
-	jobs  int // more than one while the first that was ended has something left to show
-}
-
-// enter says whether a job of the queue may run in the lane now. Whoever enters leaves.
-func (l *lanes) enter(lane string, q *cache.Cache) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r, busy := l.running[lane]
-	if busy && r.queue != q {
-		return false
-	}
-	if l.running == nil {
-		l.running = map[string]running{}
-	}
-	l.running[lane] = running{q, r.jobs + 1}
-	return true
-}
-
-func (l *lanes) leave(lane string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	r := l.running[lane]
-	if r.jobs--; r.jobs == 0 {
-		delete(l.running, lane)
-		return
-	}
-	l.running[lane] = r
-}
-
-// task is a job and what it carries; nil: still to be decoded.
-type task struct {
-	job  cache.Job
-	work *work
-}
-
-func newCrew(q *cache.Cache, most, size int) *crew {
-	c := &crew{queue: q, most: most, slots: make(chan struct{}, size), tasks: make(chan task)}
-	c.stop()
-	return c
-}
-
-// stop waits for what runs, and lets nothing more begin.
-func (c *crew) stop() {
-	for range cap(c.slots) {
-		c.slots <- struct{}{}
-	}
-}
-
-// leave ends the hands, once nothing can begin any more.
-func (c *crew) leave() {
-	c.stop()
-	close(c.tasks)
-	c.hands.Wait()
-}
-
-// free takes a slot, if there is one.
-func (c *crew) free() bool {
-	select {
-	case c.slots <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-// begin runs a job, for which a slot is taken.
-func (b *Bot) begin(c *crew, t task) {
-	select {
-	case c.tasks <- t:
-	default:
-		c.hands.Go(func() { b.hand(c, t) })
-	}
-}
-
-// beginAll runs the jobs for which n slots were taken, and gives back the slots that are left.
-func (b *Bot) beginAll(c *crew, n int, list []cache.Job) {
-	for range n - len(list) {
-		<-c.slots
-	}
-	for _, j := range list {
-		b.begin(c, task{job: j})
-	}
-}
-
-// hand runs a job, and then others as long as they come: a goroutine that stays needs not grow its stack for each.
-func (b *Bot) hand(c *crew, t task) {
-	idle := time.NewTimer(handIdle)
-	defer idle.Stop()
-	for more := true; more; {
-		giveWay()
-		b.run(c.work, c.queue, t.job, t.work)
-		<-c.slots
-		idle.Reset(handIdle)
-		select {
-		case t, more = <-c.tasks:
-		case <-idle.C:
-			return
-		}
-	}
-}
-
-// giveWay lets what else can run go first: requests have three seconds for their acknowledgement, and a job that goes on has minutes.
-func giveWay() { runtime.Gosched() }
-
-// submit stores a job that carries w. When this process has a slot free, a job runs here at once.
-func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
-	here := c.free()
-	admission, taken, err := c.queue.Submit(ctx, j, c.most, here)
-	if err == nil && admission == cache.Accepted {
-		b.passed(stored, j)
-	}
-	switch {
-	case taken != nil:
-		t := task{job: *taken}
-		if taken.ID == j.ID {
-			t.work = &w
-		}
-		b.begin(c, t)
-	case here:
-		<-c.slots
-	}
-	return admission, err
-}
-
-// serveQueue carries out the jobs of one queue until ctx ends and what this process alone knows is done.
-// work is the context of the jobs themselves.
-func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
-	q := c.queue
-	if err := q.Warm(ctx); err != nil && ctx.Err() == nil {
-		b.log.Warn("Redis doesn't answer yet", "error", err)
-	}
-	c.work = work
-	for range cap(c.slots) {
-		<-c.slots
-	}
-	var ticking, reaping sync.WaitGroup
-	stopTicking, stopReaping := make(chan struct{}), make(chan struct{})
-	ticking.Go(func() { b.tick(work, c, stopTicking) })
-	reaping.Go(func() { b.reap(work, c, stopReaping) })
-	for !b.queueDone(ctx, work, q) {
-		n := takeSlots(c.slots, 32)
-		list, err := q.Next(work, n, readWait)
-		b.beginAll(c, n, list)
-		if err != nil {
-			b.log.Debug("the queue can't be read", "error", err)
-			pauseFor(ctx, readWait)
-		}
-	}
-	close(stopReaping)
-	reaping.Wait()
-	c.leave()
-	close(stopTicking) // not before: what is owed to Redis may be paid while the last jobs run
-	ticking.Wait()
-	b.settled.pay(context.WithoutCancel(ctx), q)
-	if err := q.Leave(context.WithoutCancel(ctx)); err != nil {
-		b.log.Debug("this process stays in the consumer group", "error", err)
-	}
-}
-
-// queueDone says whether no more jobs are to be taken: at once for a shared queue, whose jobs others can do;
-// for one that ends with this process, when it is empty or there is no time left.
-func (b *Bot) queueDone(ctx, work context.Context, q *cache.Cache) bool {
-	if ctx.Err() == nil {
-		return false
-	}
-	if !q.InProcess() || work.Err() != nil {
-		return true
-	}
-	left, err := q.Remaining(work)
-	return err != nil || len(left) == 0
-}
-
-// takeSlots waits for one slot and takes up to limit that are free.
-func takeSlots(slots chan struct{}, limit int) int {
-	slots <- struct{}{}
-	for n := 1; n < limit; n++ {
-		select {
-		case slots <- struct{}{}:
-		default:
-			return n
-		}
-	}
-	return limit
-}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-// tick wakes jobs whose time has come, and tells people whose action takes long.
-func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
-	q := c.queue
-	ticker := time.NewTicker(tickEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-ticker.C:
-		}
-		b.settled.pay(work, q)
-		overdue, err := q.Tick(work, b.now(), b.side.free())
-		if err != nil {
-			b.log.Debug("due jobs can't be found", "error", err)
-			continue
-		}
-		for _, j := range overdue {
-			if q.InProcess() || !b.settled.has(j.ID) {
-				b.side.run(func() { b.tellSlow(work, j) })
-			}
-		}
-	}
-}
-
-// reap takes over the jobs of the dead, as soon as there is somebody to do them: not within tick, whose work can't wait for that.
-func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
-	ticker := time.NewTicker(reapEvery)
-	defer ticker.Stop()
-	for {
-		n := takeSlots(c.slots, 32)
-		select {
-		case <-stop: // while it waited for a slot
-			b.beginAll(c, n, nil)
-			return
-		default:
-		}
-		list, err := c.queue.Reap(work, n)
-		if err != nil {
-			b.log.Debug("jobs of the dead can't be found", "error", err)
-		}
-		if len(list) > 0 {
-			b.log.Warn("jobs found whose process stopped answering, or never heard of them", "jobs", len(list))
-		}
-		b.beginAll(c, n, list)
-		select {
-		case <-stop:
-			return
-		case <-ticker.C:
-		}
-	}
 }
 
 func (b *Bot) tellSlow(ctx context.Context, j cache.Job) {
@@ -506,11 +233,6 @@ func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, w
 	return true
 }
 
-var (
-	errPanicked = errors.New("it panicked at each try")
-	errKills    = errors.New("its process died again and again")
-)
-
 // try makes one try; a panic becomes an error, logged with its stack. What five processes have died of is
 // not tried again.
 func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, err error) {
@@ -530,8 +252,6 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 	return b.act(ctx, w, j)
 }
 
-var errTooLate = errors.New("its time has passed")
-
 // inTime is for a write to Invent: nobody wants it when the time of its request is up. What was written in time is shown all the same.
 func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.job.At.Add(giveUp).Sub(b.now()))
@@ -547,8 +267,6 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 	b.record(*w, j, outcome, nil)
 	b.end(ctx, q, j)
 }
-
-var errNewer = errors.New("a newer version wrote it")
 
 // delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
@@ -620,8 +338,6 @@ func (b *Bot) tellStopped() {
 		}
 	}
 }
-
-var errStopped = errors.New("the bot was stopped")
 
 // record writes the one line that each action leaves in the log: ids, no content.
 func (b *Bot) record(w work, j cache.Job, outcome string, err error) {

@@ -1,0 +1,474 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"inventbot/cache"
+	"inventbot/invent"
+	"inventbot/slackui"
+)
+
+// card draws the conversation as it is now, for a channel with the given reach.
+func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Card {
+	state := s.chat.State
+	c := slackui.Card{
+		Chat: s.chat, Holder: s.holder(ctx, b), Waits: waitsSince(s), URL: b.chatURL.For(s.chat.ID), Anonymous: reach != cache.Own,
+		NoAssign: !s.team.assigns(), More: more(s.team),
+	}
+	if via, now := s.known.Via, viaOf("", state); via.Assignee == now.Assignee && via.At.Equal(now.At) {
+		c.Via = via.User
+	}
+	return c
+}
+
+// holder finds out once for an action and its state who has the conversation.
+func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
+	u := s.chat.State.AssignedUser
+	if u == nil {
+		return nil
+	}
+	if s.held == nil || s.held.ID != u.ID {
+		s.held = b.holder(ctx, s.team, u, s.people)
+	}
+	return s.held
+}
+
+// cardAt draws the conversation for the place where a card of it stands. The error says that Slack is to be asked later.
+func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.Card, error) {
+	reach := cache.Own // somebody's direct messages
+	if place.For == "" {
+		var err error
+		if reach, err = b.reach(ctx, s, place.Channel); err != nil {
+			return slackui.Card{}, err
+		}
+	}
+	c := b.card(ctx, s, reach)
+	c.For = place.For
+	return c, nil
+}
+
+// reach says who can read a channel: as kept for ten minutes, else as Slack says. What Slack doesn't say is taken for shared: a
+// customer's name is never shown to strangers. The error says that Slack is to be asked later.
+func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach, error) {
+	if s.reaches == nil {
+		s.reaches = map[string]cache.Reach{s.work.Intent.Channel: s.known.Reach}
+	}
+	reach, read := s.reaches[channel]
+	var err error
+	if !read {
+		reach, err = b.cache.Reach(ctx, s.team.ID, channel)
+		b.debug("a channel's reach can't be read", err)
+	}
+	if reach == cache.ReachUnknown {
+		if reach, err = b.askReach(ctx, s.team, channel); err != nil {
+			if s.job.Tries == 0 || slackSays(err, "ratelimited", "rate_limited") {
+				return cache.ReachUnknown, err
+			}
+			reach = cache.Shared // somebody waits for what is tried once more: the name comes with a redraw
+			b.redrawIn(ctx, s, time.Second)
+		}
+	}
+	s.reaches[channel] = reach
+	return reach, nil
+}
+
+// askReach asks Slack who can read a channel. The error may pass.
+func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cache.Reach, err error) {
+	info, err := t.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	err = wrapSlack("looking at a channel", err)
+	switch {
+	case err == nil && (info.IsExtShared || info.IsPendingExtShared):
+		reach = cache.Shared
+	case err == nil, slackSays(err, "unknown_method", "404 Not Found"):
+		reach = cache.Own // a stand-in of Slack without the method has no shared channels
+	case temporary(err):
+		return cache.ReachUnknown, err // the card would stay without the name
+	default:
+		// Not kept: the app may be invited the next moment.
+		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", err)
+		return cache.Shared, nil
+	}
+	b.debug("a channel's reach can't be kept", b.cache.SetReach(ctx, t.ID, channel, reach))
+	return reach, nil
+}
+
+// through notes through whom the conversation was assigned, for all cards drawn from now on.
+func (s *scene) through() { s.known.Via = viaOf(s.work.Intent.User, s.chat.State) }
+
+// viaOf says that a person brought about the state.
+func viaOf(user string, state invent.ChatState) cache.Via {
+	via := cache.Via{User: user}
+	if u := state.AssignedUser; u != nil {
+		via.Assignee = u.ID
+	}
+	if at := state.AssignedAt; at != nil {
+		via.At = *at
+	}
+	return via
+}
+
+// oweCard keeps a card once Redis takes it. By then somebody may have drawn it anew: what it shows isn't known.
+func (b *Bot) oweCard(s *scene, card cache.Card, why error) {
+	b.log.Warn("a card can't be remembered yet: until it is, it isn't redrawn", "error", why, "ref", ref(s.job.ID))
+	team, chat := s.team.ID, s.chat.ID
+	card.Shows = ""
+	b.owe(team, chat, func(ctx context.Context) error { return b.cache.AddCard(ctx, team, chat, "", card) })
+}
+
+// owe keeps something of a conversation once Redis takes it, and has its cards redrawn then.
+func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
+	redraw := map[string]time.Time{chat: b.now()}
+	b.settled.owe(b.cache, func(ctx context.Context) error {
+		return errors.Join(keep(ctx), b.cache.RedrawAt(ctx, team, redraw))
+	})
+}
+
+// at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.
+func (s *scene) at(p slackui.Place) cache.Card {
+	if c, known := s.remembered(p); known {
+		if s.work.Wrote != written || s.job.Tries == 0 {
+			c.Shows = ""
+		}
+		return c
+	}
+	place := cache.Card{Channel: p.Channel, TS: p.TS, Link: p.Link}
+	if p.Link == "" && !s.work.Intent.Snapshot {
+		place.For = s.asker(p.Channel)
+	}
+	return place
+}
+
+// remembered finds the card that is known to stand in a place.
+func (s *scene) remembered(p slackui.Place) (cache.Card, bool) {
+	for _, c := range s.known.Cards {
+		if c.Channel == p.Channel && c.TS == p.TS {
+			return c, true
+		}
+	}
+	return cache.Card{}, false
+}
+
+// asker answers whose direct messages those are where the bot can post: of the one who asks there; "" in a channel.
+func (s *scene) asker(channel string) string {
+	if strings.HasPrefix(channel, "D") {
+		return s.work.Intent.User
+	}
+	return ""
+}
+
+// forgotten says whether the clicked card could be redrawn later, and isn't known any more.
+func (s *scene) forgotten() bool {
+	i := s.work.Intent
+	if i.Clicked == nil || i.Private || i.Snapshot {
+		return false
+	}
+	_, known := s.remembered(*i.Clicked)
+	return !known
+}
+
+// redrawClicked redraws the clicked card by its own response_url, or else as any other card.
+func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
+	i := s.work.Intent
+	place := s.at(*i.Clicked)
+	if place.Link != "" { // a response_url would rewrite the message of whoever pasted the link
+		return b.updateOrPost(ctx, s, place)
+	}
+	c, err := b.cardAt(ctx, s, place)
+	if err != nil {
+		return nil, err
+	}
+	c.Snapshot = i.Snapshot
+	m := c.Message()
+	shows := digest(m)
+	if place.Shows == shows {
+		return &place, nil
+	}
+	err = b.hooks.send(ctx, i.ResponseURL, hook{ReplaceOriginal: true, Message: m})
+	if err == nil {
+		if i.Snapshot {
+			return nil, nil // there is nothing to remember: it can't be redrawn later
+		}
+		place.Shows = shows
+		return &place, nil
+	}
+	if i.Snapshot { // Slack takes no other redraw of it
+		if temporary(err) {
+			return nil, err
+		}
+		return b.post(ctx, s)
+	}
+	if temporary(err) {
+		if drawn, updateErr := b.update(ctx, s, place); updateErr == nil {
+			return drawn, nil
+		}
+		return nil, err
+	}
+	return b.updateOrPost(ctx, s, place)
+}
+
+// updateOrPost redraws a card, or posts another where that is beyond reach: the outcome must be seen all the same.
+func (b *Bot) updateOrPost(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
+	drawn, err := b.update(ctx, s, place)
+	if err == nil || temporary(err) {
+		return drawn, err
+	}
+	return b.post(ctx, s)
+}
+
+// post puts a new card into the channel, unless an earlier try of the same job has. Where the bot is no member it
+// goes by the response_url, and says that it can't be redrawn; then there is nothing to remember.
+func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
+	i := s.work.Intent
+	id := s.job.ID
+	if i.Verb == slackui.Share && i.Clicked != nil {
+		id = "share " + i.User + " " + i.Clicked.TS // a second click on the same button asks for nothing more
+	}
+	for _, c := range s.known.Cards {
+		if c.Job == id {
+			return b.update(ctx, s, c)
+		}
+	}
+	place, thread := cache.Card{Channel: i.Channel, Job: id, For: s.asker(i.Channel)}, i.Thread
+	if place.For != "" {
+		thread = "" // words go below their card, and no thread begins at a reply
+	}
+	c, err := b.cardAt(ctx, s, place)
+	if err != nil {
+		return nil, err
+	}
+	m := c.Message()
+	how := under
+	if i.Verb == slackui.Announce {
+		how = aloud
+	}
+	channel, ts, err := s.team.Slack.PostMessageContext(ctx, i.Channel, how(thread, m)...)
+	if err == nil {
+		place.Channel, place.TS, place.Shows = channel, ts, digest(m)
+		return &place, nil
+	}
+	err = wrapSlack("posting a card", err)
+	if temporary(err) {
+		return nil, err
+	}
+	if i.ResponseURL == "" {
+		return nil, err
+	}
+	if place.For != "" { // no conversation of theirs with the bot, then: who else reads it must be asked
+		place.For = ""
+		var unread error
+		if c, unread = b.cardAt(ctx, s, place); unread != nil {
+			return nil, unread
+		}
+	}
+	c.Snapshot = true
+	if hookErr := b.hooks.send(ctx, i.ResponseURL, hook{ResponseType: "in_channel", ThreadTS: i.Thread, Message: c.Message()}); hookErr == nil || temporary(hookErr) {
+		return nil, hookErr
+	}
+	return nil, err
+}
+
+// update redraws a card of the bot's own.
+func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
+	c, err := b.cardAt(ctx, s, place)
+	if err != nil {
+		return nil, err
+	}
+	m := c.Message()
+	if shows := digest(m); shows != place.Shows {
+		if err := b.draw(ctx, s.team, place, m); err != nil {
+			return nil, err
+		}
+		place.Shows = shows
+	}
+	return &place, nil
+}
+
+// draw puts a card in its place: into a message of the bot's own, or below somebody's link.
+func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Message) error {
+	if place.Link == "" {
+		_, _, _, err := t.Slack.UpdateMessageContext(ctx, place.Channel, place.TS, options(m)...)
+		return wrapSlack("redrawing a card", err)
+	}
+	_, _, _, err := t.Slack.UnfurlMessageContext(ctx, place.Channel, place.TS, map[string]slack.Attachment{
+		place.Link: {Fallback: m.Text, Blocks: slack.Blocks{BlockSet: m.Blocks}},
+	})
+	return wrapSlack("unfolding a link", err)
+}
+
+// redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. Those that are gone
+// are forgotten; those whose channel had its redraw of this second already come later, with the state of then.
+func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (stale bool) {
+	var gone []cache.Card
+	var postponed time.Duration
+	for n, c := range s.known.Cards {
+		if drawn != nil && c.Channel == drawn.Channel && c.TS == drawn.TS {
+			continue
+		}
+		card, err := b.cardAt(ctx, s, c)
+		m := card.Message()
+		shows := digest(m)
+		if err == nil && shows == c.Shows {
+			continue
+		}
+		stale = true
+		if s.work.Intent.Verb != slackui.Redraw { // else the feed gave it its turn
+			if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
+				postponed = max(postponed, wait)
+				continue
+			}
+		}
+		closed := false
+		if err == nil && c.For != "" {
+			closed, err = b.closed(ctx, s, c)
+		}
+		if err == nil && !closed {
+			err = b.draw(ctx, s.team, c, m)
+		}
+		switch {
+		case err == nil && closed:
+			gone = append(gone, c)
+		case err == nil:
+			c.Shows = shows
+			s.known.Cards[n] = c // what this action keeps of it later must not say that it shows what it showed before
+			b.remember(ctx, s, &c)
+			b.metrics.redrawn.Inc()
+		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "is_inactive", "not_in_channel",
+			"edit_window_closed", "cannot_find_channel", "cannot_find_message", "cannot_unfurl_url", "cannot_unfurl_message"):
+			gone = append(gone, c)
+		case temporary(err):
+			postponed = max(postponed, time.Second)
+			if said, ok := errors.AsType[*slackError](err); ok {
+				postponed = max(postponed, said.after)
+			}
+		default:
+			b.log.Warn("a card could not be redrawn", "error", err, "ref", ref(s.job.ID))
+		}
+	}
+	ctx, cancel := s.work.parting(ctx) // the try's own time may be up: that is why some are postponed
+	defer cancel()
+	b.debug("cards can't be forgotten", b.cache.Forget(ctx, s.team.ID, s.chat.ID, gone...))
+	if postponed > 0 {
+		b.redrawIn(ctx, s, postponed)
+	}
+	return stale
+}
+
+// redrawIn asks for a redraw of the conversation's cards after a while.
+func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
+	team, at := s.team.ID, map[string]time.Time{s.chat.ID: b.now().Add(wait)}
+	b.orOwe(ctx, b.cache, s.job.ID, "a redraw can't be asked for yet", func(ctx context.Context) error { return b.cache.RedrawAt(ctx, team, at) })
+}
+
+// closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be
+// closed.
+func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) {
+	_, err := b.member(ctx, s.team, c.For, s.job.At)
+	if refused(err) == nil {
+		return false, err
+	}
+	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))
+}
+
+// paces keeps the redraws of a channel that follow from what people do a second apart, as Slack wants. They wait for no other redraw.
+type paces struct {
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+// wait takes the channel's turn, or answers how long to wait for the next.
+func (p *paces) wait(channel string, now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last == nil {
+		p.last = map[string]time.Time{}
+	}
+	if left := p.last[channel].Add(turnEvery).Sub(now); left > 0 {
+		return left
+	}
+	for c, t := range p.last {
+		if now.Sub(t) > turnEvery {
+			delete(p.last, c)
+		}
+	}
+	p.last[channel] = now
+	return 0
+}
+
+// remember keeps where the card stands, that all cards show this state, and who assigned the conversation: whoever calls it redraws
+// the others too. Without a card it keeps only the last.
+func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
+	var cards []cache.Card
+	state := ""
+	if drawn != nil {
+		cards, state = append(cards, *drawn), stateDigest(s.chat.State)
+	}
+	err := b.cache.Remember(ctx, s.team.ID, s.chat.ID, state, s.known.Via, cards...)
+	if err != nil && drawn != nil {
+		b.oweCard(s, *drawn, err)
+	} else {
+		b.debug("through whom it was assigned can't be remembered", err)
+	}
+}
+
+// add keeps where a new card stands. The other cards aren't redrawn with it: what they show stays known, for the feed to compare.
+func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
+	if drawn == nil {
+		return
+	}
+	if err := b.cache.AddCard(ctx, s.team.ID, s.chat.ID, stateDigest(s.chat.State), *drawn); err != nil {
+		b.oweCard(s, *drawn, err)
+	}
+}
+
+// redrawStale redraws the card that the person acted on, because it shows what is no longer so.
+func (b *Bot) redrawStale(ctx context.Context, s *scene) {
+	i := s.work.Intent
+	var drawn *cache.Card
+	var err error
+	switch {
+	case i.Clicked != nil && !i.Private:
+		drawn, err = b.redrawClicked(ctx, s)
+	case i.Origin != nil:
+		drawn, err = b.update(ctx, s, s.at(*i.Origin))
+	}
+	if err != nil {
+		b.log.Warn("the clicked card could not be redrawn", "error", err, "ref", ref(i.Key))
+		if temporary(err) {
+			b.redrawIn(ctx, s, time.Second)
+		}
+		return
+	}
+	if drawn != nil {
+		b.remember(ctx, s, drawn)
+	}
+	b.redrawOthers(ctx, s, drawn)
+}
+
+// digest tells whether two drawings of a card differ: in the words, all of which stand in the text too, or in what
+// its buttons carry. (Encoding the blocks for it would cost as much as all else that a click takes.)
+func digest(m slackui.Message) string {
+	sum := sha256.New()
+	add := func(s string) { _, _ = sum.Write(append([]byte(s), 0)) } // a hash takes everything
+	add(m.Text)
+	for _, block := range m.Blocks {
+		row, isRow := block.(*slack.ActionBlock)
+		if !isRow {
+			continue
+		}
+		for _, e := range row.Elements.ElementSet {
+			if button, isButton := e.(*slack.ButtonBlockElement); isButton {
+				add(button.ActionID)
+				add(button.Value)
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
