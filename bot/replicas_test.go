@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,15 +171,22 @@ func (n *node) holds(verb slackui.Verb, chat string) bool {
 	})
 }
 
+var (
+	firstPort = 10_000 + rand.IntN(10_000)
+	ports     atomic.Int32 // that were tried
+)
+
+// freePort answers a port below those that the system gives to whoever asks for any: no connection takes it, also not while its
+// redis-server is killed.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := strconv.Itoa(firstPort + int(ports.Add(1)))
+		if l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+port); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer func() { _ = l.Close() }()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // eventually asks again and again until it holds, at most for 30 s.
