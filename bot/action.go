@@ -21,14 +21,14 @@ const (
 	shown        = "shown"
 	said         = "said"
 	newer        = "newer"
-	asked        = "asked"       // whether somebody is a member
+	asked        = "asked"       // a person, whether they are a member
 	opened       = "opened"      // a modal
-	repeated     = "repeated"    // the same click: its modal is open
+	repeated     = "repeated"    // the same click again: its modal is open already
 	windowClosed = "closed"      // by the person, before it was filled
-	over         = "over"        // it doesn't wait any more
+	over         = "over"        // what was ordered is out of date: mostly, the conversation doesn't wait any more
 	gone         = "gone"        // there are no cards to redraw, or no conversation
 	undelivered  = "undelivered" // the channel or the card is gone
-	failed       = "failed"      // nobody waits for words
+	failed       = "failed"      // work for which nobody waits: no words are due
 )
 
 // act makes one try: who is it, read, compare with what the person saw, write, show. An error that is not a
@@ -40,7 +40,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return said, b.say(ctx, i, slackui.Cannot(i))
 	case slackui.Leave:
 		if !i.Private && !strings.HasPrefix(i.Channel, "D") {
-			return said, nil // a question is asked in private only
+			return said, nil // questions are asked in private only, so this message is none
 		}
 		err := b.hooks.send(ctx, i.ResponseURL, hook{DeleteOriginal: true})
 		if err != nil && !temporary(err) {
@@ -83,7 +83,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 	case slackui.Resume:
 		return b.resume(ctx, t, w)
 	}
-	if !t.has("members") { // nobody can be told to be a member
+	if !t.has("members") { // without that list nobody is known to be a member
 		return "", refuse(slackui.NotOffered)
 	}
 	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel, User: i.User})
@@ -106,7 +106,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return b.ask(ctx, t, i, me)
 	case slackui.Hush, slackui.Tellme:
 		return b.setNotices(ctx, t, i)
-	case slackui.Choose, slackui.Paste, slackui.Pick: // the click came before it was known who this is, and its time is up
+	case slackui.Choose, slackui.Paste, slackui.Pick: // when the click came it was not known who this is, and now it is too late to open the modal
 		i.Problem = slackui.KnownNow
 		return said, b.say(ctx, i, slackui.Cannot(i))
 	case slackui.Queue, slackui.Mine:
@@ -153,7 +153,8 @@ func (s *scene) late() error {
 	return errTooLate
 }
 
-// superseded answers for a conversation that Invent doesn't know (any more): it may go on under another id.
+// superseded ends an action on a conversation that Invent doesn't know (any more): with the id under which it goes on, or else with
+// notFound.
 func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string, error) {
 	i := s.work.Intent
 	id, err := "", error(nil)
@@ -183,12 +184,12 @@ type scene struct {
 	chat    invent.Chat
 	known   cache.Known
 	people  map[string]cache.Link  // by Slack user: whom the action has identified
-	target  *cache.Link            // to whom it is assigned; nil: to nobody, or it isn't about that
-	mine    bool                   // the target is the person who asks
-	since   bool                   // what was done was changed again since
+	target  *cache.Link            // whom to assign; nil: nobody, or the action assigns nothing
+	mine    bool                   // the target is the person who asks; for set: the holder is
+	since   bool                   // somebody has changed again what this action did
 	held    *slackui.Holder        // who has it, once found out
 	had     *slackui.Holder        // who had it before the change
-	reaches map[string]cache.Reach // who can read a channel, as far as it was asked for
+	reaches map[string]cache.Reach // by channel: who can read it, as far as that was asked
 }
 
 // change carries out take, assign and release.
@@ -245,7 +246,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	inTime, cancel := b.inTime(ctx, s)
 	defer cancel()
 	w.Before = holder
-	if took, _ := s.concerns(); took && w.kept { // whoever finishes this must know from whom it was taken
+	if took, _ := s.concerns(); took && w.kept { // a process that finishes this in our place must know from whom it was taken
 		s.job.Body = w.encode()
 		b.debug("from whom it is taken can't be kept", b.cache.Keep(ctx, s.job))
 	}
@@ -254,7 +255,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		return "", err
 	}
 	s.chat.State = state
-	if !so(target, state.AssignedUser) { // the assignee is optional in an answer, or somebody was faster than it
+	if !so(target, state.AssignedUser) { // the answer may lack the assignee, or somebody has changed it again already
 		if err := s.reread(inTime); err != nil {
 			return "", err
 		}
@@ -271,8 +272,8 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	return changed, err
 }
 
-// reread reads the conversation once more after a write whose answer doesn't tell enough. An error is temporary: what was written is noted,
-// and the next try reads it.
+// reread reads the conversation once more after a write whose answer doesn't tell enough. It fails only with a temporary error: the write
+// is noted by then, and the next try reads again.
 func (s *scene) reread(ctx context.Context) error {
 	chat, err := s.team.Invent.Chat(ctx, s.work.Intent.Chat)
 	if err != nil && temporary(err) {
@@ -284,13 +285,14 @@ func (s *scene) reread(ctx context.Context) error {
 	return nil
 }
 
-// assignedSince says whether it was assigned after the request came: an earlier try may have changed it before that.
+// assignedSince says whether somebody was assigned after the request came. If so, an earlier try may have written before that.
 func (s *scene) assignedSince() bool {
 	at := s.chat.State.AssignedAt
-	return at != nil && at.After(s.job.At.Add(-time.Second)) // by another clock
+	return at != nil && at.After(s.job.At.Add(-time.Second)) // Invent's clock may differ from ours
 }
 
-// undoes says whether giving the conversation to the target takes back what the same person did with it last, which was allowed then.
+// undoes says whether this is an undo, in time, of what the same person did with the conversation last. As that was allowed, so is its
+// undo.
 func (b *Bot) undoes(ctx context.Context, s *scene, target *cache.Link) (bool, error) {
 	i, name := s.work.Intent, ""
 	if i.Verb != slackui.Undo {
@@ -311,7 +313,7 @@ func (b *Bot) undoes(ctx context.Context, s *scene, target *cache.Link) (bool, e
 	return false, nil
 }
 
-// noteWrite notes in the job how far it came with its write, which ended like that.
+// noteWrite notes in the job what became of its write to Invent, which ended with err.
 func (b *Bot) noteWrite(s *scene, err error) {
 	switch {
 	case err == nil:
@@ -322,7 +324,7 @@ func (b *Bot) noteWrite(s *scene, err error) {
 	}
 }
 
-// so says whether what is wanted is so already.
+// so says whether the target, or for nil nobody, has the conversation already.
 func so(target *cache.Link, holder *invent.AssignedUser) bool {
 	if target == nil {
 		return holder == nil
@@ -344,16 +346,16 @@ func unseen(i slackui.Intent, state invent.ChatState, me cache.Link) bool {
 	return state.AssignedAt != nil && state.AssignedAt.After(i.Sent)
 }
 
-// fail says to the person why it ended, and answers the outcome for the log. The error is temporary: the
-// words could not be delivered yet.
+// fail tells the person why the action ended, and returns the outcome for the log. Its error is temporary: the words could not be
+// delivered yet.
 func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
-	// The try's own time may be up; these words have theirs.
+	// The try's own time may be up; these words have time of their own.
 	ctx, cancel := w.parting(ctx)
 	defer cancel()
 	i := w.Intent
 	var outcome string
 	var words slackui.Message
-	var kept bool // the note that came with it, or it was delivered
+	var kept bool // the note that came with it is kept for later, or was delivered or given back
 	no, f := refused(err), failure(w, err)
 	switch {
 	case i.Verb.Inner():

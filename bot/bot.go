@@ -23,40 +23,40 @@ import (
 	"inventbot/slackui"
 )
 
-// Config is what a Bot needs. Zero values of the fields marked so are replaced.
+// Config is what a Bot needs. Where a comment says what nil, 0 or "" stands for, the field may be left out.
 type Config struct {
 	Secrets      []string      // Slack's signing secrets; any of them verifies
-	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and over HTTP only where Secrets verify them
+	Socket       *slack.Client // with an app-level token: requests come over Socket Mode, and over HTTP too if there are Secrets
 	Teams        Teams
-	Probe        *Team // whose inbox is followed, whose lists are kept, and on whose keys /readyz reports
+	Probe        *Team // the team whose inbox is followed and whose lists are kept; /readyz reports on its keys
 	Cache        *cache.Cache
 	ChatURL      slackui.ChatURL
 	Command      string           // the slash command, for words that say what to type; "": /invent
 	SlackHost    string           // host[:port] of an overridden SLACK_API_URL: response_urls may lead there
 	Admins       []string         // Slack users who may link others, beside the workspace's admins and owners
-	AssignOthers []string         // roles in Invent that may assign to others, and release or change theirs; empty: all members
+	AssignOthers []string         // roles in Invent that may assign to others, and release or change others' conversations; empty: all
 	Handoffs     Routes           // where conversations that wait for a human are announced; without rules nowhere
-	HandoffSlack bool             // also those that customers began in Slack
-	WaitReminder time.Duration    // after which a line says that one waits still; 0: never
+	HandoffSlack bool             // also announce conversations that customers began in Slack
+	WaitReminder time.Duration    // after which a message says that a handoff still waits; 0: never
 	AllowGuests  bool             // guests of the workspace may act, if they are members in Invent
 	Log          *slog.Logger     // nil: discarded
 	Now          func() time.Time // nil: time.Now
-	Queue        int              // open jobs at most; 0: 10,000. While Redis doesn't answer: four for each worker
+	Queue        int              // open jobs at most; 0: 10,000. While Redis doesn't answer also at most four for each worker
 	Workers      int              // jobs at a time; 0: 128
 	Version      string           // of the program, for the metrics; "": unknown
 	Commit       string           // that it was built from, likewise
-	Farewell     time.Duration    // for which Serve still answers once it is to stop, with 503 on /readyz; 0: it stops listening at once
+	Farewell     time.Duration    // how long Serve still answers once it is to stop, with 503 on /readyz; 0: it stops listening at once
 }
 
-// Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its
-// halves, without Socket Mode, for whoever has a server already.
+// Bot serves Slack's requests and carries them out. Serve runs all of it; Handler and Run are its two halves, without Socket Mode, for a
+// program that has a server already.
 type Bot struct {
 	secrets      []string
 	app          *slack.Client // with the app-level token, for Socket Mode; nil: HTTP
 	teams        Teams
 	probe        *Team
 	cache        *cache.Cache
-	spare        *cache.Cache // in-process; serves while cache, a real Redis, doesn't answer; nil without need
+	spare        *cache.Cache // in-process; used while cache, a real Redis, doesn't answer; nil when cache is in-process itself
 	crew         *crew        // of cache
 	spareCrew    *crew        // of spare
 	spareJobs    atomic.Int64 // jobs of spare that aren't done yet
@@ -68,7 +68,7 @@ type Bot struct {
 	routes       Routes
 	handoffSlack bool
 	waitReminder time.Duration
-	leads        atomic.Bool // this process follows the inbox for all
+	leads        atomic.Bool // this process follows the inbox, for all processes
 	socket       atomic.Bool // the inbox's socket is open
 	paces        paces
 	log          *slog.Logger
@@ -84,7 +84,7 @@ type Bot struct {
 	lanes        lanes
 	answered     answered
 	health       health
-	steps        func(step, cache.Job) // what a test wants done at each step; nil
+	steps        func(step, cache.Job) // for tests: called at each step; else nil
 	useSpare     func()                // wakes the spare's loops
 	spareUsed    chan struct{}
 }
@@ -119,16 +119,16 @@ func New(c Config) (*Bot, error) {
 	return b, nil
 }
 
-// Serve answers requests, on the listener and over Socket Mode, and carries out the jobs until ctx ends. Then it is not ready any
-// more, so that nobody is sent here, stops listening after Config.Farewell, finishes what runs, gives back the rest, and returns nil;
-// that takes about drain more at most.
+// Serve answers requests, on the listener and over Socket Mode, and carries out jobs until ctx ends. Then /readyz says 503, so that no
+// more requests are sent here. After Config.Farewell Serve stops listening, waits up to drain for open requests and then as Run does for
+// jobs, and returns nil. An error means that the listener failed.
 func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) error {
 	server := &http.Server{
 		Handler: b.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 	}
-	// Jobs are taken until the last request is answered, which may have brought one.
+	// Jobs are taken until the last request is answered: it may bring one.
 	jobs, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	running := make(chan struct{})
@@ -153,7 +153,7 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 		shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
 		if server.Shutdown(shutdown) != nil {
-			_ = server.Close() // whoever is still connected has sent no whole request for long
+			_ = server.Close() // what is still connected hasn't sent a whole request in all this time
 		}
 		<-failed
 	}
@@ -167,12 +167,11 @@ func (b *Bot) Serve(ctx context.Context, l net.Listener, drain time.Duration) er
 	return nil
 }
 
-// Run carries out jobs until ctx ends; then it takes no new ones, finishes what runs, and gives back
-// the rest to other processes. Work that only this process knows of is finished, or its people are
-// told, before Run returns; that takes drain at most, and some seconds more where Slack takes those
-// words slowly.
+// Run carries out jobs and follows the inbox until ctx ends. Then it takes no new jobs, finishes those that run, and leaves the rest to
+// other processes. Jobs that only this process knows of are finished, or the people who asked are told that they won't be, before Run
+// returns. That takes at most drain, and some seconds more if Slack is slow to take those words.
 func (b *Bot) Run(ctx context.Context, drain time.Duration) {
-	// What runs is not cut off by ctx: it has its own deadlines, and drain.
+	// Running jobs are not cut off by ctx: they have deadlines of their own, and drain.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(drain, stop) })()
@@ -203,13 +202,13 @@ func (b *Bot) Run(ctx context.Context, drain time.Duration) {
 	}
 }
 
-// side runs small tasks beside the jobs (a private word, mostly), as many at a time as it has slots.
+// side runs small tasks beside the jobs, mostly private words, as many at a time as it has slots.
 type side struct {
 	slots chan struct{}
 	tasks sync.WaitGroup
 }
 
-// try runs the task if there is a slot for it, and says whether there was.
+// try starts the task if there is a slot for it, and says whether there was.
 func (s *side) try(task func()) bool {
 	select {
 	case s.slots <- struct{}{}:
@@ -220,7 +219,7 @@ func (s *side) try(task func()) bool {
 	return true
 }
 
-// run runs the task once there is a slot for it.
+// run waits for a slot, and then starts the task.
 func (s *side) run(task func()) {
 	s.slots <- struct{}{}
 	s.start(task)

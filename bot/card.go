@@ -29,7 +29,7 @@ func (b *Bot) card(ctx context.Context, s *scene, reach cache.Reach) slackui.Car
 	return c
 }
 
-// holder finds out once for an action and its state who has the conversation.
+// holder returns who has the conversation. It looks each assignee up once for an action.
 func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
 	u := s.chat.State.AssignedUser
 	if u == nil {
@@ -41,7 +41,7 @@ func (s *scene) holder(ctx context.Context, b *Bot) *slackui.Holder {
 	return s.held
 }
 
-// cardAt draws the conversation for the place where a card of it stands. The error says that Slack is to be asked later.
+// cardAt draws the conversation for the place where a card of it stands. An error means that Slack must be asked again later.
 func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.Card, error) {
 	reach := cache.Own // somebody's direct messages
 	if place.For == "" {
@@ -55,8 +55,8 @@ func (b *Bot) cardAt(ctx context.Context, s *scene, place cache.Card) (slackui.C
 	return c, nil
 }
 
-// reach says who can read a channel: as kept for ten minutes, else as Slack says. What Slack doesn't say is taken for shared: a
-// customer's name is never shown to strangers. The error says that Slack is to be asked later.
+// reach says who can read a channel: as kept for ten minutes, else as Slack says. When Slack doesn't say, the channel counts as shared: a
+// customer's name must not be shown to strangers. An error means that Slack must be asked again later.
 func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach, error) {
 	if s.reaches == nil {
 		s.reaches = map[string]cache.Reach{s.work.Intent.Channel: s.known.Reach}
@@ -72,7 +72,7 @@ func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach,
 			if s.job.Tries == 0 || slackSays(err, "ratelimited", "rate_limited") {
 				return cache.ReachUnknown, err
 			}
-			reach = cache.Shared // somebody waits for what is tried once more: the name comes with a redraw
+			reach = cache.Shared // this is a later try, and somebody waits for it: the name comes with a redraw
 			b.redrawIn(ctx, s, time.Second)
 		}
 	}
@@ -80,7 +80,7 @@ func (b *Bot) reach(ctx context.Context, s *scene, channel string) (cache.Reach,
 	return reach, nil
 }
 
-// askReach asks Slack who can read a channel. The error may pass.
+// askReach asks Slack who can read a channel. Its error is temporary.
 func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cache.Reach, err error) {
 	info, err := t.Slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
 	err = wrapSlack("looking at a channel", err)
@@ -90,7 +90,7 @@ func (b *Bot) askReach(ctx context.Context, t *Team, channel string) (reach cach
 	case err == nil, slackSays(err, "unknown_method", "404 Not Found"):
 		reach = cache.Own // a stand-in of Slack without the method has no shared channels
 	case temporary(err):
-		return cache.ReachUnknown, err // the card would stay without the name
+		return cache.ReachUnknown, err // else the card would stay without the name
 	default:
 		// Not kept: the app may be invited the next moment.
 		b.log.Debug("it can't be told who reads a channel: customers' names are left out", "error", err)
@@ -115,7 +115,7 @@ func viaOf(user string, state invent.ChatState) cache.Via {
 	return via
 }
 
-// oweCard keeps a card once Redis takes it. By then somebody may have drawn it anew: what it shows isn't known.
+// oweCard keeps a card as soon as Redis takes it. By then somebody may have redrawn it, so what it shows is left unknown.
 func (b *Bot) oweCard(s *scene, card cache.Card, why error) {
 	b.log.Warn("a card can't be remembered yet: until it is, it isn't redrawn", "error", why, "ref", ref(s.job.ID))
 	team, chat := s.team.ID, s.chat.ID
@@ -123,7 +123,7 @@ func (b *Bot) oweCard(s *scene, card cache.Card, why error) {
 	b.owe(team, chat, func(ctx context.Context) error { return b.cache.AddCard(ctx, team, chat, "", card) })
 }
 
-// owe keeps something of a conversation once Redis takes it, and has its cards redrawn then.
+// owe calls keep, which stores something of a conversation, as soon as Redis takes it, and then has the conversation's cards redrawn.
 func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 	redraw := map[string]time.Time{chat: b.now()}
 	b.settled.owe(b.cache, func(ctx context.Context) error {
@@ -131,7 +131,8 @@ func (b *Bot) owe(team, chat string, keep func(context.Context) error) {
 	})
 }
 
-// at answers the card that stands in a place, whatever it shows; on a later try after a write, what somebody drew since.
+// at returns the card that stands in a place, without what it shows, so that it is redrawn in any case. Only in a later try after a write
+// is that kept: an earlier try may have drawn the card.
 func (s *scene) at(p slackui.Place) cache.Card {
 	if c, known := s.remembered(p); known {
 		if s.work.Wrote != written || s.job.Tries == 0 {
@@ -156,7 +157,7 @@ func (s *scene) remembered(p slackui.Place) (cache.Card, bool) {
 	return cache.Card{}, false
 }
 
-// asker answers whose direct messages those are where the bot can post: of the one who asks there; "" in a channel.
+// asker returns whose direct messages with the bot the channel is, namely those of the person who asks there; "" for any other channel.
 func (s *scene) asker(channel string) string {
 	if strings.HasPrefix(channel, "D") {
 		return s.work.Intent.User
@@ -164,7 +165,7 @@ func (s *scene) asker(channel string) string {
 	return ""
 }
 
-// forgotten says whether the clicked card could be redrawn later, and isn't known any more.
+// forgotten says whether the clicked card is one that can be redrawn later, but isn't known any more.
 func (s *scene) forgotten() bool {
 	i := s.work.Intent
 	if i.Clicked == nil || i.Private || i.Snapshot {
@@ -174,7 +175,8 @@ func (s *scene) forgotten() bool {
 	return !known
 }
 
-// redrawClicked redraws the clicked card by its own response_url, or else as any other card.
+// redrawClicked redraws the clicked card by its own response_url, or else as updateOrPost does. It returns the card to remember, nil for
+// none.
 func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
 	place := s.at(*i.Clicked)
@@ -214,7 +216,7 @@ func (b *Bot) redrawClicked(ctx context.Context, s *scene) (*cache.Card, error) 
 	return b.updateOrPost(ctx, s, place)
 }
 
-// updateOrPost redraws a card, or posts another where that is beyond reach: the outcome must be seen all the same.
+// updateOrPost redraws a card, or posts a new one if that card can't be redrawn any more: the outcome must be seen all the same.
 func (b *Bot) updateOrPost(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
 	drawn, err := b.update(ctx, s, place)
 	if err == nil || temporary(err) {
@@ -229,7 +231,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	i := s.work.Intent
 	id := s.job.ID
 	if i.Verb == slackui.Share && i.Clicked != nil {
-		id = "share " + i.User + " " + i.Clicked.TS // a second click on the same button asks for nothing more
+		id = "share " + i.User + " " + i.Clicked.TS // a second click on the same button posts no second card
 	}
 	for _, c := range s.known.Cards {
 		if c.Job == id {
@@ -238,7 +240,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	}
 	place, thread := cache.Card{Channel: i.Channel, Job: id, For: s.asker(i.Channel)}, i.Thread
 	if place.For != "" {
-		thread = "" // words go below their card, and no thread begins at a reply
+		thread = "" // in direct messages words go into the card's thread, and a reply can't begin one
 	}
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
@@ -261,7 +263,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	if i.ResponseURL == "" {
 		return nil, err
 	}
-	if place.For != "" { // no conversation of theirs with the bot, then: who else reads it must be asked
+	if place.For != "" { // then these are not their direct messages with the bot, and it must be asked who else reads them
 		place.For = ""
 		var unread error
 		if c, unread = b.cardAt(ctx, s, place); unread != nil {
@@ -275,7 +277,7 @@ func (b *Bot) post(ctx context.Context, s *scene) (*cache.Card, error) {
 	return nil, err
 }
 
-// update redraws a card of the bot's own.
+// update redraws a card, unless it shows the same already.
 func (b *Bot) update(ctx context.Context, s *scene, place cache.Card) (*cache.Card, error) {
 	c, err := b.cardAt(ctx, s, place)
 	if err != nil {
@@ -303,8 +305,8 @@ func (b *Bot) draw(ctx context.Context, t *Team, place cache.Card, m slackui.Mes
 	return wrapSlack("unfolding a link", err)
 }
 
-// redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. Those that are gone
-// are forgotten; those whose channel had its redraw of this second already come later, with the state of then.
+// redrawOthers redraws all other cards of the conversation, and says whether one of them showed something else. It forgets cards that are
+// gone. Cards in a channel that had its redraw of this second already are redrawn later, as the conversation is then.
 func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (stale bool) {
 	var gone []cache.Card
 	var postponed time.Duration
@@ -319,7 +321,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			continue
 		}
 		stale = true
-		if s.work.Intent.Verb != slackui.Redraw { // else the feed gave it its turn
+		if s.work.Intent.Verb != slackui.Redraw { // for a Redraw the feed has waited for the turn
 			if wait := b.paces.wait(c.Channel, b.now()); wait > 0 {
 				postponed = max(postponed, wait)
 				continue
@@ -337,7 +339,7 @@ func (b *Bot) redrawOthers(ctx context.Context, s *scene, drawn *cache.Card) (st
 			gone = append(gone, c)
 		case err == nil:
 			c.Shows = shows
-			s.known.Cards[n] = c // what this action keeps of it later must not say that it shows what it showed before
+			s.known.Cards[n] = c // else this action might note later that the card shows what it showed before
 			b.remember(ctx, s, &c)
 			b.metrics.redrawn.Inc()
 		case slackSays(err, "message_not_found", "cant_update_message", "channel_not_found", "is_archived", "is_inactive", "not_in_channel",
@@ -367,8 +369,7 @@ func (b *Bot) redrawIn(ctx context.Context, s *scene, wait time.Duration) {
 	b.orOwe(ctx, b.cache, s.job.ID, "a redraw can't be asked for yet", func(ctx context.Context) error { return b.cache.RedrawAt(ctx, team, at) })
 }
 
-// closed closes the card in the direct messages of somebody who may not read conversations any more, and says whether it was to be
-// closed.
+// closed empties the card in the direct messages of a person who may not read conversations any more, and says whether that was due.
 func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) {
 	_, err := b.member(ctx, s.team, c.For, s.job.At)
 	if refused(err) == nil {
@@ -377,13 +378,14 @@ func (b *Bot) closed(ctx context.Context, s *scene, c cache.Card) (bool, error) 
 	return true, b.draw(ctx, s.team, c, slackui.Closed(b.commandName))
 }
 
-// paces keeps the redraws of a channel that follow from what people do a second apart, as Slack wants. They wait for no other redraw.
+// paces keeps a channel's redraws a second apart, as Slack wants, if they follow from what people do. They don't wait for the feed's
+// redraws.
 type paces struct {
 	mu   sync.Mutex
 	last map[string]time.Time
 }
 
-// wait takes the channel's turn, or answers how long to wait for the next.
+// wait takes the channel's turn and returns 0, or returns how long to wait for the next turn.
 func (p *paces) wait(channel string, now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -402,8 +404,8 @@ func (p *paces) wait(channel string, now time.Time) time.Duration {
 	return 0
 }
 
-// remember keeps where the card stands, that all cards show this state, and who assigned the conversation: whoever calls it redraws
-// the others too. Without a card it keeps only the last.
+// remember keeps where the card stands, that all cards show this state, and through whom the conversation was assigned. So the caller
+// must redraw the other cards too. Without a card it keeps only through whom.
 func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	var cards []cache.Card
 	state := ""
@@ -418,7 +420,7 @@ func (b *Bot) remember(ctx context.Context, s *scene, drawn *cache.Card) {
 	}
 }
 
-// add keeps where a new card stands. The other cards aren't redrawn with it: what they show stays known, for the feed to compare.
+// add keeps where a new card stands. What the other cards show stays noted as it was, because they aren't redrawn: the feed compares it.
 func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
 	if drawn == nil {
 		return
@@ -428,7 +430,7 @@ func (b *Bot) add(ctx context.Context, s *scene, drawn *cache.Card) {
 	}
 }
 
-// redrawStale redraws the card that the person acted on, because it shows what is no longer so.
+// redrawStale redraws the card that the person acted on, because it shows what is no longer so, and then the other cards.
 func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	i := s.work.Intent
 	var drawn *cache.Card
@@ -452,8 +454,8 @@ func (b *Bot) redrawStale(ctx context.Context, s *scene) {
 	b.redrawOthers(ctx, s, drawn)
 }
 
-// digest tells whether two drawings of a card differ: in the words, all of which stand in the text too, or in what
-// its buttons carry. (Encoding the blocks for it would cost as much as all else that a click takes.)
+// digest differs for two drawings of a card that differ: in the words, all of which stand in the text too, or in what the buttons carry.
+// (Encoding the blocks for it would cost as much as all the rest of a click.)
 func digest(m slackui.Message) string {
 	sum := sha256.New()
 	add := func(s string) { _, _ = sum.Write(append([]byte(s), 0)) } // a hash takes everything

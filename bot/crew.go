@@ -14,7 +14,7 @@ const (
 	reapEvery  = 2 * time.Second
 	readWait   = 500 * time.Millisecond
 	handIdle   = time.Second
-	spareTurns = 4 // how many jobs for each worker may be open in this process alone: what waits longer is better refused, for it ends with the process
+	spareTurns = 4 // open jobs for each worker in the spare queue: it ends with this process, so what would wait longer is better refused
 )
 
 // crew carries out the jobs of one queue.
@@ -22,13 +22,13 @@ type crew struct {
 	queue *cache.Cache
 	most  int           // open jobs; one more is refused
 	slots chan struct{} // one for each job that runs; while nobody serves the queue, all are taken
-	tasks chan task     // to hands that have nothing to do
+	tasks chan task     // to idle hands
 	hands sync.WaitGroup
 	work  context.Context //nolint:containedctx // of the jobs themselves, which outlive the requests that brought them
 }
 
-// lanes are those in which this process runs jobs. A queue keeps the order of its own; no two queues run jobs of one lane at a time, and
-// what the process took upon itself alone goes before what came later (see behindSpare).
+// lanes are the lanes in which this process runs jobs. Each queue keeps the order of its own jobs; lanes keeps two queues from running
+// jobs of one lane at the same time. Jobs that this process took upon itself alone go before those that came later (see behindSpare).
 type lanes struct {
 	mu      sync.Mutex
 	running map[string]running
@@ -36,10 +36,10 @@ type lanes struct {
 
 type running struct {
 	queue *cache.Cache
-	jobs  int // more than one while the first that was ended has something left to show
+	jobs  int // more than one while a job that has ended for its queue still has something to show
 }
 
-// enter says whether a job of the queue may run in the lane now. Whoever enters leaves.
+// enter says whether a job of the queue may run in the lane now. If so, the caller must leave the lane afterwards.
 func (l *lanes) enter(lane string, q *cache.Cache) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *lanes) leave(lane string) {
 	l.running[lane] = r
 }
 
-// task is a job and what it carries; nil: still to be decoded.
+// task is a job and what it carries; work is nil while that isn't decoded.
 type task struct {
 	job  cache.Job
 	work *work
@@ -84,7 +84,7 @@ func (c *crew) stop() {
 	}
 }
 
-// leave ends the hands, once nothing can begin any more.
+// leave stops the crew, and waits until its hands have ended.
 func (c *crew) leave() {
 	c.stop()
 	close(c.tasks)
@@ -101,7 +101,7 @@ func (c *crew) free() bool {
 	}
 }
 
-// begin runs a job, for which a slot is taken.
+// begin runs a job. The caller has taken a slot for it, which is given back when the job has run.
 func (b *Bot) begin(c *crew, t task) {
 	select {
 	case c.tasks <- t:
@@ -120,7 +120,7 @@ func (b *Bot) beginAll(c *crew, n int, list []cache.Job) {
 	}
 }
 
-// hand runs a job, and then others as long as they come: a goroutine that stays needs not grow its stack for each.
+// hand runs a job, and then others until none has come for handIdle: a goroutine that stays doesn't have to grow its stack for each job.
 func (b *Bot) hand(c *crew, t task) {
 	idle := time.NewTimer(handIdle)
 	defer idle.Stop()
@@ -137,10 +137,10 @@ func (b *Bot) hand(c *crew, t task) {
 	}
 }
 
-// giveWay lets what else can run go first: requests have three seconds for their acknowledgement, and a job that goes on has minutes.
+// giveWay lets other goroutines go first: requests have three seconds for their acknowledgement, a job that goes on has minutes.
 func giveWay() { runtime.Gosched() }
 
-// submit stores a job that carries w. When this process has a slot free, a job runs here at once.
+// submit stores a job that carries w. If this process has a free slot, a job of the queue runs here at once: mostly this one.
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
 	here := c.free()
 	admission, taken, err := c.queue.Submit(ctx, j, c.most, here)
@@ -160,8 +160,8 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 	return admission, err
 }
 
-// serveQueue carries out the jobs of one queue until ctx ends and what this process alone knows is done.
-// work is the context of the jobs themselves.
+// serveQueue carries out the jobs of one queue until ctx ends; those of an in-process queue until that is empty, or work ends. work is
+// the context of the jobs themselves.
 func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	q := c.queue
 	if err := q.Warm(ctx); err != nil && ctx.Err() == nil {
@@ -195,8 +195,8 @@ func (b *Bot) serveQueue(ctx, work context.Context, c *crew) {
 	}
 }
 
-// queueDone says whether no more jobs are to be taken: at once for a shared queue, whose jobs others can do;
-// for one that ends with this process, when it is empty or there is no time left.
+// queueDone says whether to take no more jobs. Once ctx has ended, that is so at once for a shared queue, whose jobs others can do; for
+// one that ends with this process, when it is empty or there is no time left.
 func (b *Bot) queueDone(ctx, work context.Context, q *cache.Cache) bool {
 	if ctx.Err() == nil {
 		return false
@@ -230,7 +230,7 @@ func pauseFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// tick wakes jobs whose time has come, and tells people whose action takes long.
+// tick makes the calls that are owed to Redis, wakes jobs whose time has come, and tells people whose action takes long.
 func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 	q := c.queue
 	ticker := time.NewTicker(tickEvery)
@@ -255,7 +255,7 @@ func (b *Bot) tick(work context.Context, c *crew, stop <-chan struct{}) {
 	}
 }
 
-// reap takes over the jobs of the dead, as soon as there is somebody to do them: not within tick, whose work can't wait for that.
+// reap takes over the jobs of dead processes whenever slots are free. It is apart from tick, whose work can't wait for a slot.
 func (b *Bot) reap(work context.Context, c *crew, stop <-chan struct{}) {
 	ticker := time.NewTicker(reapEvery)
 	defer ticker.Stop()

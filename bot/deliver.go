@@ -20,7 +20,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(w.Before),
 			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 		}
-		if s.since { // who has it now has it by somebody else
+		if s.since { // the present holder has it through somebody else's change
 			w.Deed.To = ""
 			if s.target != nil {
 				w.Deed.To = s.target.Name
@@ -31,7 +31,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	if unplaced != nil && temporary(unplaced) {
 		return unplaced
 	}
-	b.passed(drawn, s.job) // or there is no place for it: whom it concerns must know all the same
+	b.passed(drawn, s.job) // or there is no place for it: the people whom it concerns must know all the same
 	b.announcedBy(ctx, s, card)
 	change := cache.Change{Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card, Deed: *w.Deed}
 	if w.kept && unplaced == nil && s.shown(card) {
@@ -44,7 +44,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 		b.oweChange(s.team.ID, change)
 	}
 	if card != nil && i.Origin == nil && (i.Clicked == nil || i.Private) {
-		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // what undoes it redraws this card
+		i.Origin = &slackui.Place{Channel: card.Channel, TS: card.TS, Link: card.Link} // an undo of it redraws this card
 	}
 	s.had = b.holder(ctx, s.team, w.Before, s.people) // now: the redraws below may take all of the try's time
 	back := b.back(s)
@@ -72,8 +72,8 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	return unplaced
 }
 
-// shown says whether nobody is to be shown or told anything any more, once the card is drawn: then the job may end with what is
-// kept of it. (A Home tab that isn't redrawn because the process dies in that moment is drawn when it is opened.)
+// shown says whether nothing more is to be shown or told once the card is drawn: then the job may end in the step that keeps its change.
+// (If the process dies in that moment, the Home tab is redrawn only when it is opened.)
 func (s *scene) shown(card *cache.Card) bool {
 	i := s.work.Intent
 	for _, c := range s.known.Cards {
@@ -85,7 +85,7 @@ func (s *scene) shown(card *cache.Card) bool {
 	return !i.Private && i.List == "" && !took && !gave && !s.since
 }
 
-// showListAnew shows the list in which somebody pressed a button once more, with what became of it.
+// showListAnew shows once more the list in which a button was pressed, with the words for what was done.
 func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
@@ -102,7 +102,8 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	}
 }
 
-// showListAgain shows the list in which somebody pressed a button as it is now, though nothing was changed; in a window with the words.
+// showListAgain shows the list in which a button was pressed as it is now, after an action that changed nothing. Only a modal shows the
+// words.
 func (b *Bot) showListAgain(ctx context.Context, s *scene, words string) {
 	switch s.work.Intent.List {
 	case slackui.Home:
@@ -129,8 +130,8 @@ func (b *Bot) place(ctx context.Context, s *scene) (*cache.Card, error) {
 	return b.post(ctx, s)
 }
 
-// oweChange keeps what a change left behind once Redis takes it. By then somebody may have changed the conversation again: only the card,
-// to be redrawn whatever it shows, and the history are owed.
+// oweChange keeps what a change left behind as soon as Redis takes it. By then somebody may have changed the conversation again, so only
+// the history and the card are kept, and the card is redrawn whatever it shows.
 func (b *Bot) oweChange(team string, change cache.Change) {
 	change.Done, change.State, change.Via = nil, "", cache.Via{}
 	if change.Card != nil {
@@ -144,8 +145,8 @@ func (b *Bot) oweChange(team string, change cache.Change) {
 	})
 }
 
-// unfold makes a card of a link to a conversation, for everybody who reads it. Whoever may not read conversations pasted a link, and
-// hears nothing.
+// unfold makes a card of a link to a conversation, for everybody who reads the link. When the person who pasted it may not read
+// conversations, it stays a link, and they hear nothing.
 func (b *Bot) unfold(ctx context.Context, s *scene) error {
 	drawn, err := b.update(ctx, s, s.at(*s.work.Intent.Clicked))
 	if err == nil {
@@ -154,7 +155,7 @@ func (b *Bot) unfold(ctx context.Context, s *scene) error {
 	return err
 }
 
-// ask shows which conversations a message may speak of, of those that Invent knows.
+// ask shows the conversations that a message may be about, as far as Invent knows them; if there is only one, its card.
 func (b *Bot) ask(ctx context.Context, t *Team, i slackui.Intent, me cache.Link) (string, error) {
 	var cards []slackui.Card
 	for _, id := range i.Chats {
@@ -190,8 +191,8 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 	return b.reply(ctx, i, words)
 }
 
-// showAlready says that it is so already; a card that showed something else is redrawn. Clicks that were made before it was said need
-// no words of their own.
+// showAlready says that the conversation is so already, and redraws a card that showed something else. Clicks made before these words
+// were said get none of their own.
 func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	asked := i.User + " " + string(i.Verb) + " " + i.Chat
@@ -215,7 +216,8 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	return err
 }
 
-// answered remembers when somebody's clicks were last answered by "already", so that a hundred at once get no hundred answers.
+// answered remembers when a person's clicks were last answered with "already", so that a hundred clicks at once don't get a hundred
+// answers.
 type answered struct {
 	mu sync.Mutex
 	at map[string]time.Time
@@ -232,7 +234,7 @@ func (a *answered) note(what string, at time.Time) {
 	a.at[what] = at
 }
 
-// since says whether it was answered after the click.
+// since says whether such a click was answered after this one was made.
 func (a *answered) since(what string, clicked time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

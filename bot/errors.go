@@ -19,7 +19,7 @@ var (
 	errTooLate  = errors.New("its time has passed")
 	errNewer    = errors.New("a newer version wrote it")
 	errStopped  = errors.New("the bot was stopped")
-	errDoubt    = errors.New("it can't be told whether it was done") // by an earlier try, of which reading doesn't tell either: it must not be done again
+	errDoubt    = errors.New("it can't be told whether it was done") // an earlier try may have done it, and reading doesn't tell: it must not be done again
 )
 
 // refusal is an answer, not a failure: somebody may not act, or can't be assigned.
@@ -33,7 +33,7 @@ func (r *refusal) Error() string { return "refused: " + string(r.reason) }
 
 func refuse(r slackui.Reason) error { return &refusal{reason: r} }
 
-// refused answers the refusal that an error is, nil for any other.
+// refused returns the refusal that err is, or nil for any other error.
 func refused(err error) *refusal {
 	no, _ := errors.AsType[*refusal](err)
 	return no
@@ -122,7 +122,7 @@ func about(err error, whom string) error {
 	return err
 }
 
-// failure sorts an error by the words it needs.
+// failure returns the kind of words that tell a person of an error.
 func failure(w *work, err error) slackui.Failure {
 	var e *invent.Error
 	var s *slackError

@@ -21,23 +21,23 @@ import (
 
 const (
 	beat           = time.Second      // of the feed
-	renewEvery     = 5 * time.Second  // the lead, which is lost after 15 s
+	renewEvery     = 5 * time.Second  // how often the lead is renewed, which is lost after 15 s
 	listAlone      = 10 * time.Second // between listings without a socket
 	listBeside     = 2 * time.Minute  // and beside one
-	silence        = 5 * time.Minute  // after which a socket is dropped
+	silence        = 5 * time.Minute  // after which a silent socket is dropped
 	reconnectFirst = time.Second
 	reconnectMax   = time.Minute
-	clocks         = 2 * time.Second // by which those of two processes may differ
+	clocks         = 2 * time.Second // by which the clocks of two processes may differ
 	sweepEvery     = time.Hour
 	sweepMost      = 200             // conversations within sweepEvery
-	ordersMost     = 3               // a second, each of which reads a conversation from Invent: most of its 500 calls a minute are for people's clicks
-	turnEvery      = time.Second     // in one channel, as Slack wants
-	early          = turnEvery / 20  // is in turn still: beats are not that exact. The next turn comes no earlier for it
-	assignedNow    = 5 * time.Minute // less than the hour in which a notice's order is known as given: nobody is told twice
+	ordersMost     = 3               // a second. Each reads a conversation from Invent, and most of its 500 calls a minute are for people's clicks
+	turnEvery      = time.Second     // between two turns of a channel, as Slack wants
+	early          = turnEvery / 20  // this much too early is in turn still, because beats are not exact. The next turn comes no earlier for it
+	assignedNow    = 5 * time.Minute // less than the hour in which a second order of a notice counts as a repeat: nobody is told twice
 )
 
-// feed follows the team's inbox, as long as this process leads it. Events are only triggers: what is true is what the listing,
-// or the conversation itself, says.
+// feed follows the team's inbox, as long as this process leads. Events are only triggers: the truth is what the listing, or the
+// conversation itself, says.
 type feed struct {
 	*Bot
 	team      *Team
@@ -45,22 +45,22 @@ type feed struct {
 	states    map[string]string    // the state of each conversation as last seen
 	holders   map[string]string    // who had each conversation then, "" for nobody
 	singles   []time.Time          // when single cards were asked for
-	pending   []slackui.Intent     // what the last listing wants posted, until its channel's turn
-	notices   []slackui.Intent     // who is to be told whose a conversation is, one for each conversation, one a second; the next leader finds the latest anew
+	pending   []slackui.Intent     // what the last listing wants posted; each waits for its channel's turn
+	notices   []slackui.Intent     // to new holders, one for each conversation; one a second is ordered. A new leader finds recent ones anew
 	ordered   map[string]time.Time // when something was ordered last, by key
 	pace      *rate.Limiter        // of orders
-	turns     turns                // when each channel takes something again
-	booked    turns                // and when a redraw that was put off for the last time
+	turns     turns                // when each channel takes something next
+	booked    turns                // when each channel takes the next of the redraws that are put off
 	putOff    turns                // to when each conversation's redraw was put off last
 	next      time.Time            // of the next listing
-	soonest   time.Time            // before which no trigger lists again
-	listed    time.Time            // when the last listing that was made use of began
+	soonest   time.Time            // a trigger lists again no earlier than this
+	listed    time.Time            // when the last reconcile that went well began
 	swept     time.Time
 	listening func() // ends the socket; nil when there is none
 	offline   string // why nothing is listed, as last logged
 }
 
-// lead renews the lead of the feed until ctx ends, beside the feed itself, which may be busy for longer than a lead lasts.
+// lead takes and renews the lead of the feed until ctx ends. It runs beside the feed, which may be busy for longer than a lead lasts.
 func (b *Bot) lead(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := beat // until it is known which team this is
@@ -144,7 +144,8 @@ func (f *feed) step(ctx context.Context) {
 	}
 }
 
-// orderPending orders what is pending where its channel has its turn: what Slack would not take yet is not read from Invent either.
+// orderPending orders pending posts whose channel has its turn, and notices. What Slack would not take yet is not read from Invent
+// either.
 func (f *feed) orderPending(ctx context.Context) {
 	now := f.now()
 	f.turns.prune(now)
@@ -162,9 +163,9 @@ func (f *feed) orderPending(ctx context.Context) {
 	f.pending, f.notices = slices.DeleteFunc(f.pending, inTurn), slices.DeleteFunc(f.notices, inTurn)
 }
 
-// orderRedraws orders the redraws that are due where each channel of the conversation's cards has its turn. The others are put off, each
-// to a time of its own, so that none is looked at at every beat; no turn is kept for them, so that what is pending goes first. One that is
-// asked for again before its time comes keeps it: with a new one at each click the times of a busy channel would run away.
+// orderRedraws orders the redraws that are due, where all channels with a card of the conversation have their turn. It puts the others
+// off, each to a time of its own, so that it doesn't look at them at every beat. That reserves no turn, so that pending posts go first. A
+// redraw that is asked for again before its time keeps that time: else each click in a busy channel would move it further away.
 func (f *feed) orderRedraws(ctx context.Context) {
 	now := f.now()
 	f.booked.prune(now)
@@ -201,7 +202,7 @@ func (f *feed) orderRedraws(ctx context.Context) {
 // turns says when each channel has its next turn.
 type turns map[string]time.Time
 
-// next answers when all of the channels have a turn, from the given moment on.
+// next returns the first moment, from the given one on, when all of the channels have a turn.
 func (t turns) next(from time.Time, channels ...string) time.Time {
 	for _, c := range channels {
 		from = later(from, t[c])
@@ -209,7 +210,7 @@ func (t turns) next(from time.Time, channels ...string) time.Time {
 	return from
 }
 
-// take takes that turn, one for each time that a channel is named, and answers when it is.
+// take takes the turn that next finds, once for each time that a channel is named, and returns its moment.
 func (t turns) take(from time.Time, channels ...string) time.Time {
 	turn := t.next(from, channels...)
 	for _, c := range channels {
@@ -272,10 +273,11 @@ func (f *feed) wake() {
 	}
 }
 
-// reconcile lists the inbox, announces what waits and was not announced, and asks for a redraw of what has changed.
+// reconcile lists the inbox, orders announcements of conversations that wait and notices to new holders, and asks for redraws of what has
+// changed.
 func (f *feed) reconcile(ctx context.Context) {
 	begun := f.now()
-	if !f.team.has("inbox") || !f.team.has("chat") { // a card is drawn from the conversation as it is then
+	if !f.team.has("inbox") || !f.team.has("chat") { // cards are drawn from the conversation, not from the listing
 		f.next = begun.Add(listAlone)
 		f.say("Invent's API lists no inbox, as far as is known: handoffs are not announced, and cards are redrawn by clicks and once an hour only")
 		return
@@ -298,12 +300,12 @@ func (f *feed) reconcile(ctx context.Context) {
 	}
 	f.listed = begun
 	if f.socket.Load() {
-		f.next = begun.Add(max(listBeside, least)) // what failed is tried again as soon as without a socket
+		f.next = begun.Add(max(listBeside, least)) // only now: a listing that failed is tried again as soon as without a socket
 	}
 	f.log.Debug("the inbox was listed", "conversations", len(chats))
 }
 
-// say logs why the feed can't work, when that is news.
+// say keeps for /readyz why the feed can't work, and logs it when that is news; "" means that it works.
 func (f *feed) say(why string) {
 	if why != f.offline && why != "" {
 		f.log.Warn("the feed", "trouble", why)
@@ -312,8 +314,9 @@ func (f *feed) say(why string) {
 	f.health.setFeed(why)
 }
 
-// redrawChanged asks for a redraw of the cards of every conversation that isn't as they show it. Whether it is is looked at where the
-// listing before was another, and where cards were drawn since: they may show what was so in between only.
+// redrawChanged asks for a redraw of the cards that don't show their conversation as it is. It compares conversations whose state differs
+// from that of the last listing, and those whose cards were drawn since: these may show a state that lasted only between the two
+// listings.
 func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun time.Time) {
 	if !f.listed.IsZero() {
 		drawn, err := f.cache.Carded(ctx, f.team.ID, f.listed.Add(-clocks), begun)
@@ -357,7 +360,7 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun tim
 	}
 }
 
-// announcing says whether the card that announces the conversation may be on its way: it was ordered just now. A redraw comes after it.
+// announcing says whether the card that announces the conversation was ordered just now and may be on its way. A redraw comes after it.
 func (f *feed) announcing(chat string) bool {
 	for key := range f.ordered {
 		if strings.HasPrefix(key, announcement(f.team.ID, chat)) {
@@ -367,7 +370,7 @@ func (f *feed) announcing(chat string) bool {
 	return false
 }
 
-// prune forgets what was seen of conversations that the inbox doesn't list any more, once they are as many as those that it lists.
+// prune forgets conversations that the inbox doesn't list any more, once there are about as many of them as it lists.
 func (f *feed) prune(chats []invent.Chat) {
 	if len(f.states) < 2*len(chats)+100 {
 		return
@@ -381,8 +384,9 @@ func (f *feed) prune(chats []invent.Chat) {
 	maps.DeleteFunc(f.holders, gone)
 }
 
-// noticeChanged orders that those are told who have a conversation that they didn't have at the listing before. Of a conversation that
-// was not seen before, as after a change of the lead, only what was assigned just now is news. What was assigned through the bot, they know.
+// noticeChanged orders notices to people who have a conversation that they didn't have at the last listing. For a conversation not seen
+// before, as after a change of the lead, it does so only if that was assigned just now. (tellNow drops those about an assignment through
+// the bot: these people know.)
 func (f *feed) noticeChanged(chats []invent.Chat) {
 	for _, c := range chats {
 		had, seen := f.holders[c.ID]
@@ -393,7 +397,7 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 		}
 		if seen && had != u.ID || !seen && at != nil && f.now().Sub(*at) < assignedNow {
 			since := unix(at)
-			if at == nil { // else it is the same order whenever they get it back within an hour
+			if at == nil { // 0 would make it a repeat when they get the conversation back within an hour
 				since = f.now().Unix()
 			}
 			f.notice(slackui.Intent{
@@ -404,7 +408,7 @@ func (f *feed) noticeChanged(chats []invent.Chat) {
 	}
 }
 
-// notice queues a notice, in the place of an older one of its conversation, of which it is too late to tell.
+// notice queues a notice. It replaces an older one of the same conversation, which is out of date.
 func (f *feed) notice(n slackui.Intent) {
 	older := slices.IndexFunc(f.notices, func(i slackui.Intent) bool { return i.Chat == n.Chat })
 	if older < 0 {
@@ -414,7 +418,7 @@ func (f *feed) notice(n slackui.Intent) {
 	f.notices[older] = n
 }
 
-// stateDigest tells whether two states look different on a card.
+// stateDigest differs for two states that look different on a card.
 func stateDigest(s invent.ChatState) string {
 	facts := []any{s.State, s.AIEnabled, s.AdminUnseenCount, unix(s.LastContactMessageAt), unix(s.FollowUpAt), unix(s.MutedUntil), s.CSATScore}
 	if u := s.AssignedUser; u != nil {
@@ -432,7 +436,8 @@ func unix(t *time.Time) int64 {
 	return t.Unix()
 }
 
-// sweep compares the cards of one conversation with the truth, the longest unseen ones.
+// sweep orders a redraw for the one conversation whose cards were not compared with the truth for longest, if that is over sweepEvery
+// ago.
 func (f *feed) sweep(ctx context.Context) {
 	chats, err := f.cache.Unswept(ctx, f.team.ID, f.now().Add(-sweepEvery), f.now(), 1)
 	f.debug("cards can't be swept", err)
@@ -441,7 +446,7 @@ func (f *feed) sweep(ctx context.Context) {
 	}
 }
 
-// redraw redraws a conversation's cards by its present state.
+// redraw redraws a conversation's cards as it is now. A conversation without cards, or unknown to Invent, isn't swept any more.
 func (b *Bot) redraw(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	known, err := b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: w.Intent.Chat})
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// gates holds back the calls with which Slack asked to wait: they fail at once, with the time that is left. Slack counts for each method on
-// its own, and posts for each channel; nothing else is held back. It belongs to one workspace, and knows what this process was told.
+// gates holds back calls for as long as Slack has asked to wait with them: they fail at once, with the time that is left. Like Slack it
+// counts each method by itself, and posts by channel too. It belongs to one workspace, and knows only what this process was told.
 type gates struct {
 	http.RoundTripper
 	now func() time.Time
@@ -43,7 +43,7 @@ func retryAfter(h http.Header) time.Duration {
 	return time.Duration(max(0, seconds)) * time.Second
 }
 
-// left answers how long to wait before such a call. What the call is counted with is looked at only when Slack asked to wait at all.
+// left returns how long to wait before this call. It looks into the call (see counted) only while Slack asks to wait with any.
 func (g *gates) left(r *http.Request) time.Duration {
 	g.mu.Lock()
 	open := len(g.until) == 0
@@ -74,7 +74,7 @@ func (g *gates) shut(key string, wait time.Duration) {
 	}
 }
 
-// counted names what Slack counts a call with.
+// counted returns what Slack counts a call by: the method, and for a post the channel too.
 func counted(r *http.Request) string {
 	method := path.Base(r.URL.Path)
 	if method != "chat.postMessage" || r.GetBody == nil {

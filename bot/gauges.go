@@ -8,7 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// gauges say how the three sides and the queue are, which Redis is asked for, whenever somebody asks for the metrics.
+// gauges tell how Redis, Slack, Invent and the queue are. Whenever somebody asks for the metrics, Redis is asked about itself and the
+// queue.
 type gauges struct {
 	b                             *Bot
 	ready, redis, slack, invent   *prometheus.Desc

@@ -16,15 +16,15 @@ import (
 )
 
 const (
-	orderHolds   = time.Minute // after which an order is given again that hasn't led to anything
+	orderHolds   = time.Minute // after which an order that has led to nothing is given again
 	bundleFrom   = 5           // single cards within bundleWithin; more are bundled
 	bundleWithin = 10 * time.Second
-	countHolds   = time.Minute // after which it is counted anew how many of a bundle wait
+	countHolds   = time.Minute // after which the waiting conversations of a bundle are counted anew
 	forgetAfter  = 30 * 24 * time.Hour
 )
 
-// announce notes which conversations wait, and orders an announcement of each that has none. A conversation that isn't in the
-// list is left as it was: the list moves while it is read.
+// announce notes which conversations wait, and orders an announcement of each that has none. One that isn't in the list may wait still,
+// for the list moves while it is read: leftWaiting looks after those.
 func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time) error {
 	known, first, err := f.cache.Handoffs(ctx, f.team.ID)
 	if err != nil {
@@ -34,7 +34,7 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	if err != nil {
 		return err
 	}
-	unseen := now.Sub(f.listed) > 2*listBeside // what happened meanwhile
+	unseen := now.Sub(f.listed) > 2*listBeside // so long ago that nobody knows what happened meanwhile
 	changed, listed := map[string]cache.Handoff{}, map[string]bool{}
 	var begun, waiting []invent.Chat
 	for _, c := range chats {
@@ -92,12 +92,12 @@ func (f *feed) announce(ctx context.Context, chats []invent.Chat, now time.Time)
 	return nil
 }
 
-// leftMost is how many conversations that waited and aren't listed any more are looked at after a listing.
+// leftMost is how many conversations leftWaiting looks at after a listing.
 const leftMost = 3
 
-// leftWaiting notes which conversations wait no more, of those that aren't listed: which ones Invent lists isn't known, and without that
-// a resolved one that is opened again would be taken for one that has waited ever since. They come in no order, each time another: of
-// more than an inbox can list some go on waiting, and those would come first for ever.
+// leftWaiting asks Invent whether conversations that waited and aren't listed any more still wait, and notes which don't: it isn't known
+// which conversations Invent lists. Without that, one that is resolved and opened again would seem to have waited all the time. It takes
+// a few in random order (a map's): some, beyond what an inbox can list, go on waiting, and would always come first in a fixed order.
 func (f *feed) leftWaiting(ctx context.Context, known map[string]cache.Handoff, listed map[string]bool, changed map[string]cache.Handoff) {
 	looked := 0
 	for chat, h := range known {
@@ -115,8 +115,8 @@ func (f *feed) leftWaiting(ctx context.Context, known map[string]cache.Handoff, 
 	}
 }
 
-// missed answers the last episode of a conversation that had announced itself by a change before this listing began, also when it was
-// taken before any listing: the next one is another, to be announced.
+// missed returns an episode that no listing saw: a change announced it (see announcedBy), and the conversation was taken before it was
+// listed. Once that is noted, the next wait is another episode, to be announced. It returns an episode of 0 if there is none.
 func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time.Time) (last cache.Handoff) {
 	for _, r := range f.routes.take(c) {
 		if n := notices[cache.NoticeName(c.ID, r.Channel)]; n.Episode > last.Episode && n.At.Before(begun) {
@@ -126,7 +126,7 @@ func (f *feed) missed(c invent.Chat, notices map[string]cache.Notice, begun time
 	return last
 }
 
-// forgotten answers what needs not be known any more: conversations, and announcements by their names.
+// forgotten returns what can be forgotten: conversations by id, and announcements by name.
 func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, listed map[string]bool, now time.Time) []string {
 	var forget []string
 	waits, dropped := map[string]bool{}, map[string]bool{}
@@ -150,12 +150,13 @@ func forgotten(known map[string]cache.Handoff, notices map[string]cache.Notice, 
 // waits says whether a conversation is a handoff to be announced.
 func (b *Bot) waits(c invent.Chat) bool { return slackui.Waiting(c.State) && !b.leftOut(c) }
 
-// leftOut says whether a conversation's waiting is announced nowhere: one that comes from Slack itself could loop.
+// leftOut says whether a conversation is announced nowhere though it waits: one that comes from Slack itself could loop, so it is only
+// announced with Config.HandoffSlack.
 func (b *Bot) leftOut(c invent.Chat) bool {
 	return c.State.IntegrationID == "slack_bot" && !b.handoffSlack
 }
 
-// announced says whether an episode of a conversation's, or the bundle of this number, was announced.
+// announced says whether n is the announcement of this episode of a conversation, or of the bundle with this number, and was posted.
 func announced(episode int, n cache.Notice) bool {
 	return n.Episode == episode && n.Why == "" && n.TS != ""
 }
@@ -168,10 +169,11 @@ type bundleIn struct {
 
 const bundlePrefix = "bundle " // no conversation's id has a space in it
 
-// bundleName stands for a bundle where announcements are kept, as the id of a conversation does.
+// bundleName names a bundle where announcements are kept, in the place of a conversation's id.
 func bundleName(number int) string { return bundlePrefix + strconv.Itoa(number) }
 
-// nextBundle numbers a new bundle. Two processes that both believe to lead answer the same, and so order the same.
+// nextBundle returns the number for a new bundle. Two processes that both believe that they lead get the same number, and so order the
+// same.
 func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice) int {
 	last := 0
 	for _, h := range known {
@@ -185,8 +187,8 @@ func nextBundle(known map[string]cache.Handoff, notices map[string]cache.Notice)
 	return last + 1
 }
 
-// bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more
-// than five within ten seconds. It marks them in changed. In a rule's quiet time there is no message: each gets its card afterwards.
+// bundle decides which of the new handoffs become one message instead of a card each: all at the very first listing, and more than five
+// within ten seconds. It marks them in changed. Handoffs in a rule's quiet time are not bundled: each gets its card afterwards.
 func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, number int, first bool, now time.Time) {
 	f.singles = slices.DeleteFunc(f.singles, func(t time.Time) bool { return now.Sub(t) > bundleWithin })
 	begun = slices.DeleteFunc(begun, func(c invent.Chat) bool { return f.quiet(c, now) })
@@ -198,20 +200,21 @@ func (f *feed) bundle(begun []invent.Chat, changed map[string]cache.Handoff, num
 	}
 	for _, c := range begun {
 		h := changed[c.ID]
-		h.Bundled, h.Bundle = true, number // where no rule takes it, too: nothing is left to do
+		h.Bundled, h.Bundle = true, number // also one that no rule takes: nothing is left to do for it
 		changed[c.ID] = h
 	}
 }
 
-// unbundles says whether a conversation is to have a card of its own after all: its bundle could not be posted before the quiet
-// time, at whose end other conversations wait than those that were counted.
+// unbundles says whether a bundled conversation is to have a card of its own after all: the quiet time began before its bundle was
+// posted, and when it ends other conversations will wait than were counted.
 func (f *feed) unbundles(c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) bool {
 	return h.Bundled && slices.ContainsFunc(f.routes.take(c), func(r Rule) bool {
 		return r.quiet(now) && !announced(h.Bundle, notices[cache.NoticeName(bundleName(h.Bundle), r.Channel)])
 	})
 }
 
-// unheard says whether nothing is known of the announcement of a conversation that waits, as where its channel was named only now.
+// unheard says whether a rule takes a waiting conversation, but nothing is known of its announcement, as when the channel was named only
+// now.
 func (f *feed) unheard(c invent.Chat, h cache.Handoff, notices map[string]cache.Notice) bool {
 	rules := f.routes.take(c)
 	return len(rules) > 0 && !h.Bundled && !slices.ContainsFunc(rules, func(r Rule) bool {
@@ -224,8 +227,8 @@ func (f *feed) quiet(c invent.Chat, now time.Time) bool {
 	return slices.ContainsFunc(f.routes.take(c), func(r Rule) bool { return r.quiet(now) })
 }
 
-// single orders what is due for one handoff: its announcement, until a job has noted what became of it, and the reminder. The same
-// order twice is one job.
+// single orders what is due for one handoff: its announcement, until a job has noted what became of it, and the reminder. Orders with the
+// same key are one job.
 func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notices map[string]cache.Notice, now time.Time) {
 	for _, r := range f.routes.take(c) {
 		n, quiet := notices[cache.NoticeName(c.ID, r.Channel)], r.quiet(now)
@@ -242,11 +245,11 @@ func (f *feed) single(ctx context.Context, c invent.Chat, h cache.Handoff, notic
 	}
 }
 
-// announcement begins the keys of the orders that announce a conversation.
+// announcement returns how the keys of the orders that announce a conversation begin.
 func announcement(team, chat string) string { return "announce/" + team + "/" + chat + "/" }
 
-// many orders the message for a bundle of which so many conversations wait still, until a job has noted what became of it. The same
-// order twice is one job.
+// many orders the message for a bundle of which count conversations still wait, until a job has noted what became of it. Orders with the
+// same key are one job.
 func (f *feed) many(ctx context.Context, where bundleIn, count int, notices map[string]cache.Notice, now time.Time) {
 	name := bundleName(where.number)
 	n := notices[cache.NoticeName(name, where.channel)]
@@ -259,7 +262,7 @@ func (f *feed) many(ctx context.Context, where bundleIn, count int, notices map[
 	}, name, n, false, now)
 }
 
-// orderUnless orders an announcement, or notes under its name what stands against it.
+// orderUnless orders an announcement, or notes under its name why it can't be posted now.
 func (f *feed) orderUnless(ctx context.Context, order slackui.Intent, name string, n cache.Notice, quiet bool, now time.Time) {
 	why := ""
 	if quiet {
@@ -277,14 +280,14 @@ func (f *feed) orderUnless(ctx context.Context, order slackui.Intent, name strin
 	}
 }
 
-// orderInTurn orders what was not ordered just now, once its channel has its turn.
+// orderInTurn orders something once its channel has its turn, unless it was ordered just now.
 func (f *feed) orderInTurn(order slackui.Intent, now time.Time) {
 	if now.Sub(f.ordered[order.Key]) >= orderHolds {
 		f.pending = append(f.pending, order)
 	}
 }
 
-// announceOne posts the card of a handoff, if it waits still. What became of it is noted in any case.
+// announceOne posts the card of a handoff, if it still waits. What became of it is noted in any case.
 func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	i := w.Intent
 	if p := w.Posted; p != nil {
@@ -341,8 +344,8 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	return b.noteAnnounced(ctx, t, i.Chat, i.Channel, notice)
 }
 
-// noteLimit notes that Slack asks to wait with an announcement, for whoever asks what became of it. n is what is known of the one before, which
-// it stays otherwise. The error comes back as it was.
+// noteLimit notes that Slack asks to wait with an announcement, for people who ask what became of it. n is what is noted of that channel
+// so far; the rest of it stays. The error comes back as it was.
 func (b *Bot) noteLimit(ctx context.Context, t *Team, name, channel string, n cache.Notice, err error) error {
 	const why = "ratelimited"
 	if n.Why != why && slackSays(err, why, "rate_limited") {
@@ -352,8 +355,8 @@ func (b *Bot) noteLimit(ctx context.Context, t *Team, name, channel string, n ca
 	return err
 }
 
-// announcedBy notes that the new card of a change, by which the conversation has begun to wait, is its announcement in that channel. One
-// in a thread is not: who reads the channel doesn't see it.
+// announcedBy notes that the new card of a change that made the conversation wait is its announcement in that channel. A card in a thread
+// is not: people who read the channel don't see it.
 func (b *Bot) announcedBy(ctx context.Context, s *scene, card *cache.Card) {
 	h := s.known.Handoff
 	if card == nil || card.Job != s.job.ID || s.work.Intent.Thread != "" || h.Waiting || !b.waits(s.chat) {
@@ -367,8 +370,8 @@ func (b *Bot) announcedBy(ctx context.Context, s *scene, card *cache.Card) {
 	}
 }
 
-// noteAnnounced ends a job with what became of its announcement. Admins hear of a trouble after it is noted: what they ask then is
-// answered by it.
+// noteAnnounced ends a job by noting what became of its announcement. Admins hear of a trouble only after that, so that it is there when
+// they ask.
 func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, n cache.Notice) (string, error) {
 	if err := b.cache.SetNotice(ctx, t.ID, name, channel, n); err != nil {
 		return "", err
@@ -383,8 +386,8 @@ func (b *Bot) noteAnnounced(ctx context.Context, t *Team, name, channel string, 
 	return changed, nil
 }
 
-// orderAnew notes that an order of the feed's has ended without what it was for, so that it is given again where it is due still: each
-// order is carried out once within an hour. One that failed is given a minute later, and then less and less often.
+// orderAnew notes that an order of the feed's has ended in vain. If still due it is given again, under a new key, because the old one
+// counts as a repeat for an hour. Before that the feed waits for pause times the number of such ends so far, at most 30.
 func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause time.Duration) error {
 	name := i.Chat
 	if i.Verb == slackui.Bundle {
@@ -399,8 +402,8 @@ func (b *Bot) orderAnew(ctx context.Context, t *Team, i slackui.Intent, pause ti
 	return err
 }
 
-// orderFailed is orderAnew for an order that ended with an error; any other job is left alone, and so is one that would go on harming
-// the process.
+// orderFailed is orderAnew for an order that ended with an error. It does nothing for other jobs, nor for an order that would go on
+// harming the process.
 func (b *Bot) orderFailed(ctx context.Context, i slackui.Intent, why error) error {
 	if i.Verb != slackui.Announce && i.Verb != slackui.Bundle && i.Verb != slackui.Remind || errors.Is(why, errPanicked) || errors.Is(why, errKills) {
 		return nil
@@ -412,7 +415,7 @@ func (b *Bot) orderFailed(ctx context.Context, i slackui.Intent, why error) erro
 	return b.orderAnew(ctx, t, i, time.Minute)
 }
 
-// channelTrouble switches one channel off for a while, and answers Slack's word for the trouble.
+// channelTrouble stops announcements in a channel for a while, and returns Slack's word for the trouble.
 func (b *Bot) channelTrouble(ctx context.Context, t *Team, channel string, refused error) string {
 	code := refused.Error()
 	if said, ok := errors.AsType[*slackError](refused); ok {
@@ -451,7 +454,7 @@ func (b *Bot) announceMany(ctx context.Context, t *Team, i slackui.Intent) (stri
 	return b.noteAnnounced(ctx, t, name, i.Channel, n)
 }
 
-// remindOne posts in the card's thread, and so that the channel sees it, that the conversation still waits.
+// remindOne posts that the conversation still waits: in its card's thread, and visible in the channel too.
 func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string, error) {
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
@@ -482,7 +485,7 @@ func (b *Bot) remindOne(ctx context.Context, t *Team, i slackui.Intent) (string,
 	return changed, nil
 }
 
-// route says which rule takes a conversation and why, and what became of its announcement in each of the rule's channels.
+// route says which rule takes a conversation and why, and what became of its announcement in each channel.
 func (b *Bot) route(ctx context.Context, s *scene) (string, error) {
 	told := slackui.Told{Unlisted: s.team.lacks("inbox"), Waiting: slackui.Waiting(s.chat.State), Waits: waitsSince(s)}
 	if rules := b.routes.take(s.chat); len(rules) > 0 {
@@ -512,14 +515,14 @@ func (b *Bot) fate(ctx context.Context, s *scene, r Rule) (slackui.Fate, error) 
 		fate.Posted, fate.Bundled = n.At, h.Bundled
 	}
 	if !slackui.Waiting(s.chat.State) && fate.Not == "quiet" {
-		fate.Not = "" // it doesn't come afterwards
+		fate.Not = "" // there will be no announcement afterwards
 	} else if fate == (slackui.Fate{Channel: r.Channel}) && r.quiet(b.now()) && b.waits(s.chat) {
 		fate.Not = "quiet"
 	}
 	return fate, nil
 }
 
-// waitsSince answers since when the conversation waits; the zero time when it doesn't, or nobody knows.
+// waitsSince returns since when the conversation waits; the zero time when it doesn't, or nobody knows.
 func waitsSince(s *scene) time.Time {
 	if !slackui.Waiting(s.chat.State) {
 		return time.Time{}
@@ -527,7 +530,7 @@ func waitsSince(s *scene) time.Time {
 	return since(s.known.Handoff)
 }
 
-// since answers since when a handoff waits; the zero time when it doesn't, or nobody knows.
+// since returns since when a handoff waits; the zero time when it doesn't, or nobody knows.
 func since(h cache.Handoff) time.Time {
 	if !h.Waiting || h.Before {
 		return time.Time{}

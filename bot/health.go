@@ -28,7 +28,7 @@ type health struct {
 	feed        string // why handoffs are not followed; "" when they are, or another process does
 	contract    []invent.Finding
 	draining    bool
-	inventAway  bool // it gave no answer when it was asked last
+	inventAway  bool // Invent gave no answer when it was asked last
 }
 
 const (
@@ -68,7 +68,7 @@ func (b *Bot) checkOnce(ctx context.Context) {
 	}
 }
 
-// hear keeps and logs how a side is, when that is news.
+// hear keeps how a side is, and logs what is wrong with it when that is news.
 func (b *Bot) hear(ctx context.Context, complaint string, side *string, err error) {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return // we stop: that says nothing about the other side
@@ -80,8 +80,8 @@ func (b *Bot) hear(ctx context.Context, complaint string, side *string, err erro
 
 const keyRefused = "invent-key"
 
-// tellLockedOut tells admins through Slack, once, that Invent refuses the key. The other way round there is nobody to
-// tell: what is written to Invent goes to customers.
+// tellLockedOut tells admins through Slack that Invent refuses the key, or notes that this is over. The other way round there is nobody
+// to tell: what is written to Invent goes to customers.
 func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	if !refused {
 		return b.cache.TellAgain(ctx, t.ID, keyRefused)
@@ -89,7 +89,7 @@ func (b *Bot) tellLockedOut(ctx context.Context, t *Team, refused bool) error {
 	return b.tellAdmins(ctx, t, keyRefused, slackui.LockedOut())
 }
 
-// tellAdmins tells admins of a trouble: once until it is over, or again the next time when nobody could be told.
+// tellAdmins tells admins of a trouble: once until it is over, or a week has passed. If nobody could be told, the next call tries again.
 func (b *Bot) tellAdmins(ctx context.Context, t *Team, trouble string, words slackui.Message) error {
 	first, err := b.cache.TellOnce(ctx, t.ID, trouble)
 	if err != nil || !first {
@@ -105,7 +105,7 @@ func (b *Bot) tellAdmins(ctx context.Context, t *Team, trouble string, words sla
 		told++
 	}
 	if told == 0 && err != nil {
-		return errors.Join(err, b.cache.TellAgain(context.WithoutCancel(ctx), t.ID, trouble)) // the time may be up: that may be why
+		return errors.Join(err, b.cache.TellAgain(context.WithoutCancel(ctx), t.ID, trouble)) // ctx may be over: that may be why nobody was told
 	}
 	return nil
 }
@@ -113,7 +113,7 @@ func (b *Bot) tellAdmins(ctx context.Context, t *Team, trouble string, words sla
 // toldAdmins is how many of a workspace's admins are told of trouble when ADMINS names nobody.
 const toldAdmins = 5
 
-// findAdmins answers whom to tell of trouble: those named in ADMINS, or some of the workspace's.
+// findAdmins returns whom to tell of trouble: those named in ADMINS, or some of the workspace's.
 func (b *Bot) findAdmins(ctx context.Context, t *Team) ([]string, error) {
 	if len(b.admins) > 0 {
 		return b.admins, nil
@@ -142,8 +142,8 @@ func (h *health) set(side *string, err error) bool {
 	return news
 }
 
-// ready says whether the bot can serve: it need not be able to reach everybody for that, since it keeps what it accepts; without both
-// Redis and Invent it can neither keep anything nor do it. But under Socket Mode nothing reaches it without a connection. mu is held.
+// ready says whether the bot can serve. It keeps in Redis what it accepts, so not all sides must answer; but without both Redis and
+// Invent it could neither keep nor do anything. Under Socket Mode nothing reaches it without a connection. The caller holds mu.
 func (h *health) ready(redisUp, socketMode bool) bool {
 	return !h.draining && (redisUp || !h.inventAway) && (!socketMode || h.sockets > 0)
 }
@@ -212,8 +212,8 @@ const (
 	contractAgain = 5 * time.Second // and then later and later, up to a minute
 )
 
-// checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. While
-// that can't be read it is tried again, soon at first: until then much is off.
+// checkContract compares at once, and then every hour, what the bot uses of Invent's API with what the API says it offers. If that can't
+// be read it tries again, soon at first: until then much is off.
 func (b *Bot) checkContract(ctx context.Context) {
 	for again := contractAgain; ctx.Err() == nil; {
 		wait := contractEvery
@@ -231,7 +231,7 @@ func (b *Bot) checkContract(ctx context.Context) {
 			again = contractAgain
 		}
 		b.probe.contract.Store(&k)
-		debug.FreeOSMemory() // reading the document took more than all else at rest
+		debug.FreeOSMemory() // reading the document took more memory than all else that an idle bot needs
 		findings := k.Findings()
 		b.health.mu.Lock()
 		news := !slices.Equal(b.health.contract, findings)
@@ -246,7 +246,7 @@ func (b *Bot) checkContract(ctx context.Context) {
 	}
 }
 
-// drain says from now on that no new work should be sent here.
+// drain makes ready false from now on, so that no new work is sent here.
 func (h *health) drain() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

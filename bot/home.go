@@ -13,11 +13,11 @@ import (
 	"inventbot/slackui"
 )
 
-// items sorts the inbox for a member, into the lists of a Home tab. asked is when somebody wanted to know: a try that comes later doesn't
-// want a newer list.
+// items sorts the inbox into the lists of a member's Home tab. asked is when the person wanted to see it: a later try needs no newer
+// list.
 func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time) (tab slackui.HomeTab, err error) {
 	switch {
-	case t.contract.Load() == nil: // since the start nobody has looked yet what Invent's API offers
+	case t.contract.Load() == nil: // what Invent's API offers hasn't been checked yet since the start
 		return tab, &waitError{after: 500 * time.Millisecond, until: giveUp}
 	case !t.has("inbox"):
 		return tab, refuse(slackui.NoInbox)
@@ -66,7 +66,7 @@ func (b *Bot) items(ctx context.Context, t *Team, me cache.Link, asked time.Time
 	return tab, nil
 }
 
-// inactive says whether the assignee is one of the members and not active. Who may be two of them is active if one of these is.
+// inactive says whether the assignee is one of the inactive members, and none of the active ones.
 func inactive(members []invent.Member, u invent.AssignedUser) bool {
 	found := func(active bool) bool {
 		return slices.ContainsFunc(members, func(m invent.Member) bool { return m.Active() == active && m.Is(u) })
@@ -74,8 +74,8 @@ func inactive(members []invent.Member, u invent.AssignedUser) bool {
 	return found(false) && !found(true)
 }
 
-// home publishes a person's Home tab as it is now. Jobs of one person's tab run one after the other, so that the newest is
-// drawn last; where somebody has drawn it all the same since it was looked what it is to show, that is looked at once more.
+// home publishes a person's Home tab as it is now. Jobs for one person's tab run one after the other, so that the newest is drawn last.
+// If somebody drew the tab all the same while this job looked things up, it looks and draws once more.
 func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (string, error) {
 	outcome, err := b.drawHome(ctx, t, w, asked, true)
 	if slackSays(err, "hash_conflict") {
@@ -84,12 +84,12 @@ func (b *Bot) home(ctx context.Context, t *Team, w *work, asked time.Time) (stri
 	return outcome, err
 }
 
-// drawHome is one look at what a Home tab is to show, and its drawing; careful, unless it was drawn by somebody else since.
+// drawHome looks up what a Home tab is to show, and draws it; when careful, only if nobody has drawn the tab meanwhile.
 func (b *Bot) drawHome(ctx context.Context, t *Team, w *work, asked time.Time, careful bool) (string, error) {
 	i := w.Intent
 	kept, opened, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
-	if err == nil && !opened { // said before it is looked who this is: whoever unlinks them meanwhile has it drawn anew
+	if err == nil && !opened { // kept before the person is looked up: somebody who unlinks them meanwhile then has the tab redrawn
 		b.debug("that a Home tab was opened can't be kept", b.cache.SetHome(ctx, t.ID, i.User, kept))
 	}
 	var view slack.HomeTabViewRequest
@@ -102,7 +102,7 @@ func (b *Bot) drawHome(ctx context.Context, t *Team, w *work, asked time.Time, c
 		view, err = b.homeOf(ctx, t, i, me, asked)
 	}
 	if err != nil {
-		if kept.Hash == "" { // else Slack would show that it loads
+		if kept.Hash == "" { // the tab is empty so far, and Slack would show that it loads
 			b.debug("a Home tab can't be published", b.publish(ctx, t, i, i.Hash, slackui.HomeLater()))
 		}
 		return "", err
@@ -114,7 +114,7 @@ func (b *Bot) drawHome(ctx context.Context, t *Team, w *work, asked time.Time, c
 	return outcome, b.publish(ctx, t, i, hash, view)
 }
 
-// publish draws a Home tab; with a hash, which Slack compares, only where it is still the one that is known by that.
+// publish draws a Home tab; with a hash only if Slack still shows the tab that has this hash.
 func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, hash string, view slack.HomeTabViewRequest) error {
 	request := slack.PublishViewContextRequest{UserID: i.User, View: view}
 	if hash != "" {
@@ -130,7 +130,7 @@ func (b *Bot) publish(ctx context.Context, t *Team, i slackui.Intent, hash strin
 }
 
 func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (slack.HomeTabViewRequest, error) {
-	tab, err := b.items(ctx, t, me, asked.Add(-listAlone)) // it is drawn after each action of its person
+	tab, err := b.items(ctx, t, me, asked.Add(-listAlone)) // an older list will do: the tab is drawn after each action of its person
 	if err != nil && refused(err) == nil {
 		return slack.HomeTabViewRequest{}, err
 	}
@@ -140,7 +140,7 @@ func (b *Bot) homeOf(ctx context.Context, t *Team, i slackui.Intent, me cache.Li
 	return tab.View(), nil
 }
 
-// redrawHome draws the Home tab of the one who changed something anew, if they have ever opened it.
+// redrawHome has the Home tab of the intent's person redrawn, if they have seen it in the last 30 days or acted on it now.
 func (b *Bot) redrawHome(ctx context.Context, t *Team, i slackui.Intent) {
 	kept, opened, err := b.cache.Home(ctx, t.ID, i.User)
 	b.debug("what is known of a Home tab can't be read", err)
@@ -194,12 +194,12 @@ func (b *Bot) greet(ctx context.Context, t *Team, i slackui.Intent, asked time.T
 	if err := b.dm(ctx, t, i.User, slackui.Welcome(b.commandName, reason)); err != nil {
 		return "", err
 	}
-	// Not before, for who is kept as greeted and isn't never will be. (Greetings of one person come one after the other.)
+	// Only after the greeting: a person who is kept as greeted never gets one. (Greetings of one person run one after the other.)
 	b.orOwe(ctx, b.cache, i.Key, "that somebody was greeted can't be kept yet", func(ctx context.Context) error { return b.cache.SetGreeted(ctx, t.ID, i.User) })
 	return said, nil
 }
 
-// fill fills the modal of the shortcut that takes a conversation. done, when there is one, is said above.
+// fill fills the modal of the shortcut that takes a conversation. done, if not empty, stands above the list.
 func (b *Bot) fill(ctx context.Context, t *Team, w *work, asked time.Time, done string) (string, error) {
 	i := w.Intent
 	me, err := b.member(ctx, t, i.User, asked)

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	linkFresh    = time.Hour   // a link is used as it is
-	membersFresh = time.Minute // the list of members is used as it is
+	linkFresh    = time.Hour   // for which a link is used as it is
+	membersFresh = time.Minute // for which the list of members is used as it is
 )
 
-// member answers which active member the Slack user is: from Redis for an hour, then from Slack and Invent again,
-// and up to a day old only while one of these doesn't answer. asked is when the person did. The error is a refusal,
-// or temporary.
+// member returns which active member the Slack user is: for an hour as Redis knows it, then as Slack and Invent say. While one of these
+// doesn't answer, what Redis knows counts for up to a day. asked is when the person asked. The error is a refusal, or says which side
+// failed.
 func (b *Bot) member(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
 	link, found, err := b.cache.Link(ctx, t.ID, user)
 	b.debug("links can't be read: asking Slack and Invent", err)
@@ -34,7 +34,7 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 	}
 	fresh, err := b.lookUp(ctx, t, user, asked)
 	if err != nil {
-		if link != nil && temporary(err) && !cache.Failed(err) { // else Slack and Invent have answered
+		if link != nil && temporary(err) && !cache.Failed(err) { // a failure of Redis means that Slack and Invent have answered
 			return *link, nil
 		}
 		if link != nil && refused(err) != nil {
@@ -45,7 +45,7 @@ func (b *Bot) checked(ctx context.Context, t *Team, user string, asked time.Time
 	return fresh, b.keepLink(ctx, t, user, fresh)
 }
 
-// keepLink keeps who somebody was found to be, and refuses whom an admin has unlinked meanwhile.
+// keepLink keeps which member somebody was found to be. It refuses somebody whose link an admin has dropped meanwhile.
 func (b *Bot) keepLink(ctx context.Context, t *Team, user string, l cache.Link) error {
 	err := b.cache.SetLink(ctx, t.ID, user, l)
 	if errors.Is(err, cache.ErrUnlinked) {
@@ -55,15 +55,15 @@ func (b *Bot) keepLink(ctx context.Context, t *Team, user string, l cache.Link) 
 	return nil
 }
 
-// debug logs what went wrong with Redis where the work goes on without it.
+// debug logs an error that doesn't stop the work; it ignores nil.
 func (b *Bot) debug(what string, err error) {
 	if err != nil {
 		b.log.Debug(what, "error", err)
 	}
 }
 
-// lookUp asks Slack who the user is, and Invent which member has that e-mail. Where nobody has, or Slack shows none,
-// an admin's link counts.
+// lookUp asks Slack who the user is, and Invent which member has that e-mail. If no member has it, or Slack shows none or an unconfirmed
+// one, an admin's link counts.
 func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time) (cache.Link, error) {
 	a, err := b.person(ctx, t, user)
 	if err != nil {
@@ -72,10 +72,10 @@ func (b *Bot) lookUp(ctx context.Context, t *Team, user string, asked time.Time)
 	return b.linkOf(ctx, t, user, a, b.finding(ctx, t, asked))
 }
 
-// finder answers the one active member that fits, or refuses.
+// finder returns the one active member that fits, or refuses.
 type finder func(fits func(invent.Member) bool) (invent.Member, error)
 
-// linkOf answers the member of a full member of the workspace, among those that can be found: by e-mail, or else by an admin's link.
+// linkOf returns which member the owner of an account is, as find knows the members: by e-mail, or else by an admin's link.
 func (b *Bot) linkOf(ctx context.Context, t *Team, user string, a account, find finder) (cache.Link, error) {
 	m, no := byEmail(a, find)
 	if no == nil {
@@ -103,7 +103,7 @@ func linkTo(m invent.Member, checked time.Time) cache.Link {
 	return cache.Link{Member: m.ID, UserID: m.UserID, Email: invent.FoldEmail(m.Email), Name: m.Name, Role: m.Role, Checked: checked}
 }
 
-// person answers the account of a full member of the workspace, or refuses.
+// person asks Slack for the account of a user, and refuses whom full refuses.
 func (b *Bot) person(ctx context.Context, t *Team, user string) (account, error) {
 	a, err := t.account(ctx, user, b.now)
 	if err != nil {
@@ -118,7 +118,7 @@ func (b *Bot) person(ctx context.Context, t *Team, user string) (account, error)
 	return a, b.full(t, a)
 }
 
-// full refuses whoever isn't a full member of the workspace.
+// full refuses accounts that may not act: of other organisations, of bots, deactivated ones, and guests unless they are allowed.
 func (b *Bot) full(t *Team, a account) error {
 	switch {
 	case a.stranger, a.team != "" && a.team != t.ID && (t.Enterprise == "" || a.enterprise != t.Enterprise):
@@ -133,7 +133,7 @@ func (b *Bot) full(t *Team, a account) error {
 	return nil
 }
 
-// byEmail answers the active member with the account's e-mail, or refuses.
+// byEmail returns the active member with the account's e-mail, or refuses.
 func byEmail(a account, find finder) (invent.Member, error) {
 	switch {
 	case a.email == "":
@@ -144,13 +144,13 @@ func byEmail(a account, find finder) (invent.Member, error) {
 	return find(func(m invent.Member) bool { return invent.SameEmail(m.Email, a.email) })
 }
 
-// finding finds in Invent's list of members, as it is when somebody asks. A "no" is only spoken on a list that is newer than the
-// question: somebody who was just added must not be refused for what was so before.
+// finding looks in Invent's list of members. It refuses only by a list that is newer than asked: somebody who was just added must not be
+// refused by an older one. When too many people who are no members ask, a list of the last minute must do.
 func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
 	return func(fits func(invent.Member) bool) (m invent.Member, no error) {
 		for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
 			if kept, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1+len(kept)/100) { // a call for each page
-				break // people without a member must not use up Invent's calls: then a "no" is believed for a minute
+				break // people who are no members must not use up Invent's calls: then a "no" is believed for a minute
 			}
 			list, err := t.roster(ctx, oldest, b.now)
 			if err != nil {
@@ -167,7 +167,7 @@ func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
 	}
 }
 
-// only answers the one active member that fits, or refuses.
+// only returns the one active member that fits, or refuses.
 func only(list []invent.Member, fits func(invent.Member) bool) (m invent.Member, no error) {
 	var found []invent.Member
 	for _, m := range list {
@@ -186,7 +186,7 @@ func only(list []invent.Member, fits func(invent.Member) bool) (m invent.Member,
 	return found[0], nil
 }
 
-// target answers whom an intent assigns: nil for a release.
+// target returns whom an intent assigns; nil when it releases.
 func (b *Bot) target(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, asked time.Time) (*cache.Link, error) {
 	switch {
 	case i.Releases():
@@ -207,8 +207,8 @@ func is(l cache.Link, u *invent.AssignedUser) bool {
 	return u != nil && (invent.Member{ID: l.Member, UserID: l.UserID, Email: l.Email}).Is(*u)
 }
 
-// holder answers who has the conversation, and who that is on Slack: from the people at hand, from Redis, or by
-// the member's e-mail from Slack; never by a name.
+// holder returns who has the conversation, and who that is on Slack: one of the people at hand, or as Redis or else onSlack knows; never
+// by a name.
 func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHand map[string]cache.Link) *slackui.Holder {
 	if u == nil {
 		return nil
@@ -231,7 +231,8 @@ func (b *Bot) holder(ctx context.Context, t *Team, u *invent.AssignedUser, atHan
 	return h
 }
 
-// onSlack finds out who an assignee is on Slack: by an equal e-mail, else as an admin linked them. What is not sure is not to be kept.
+// onSlack finds out who an assignee is on Slack: by an equal e-mail, else as an admin linked them. If that isn't sure it must not be
+// kept.
 func (b *Bot) onSlack(ctx context.Context, t *Team, u *invent.AssignedUser) (p cache.Person, sure bool) {
 	if u.Email != "" {
 		account, err := t.Slack.GetUserByEmailContext(ctx, u.Email)
@@ -260,7 +261,7 @@ func (b *Bot) onSlack(ctx context.Context, t *Team, u *invent.AssignedUser) (p c
 	return p, sure
 }
 
-// byHand answers the Slack user whom an admin linked to the assignee, if that link counts; "" for nobody.
+// byHand returns the Slack user whom an admin linked to the assignee, if that link counts; "" for nobody.
 func (b *Bot) byHand(ctx context.Context, t *Team, u *invent.AssignedUser) (string, error) {
 	hand, err := b.cache.HandLinks(ctx, t.ID)
 	if err != nil || len(hand) == 0 {

@@ -24,7 +24,7 @@ type inbox struct {
 	mu         sync.Mutex
 	young, old map[string]ourChange // by conversation; when young is a minute old or full, it becomes old
 	turned     time.Time
-	tried      atomic.Int64 // pages that the last listing asked for, also one that failed
+	tried      atomic.Int64 // how many pages the last listing asked for, even if it failed
 }
 
 type ourChange struct {
@@ -44,7 +44,7 @@ func (x *inbox) changed(c invent.Chat, at time.Time) {
 	x.young[c.ID] = ourChange{state: c.State, at: at}
 }
 
-// own answers the state of a conversation as this process has seen it since a listing began, at least if that was in the last minute.
+// own returns the state of a conversation as this process has seen it since a listing began. It remembers the last minute at least.
 func (x *inbox) own(id string, begun time.Time) (invent.ChatState, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -55,14 +55,14 @@ func (x *inbox) own(id string, begun time.Time) (invent.ChatState, bool) {
 	return o.state, found && !o.at.Before(begun)
 }
 
-// paceOf answers how long at least is between two listings of so many conversations: a large inbox is listed less often, so that
-// people's clicks keep most of Invent's 500 calls a minute.
+// paceOf returns the least time between two listings of so many conversations: a large inbox is listed less often, so that most of
+// Invent's 500 calls a minute are left for people's clicks.
 func paceOf(conversations int) time.Duration {
 	return max(beat, time.Duration(conversations/100+1)*perPage)
 }
 
-// conversations answers the inbox as it was at the given moment or later, or as it was listed last if it can't be listed again yet,
-// each conversation once, with what this process itself has changed since it was listed.
+// conversations returns the inbox as it was at oldest or later, or as it was listed last if it can't be listed again yet: each
+// conversation once, with what this process itself has changed since.
 func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
 	kept, _ := t.inbox.kept()
 	if soonest := b.now().Add(-paceOf(len(kept))); soonest.Before(oldest) {
@@ -74,7 +74,7 @@ func (b *Bot) conversations(ctx context.Context, t *Team, oldest time.Time) ([]i
 	return t.inbox.known(), nil
 }
 
-// known answers the inbox as it was listed last, with what this process itself has changed since.
+// known returns the inbox as it was listed last, with what this process itself has changed since.
 func (x *inbox) known() []invent.Chat {
 	kept, begun := x.kept()
 	list := slices.Clone(kept)
@@ -119,7 +119,7 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 	})
 }
 
-// has answers how many of the conversations, resolved ones aside, a member has.
+// has counts the conversations that a member has, without resolved ones.
 func has(m invent.Member, chats []invent.Chat) (count int) {
 	for _, c := range chats {
 		if u := c.State.AssignedUser; u != nil && c.State.State != invent.Closed && m.Is(*u) {
@@ -129,7 +129,7 @@ func has(m invent.Member, chats []invent.Chat) (count int) {
 	return count
 }
 
-// list shows the conversations that wait and below them those of members who aren't active, or those that the person has.
+// list shows the conversations that wait, and below them those of inactive members; or, for Mine, those that the person has.
 func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.Verb, me cache.Link, asked time.Time, done string) (string, error) {
 	tab, err := b.items(ctx, t, me, asked)
 	if err != nil {
@@ -142,7 +142,8 @@ func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.
 	return said, b.sayIn(ctx, i, i.Private, slackui.Items(verb, items, i.Page, done))
 }
 
-// longest puts first who has written longest ago, then whoever's id is less.
+// longest puts the conversation first whose customer wrote longest ago. If the times are equal, or one isn't known, the lower id goes
+// first.
 func longest(a, b slackui.Item) int {
 	at, bt := a.Chat.State.LastContactMessageAt, b.Chat.State.LastContactMessageAt
 	if at != nil && bt != nil && !at.Equal(*bt) {

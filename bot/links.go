@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	resumeEvery = time.Minute   // it is looked whether somebody who was refused is linked now
+	resumeEvery = time.Minute   // how often to look whether somebody who was refused is linked now
 	resumeUntil = 2 * time.Hour // longer than a refused request is kept
 )
 
-// mayOthers says whether the member may assign to others, and release or change theirs.
+// mayOthers says whether the member may assign to others, and release or change others' conversations.
 func (b *Bot) mayOthers(l cache.Link) bool {
 	return len(b.assignOthers) == 0 || slices.ContainsFunc(b.assignOthers, func(role string) bool { return strings.EqualFold(role, l.Role) })
 }
@@ -57,8 +57,8 @@ func (b *Bot) admin(ctx context.Context, t *Team, user string) error {
 	return nil
 }
 
-// linkable answers the member that a person may be linked to, or refuses: not to somebody who is linked by e-mail,
-// and not to a member who is somebody else.
+// linkable returns the member that a person may be linked to. It refuses a person who is linked by e-mail, and a member who is somebody
+// else on Slack.
 func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To, asked time.Time) (invent.Member, error) {
 	a, err := b.person(ctx, t, user)
 	if err != nil {
@@ -96,7 +96,7 @@ func (b *Bot) linkable(ctx context.Context, t *Team, user string, to slackui.To,
 	return m, wrapSlack("looking up an e-mail", err)
 }
 
-// named answers the active member with that e-mail or id.
+// named returns the active member with that e-mail or id.
 func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time) (invent.Member, error) {
 	fits := func(m invent.Member) bool {
 		return invent.SameEmail(m.Email, to.Email) ||
@@ -118,7 +118,7 @@ func (b *Bot) named(ctx context.Context, t *Team, to slackui.To, asked time.Time
 	return m, err
 }
 
-// offer asks a person, for an admin, whether they are a member. Nothing counts before they agree.
+// offer asks a person, for an admin, whether they are a certain member. The link counts only once they agree.
 func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time) (string, error) {
 	if err := b.admin(ctx, t, i.User); err != nil {
 		return "", err
@@ -140,7 +140,7 @@ func (b *Bot) offer(ctx context.Context, t *Team, i slackui.Intent, at time.Time
 	return asked, b.say(ctx, i, slackui.Offered(i.Person, m.Name))
 }
 
-// answerOffer hears a person's yes or no. Only the one who was asked can answer, and only the newest question.
+// answerOffer carries out a person's yes or no. Only the person who was asked can answer, and only the newest question.
 func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (string, error) {
 	i := w.Intent
 	o, found, err := b.cache.Offer(ctx, t.ID, i.User)
@@ -168,7 +168,7 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 			return "", refuse(slackui.OfferGone)
 		case err != nil:
 			return "", err
-		case other != "": // they said yes in the same moment
+		case other != "": // who agreed to a link to the same member in the same moment
 			return "", &refusal{reason: slackui.MemberTaken, about: other}
 		}
 		b.debug("what was known of a person can't be dropped", b.cache.DropLink(ctx, t.ID, i.User, cache.Link{Member: m.ID, UserID: m.UserID}))
@@ -181,12 +181,13 @@ func (b *Bot) answerOffer(ctx context.Context, t *Team, w *work, at time.Time) (
 	if yes {
 		b.resumeHeld(ctx, t, i.User)
 	}
-	// Last: whoever goes on with what a dead process began must find the question still.
+	// Last: if this process dies first, the one that goes on must still find the question.
 	b.orOwe(ctx, b.cache, i.Key, "an answered question can't be dropped yet", func(ctx context.Context) error { return b.cache.DropOffer(ctx, t.ID, i.User, o.ID) })
 	return string(i.Verb), nil
 }
 
-// unlink drops a link that an admin made, and the question whether somebody agrees to one: one's own, or for admins who are members anybody's.
+// unlink drops a link that an admin made, and the open question whether a person agrees to one: the sender's own, or, for admins who are
+// members, anybody's.
 func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent, asked time.Time) (string, error) {
 	user := i.Person
 	if user == "" || user == i.User {
@@ -202,7 +203,7 @@ func (b *Bot) unlink(ctx context.Context, t *Team, i slackui.Intent, asked time.
 	if err != nil {
 		return "", err
 	}
-	if !dropped && link.By == "" { // else an earlier try has dropped it, and no more
+	if !dropped && link.By == "" { // else an earlier try has dropped the link, and got no further
 		if withdrawn {
 			return string(slackui.Unlink), b.say(ctx, i, slackui.Withdrawn(i.Person))
 		}
@@ -280,7 +281,7 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 		if len(same) == 1 {
 			add(user, same[0], slackui.LinkLine{Kind: slackui.LinkedByMail})
 		} else {
-			linked[user] = true // is refused, whatever an admin linked: the line of the members says so
+			linked[user] = true // refused, whatever an admin linked: the lines of these members say so
 		}
 	}
 	for user, l := range hand {
@@ -319,7 +320,7 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 	return lines
 }
 
-// hold keeps a refused request for an hour, in case its person is linked in that time.
+// hold keeps a refused request for an hour, in case its person is linked in that time. It says whether it is kept.
 func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
 	t, err := b.teams(ctx, i.Team, i.Enterprise)
 	if err != nil {
@@ -347,7 +348,7 @@ type waitError struct{ after, until time.Duration }
 // Error says what is waited for.
 func (e *waitError) Error() string { return "waiting" }
 
-// resume looks whether somebody who was refused is linked now, for as long as their request is kept.
+// resume carries out the refused requests of a person once they are linked. It looks again for as long as one is kept.
 func (b *Bot) resume(ctx context.Context, t *Team, w *work) (string, error) {
 	held, err := b.cache.Held(ctx, t.ID, w.Intent.User, b.now())
 	if err != nil {
@@ -374,8 +375,8 @@ func (b *Bot) resumeHeld(ctx context.Context, t *Team, user string) {
 	b.carryOut(ctx, t, user, held)
 }
 
-// carryOut carries out what was held. It is compared with what the person saw then, like any other request. What dies in the middle
-// of this is done by the next one: each is accepted once.
+// carryOut makes jobs of the requests that were held. Each is compared with what the person saw then, like any other request. If this
+// process dies in between, the next call does the rest: each is accepted once.
 func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.RawMessage) {
 	for _, text := range held {
 		var i slackui.Intent
@@ -389,7 +390,7 @@ func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.Ra
 		}
 		dropped, err := b.cache.Release(ctx, t.ID, user, text)
 		if b.debug("a kept request can't be dropped", err); !dropped && err == nil {
-			continue // who looked in the same moment says so
+			continue // another process looked in the same moment, and says so
 		}
 		if b.whisper(ctx, i, words); !taken {
 			b.noteBack(ctx, i)

@@ -56,7 +56,7 @@ func newMetrics() *metrics {
 		stale:    counter("stale_cards_total", "Conversations whose cards the hourly sweep found stale."),
 	}
 	for _, upstream := range []string{"invent", "slack"} {
-		m.limited.WithLabelValues(upstream) // it is there before it counts
+		m.limited.WithLabelValues(upstream) // so that the metric is there, at 0, from the start
 	}
 	m.registry.MustRegister(m.requests, m.ack, m.actions, m.refusals, m.retried, m.limited, m.repeated, m.spared, m.redrawn, m.stale, m.setAside,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

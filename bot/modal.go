@@ -16,11 +16,11 @@ import (
 
 const (
 	openWithin    = 2 * time.Second // for the request that opens a modal: its trigger lives for three seconds
-	rosterEvery   = 5 * time.Minute // in which the members are listed anew, though nobody asks
+	rosterEvery   = 5 * time.Minute // how often the members are listed anew, though nobody asks
 	accountsEvery = time.Hour       // likewise Slack's users
 )
 
-// errUnknown says that neither Redis nor memory can tell who somebody is.
+// errUnknown says that Redis and memory can't tell for sure who somebody is, or that they may not act: a job must find out.
 var errUnknown = errors.New("not known yet")
 
 // open opens the modal that a click asks for, within the request. It waits for Slack, which must hear of it in time, and
@@ -35,7 +35,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 	switch {
 	case err == nil:
 	case errors.Is(err, errUnknown):
-		// Slack and Invent must be asked who this is, and nobody waits for that: the worker tells.
+		// Slack and Invent must be asked who this is, which takes too long here: a job does that, and tells the person.
 		return b.queued(ctx, i)
 	case slackSays(err, "exchanged_trigger_id"):
 		outcome = repeated // the same click again: its modal is open
@@ -66,7 +66,7 @@ func (b *Bot) openModal(ctx context.Context, w *work) error {
 	b.freshen(t)
 	me, err := b.recall(ctx, t, i.User)
 	if err != nil && !errors.Is(err, errCold) {
-		return errUnknown // a "no" is spoken by the worker, on fresh data
+		return errUnknown // only the worker refuses, on fresh data
 	}
 	w.member = me.Member
 	var modal slack.ModalViewRequest
@@ -88,8 +88,8 @@ func (b *Bot) openModal(ctx context.Context, w *work) error {
 	return wrapSlack("opening a modal", err)
 }
 
-// askWhom draws the modal that assigns, from memory. Somebody of whom it isn't known yet whether they may read conversations is told
-// nothing.
+// askWhom draws the modal that assigns, from memory and Redis. While it isn't known yet whether the person may read conversations (known
+// is false), the modal tells nothing about this one.
 func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.Link, known bool) slack.ModalViewRequest {
 	if !known {
 		return slackui.AskWhom(b.commandName, i, invent.Chat{ID: i.Chat}, "", "", nil)
@@ -109,7 +109,7 @@ func (b *Bot) askWhom(ctx context.Context, t *Team, i slackui.Intent, me cache.L
 	return slackui.AskWhom(b.commandName, i, chat, holder, me.Member, b.choices(ctx, t))
 }
 
-// options answers a search in the select of a modal, from memory: the members of the organisation, to its members only.
+// options answers a search in a modal's select, from memory and Redis: with the members of the organisation, and to its members only.
 func (b *Bot) options(ctx context.Context, body []byte, _ time.Time) answer {
 	q, err := slackui.ParseQuery(body)
 	if err != nil {
@@ -150,7 +150,7 @@ func (b *Bot) choices(ctx context.Context, t *Team) []slackui.Choice {
 	return all
 }
 
-// choice makes a member one that can be chosen. linked are the members whom an admin linked to somebody.
+// choice turns a member into a choice. linked holds the members whom an admin linked to somebody.
 func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) slackui.Choice {
 	users, _ := t.users.kept()
 	_, onSlack := users.byEmail[invent.FoldEmail(m.Email)]
@@ -162,9 +162,9 @@ func (b *Bot) choice(t *Team, m invent.Member, linked map[string]bool) slackui.C
 // errCold says that memory holds nothing yet: the process has just started.
 var errCold = errors.New("nothing is known yet")
 
-// recall answers which member the Slack user is as far as Redis and memory know: a link that is to be looked up again counts only where
-// memory knows nothing newer. The error is a refusal, which may be out of date, or errUnknown, or errCold. Whoever acts is asked for
-// again by member.
+// recall returns which member the Slack user is as far as Redis and memory know. A link that is due to be looked up again counts only if
+// memory knows nothing newer. The error is a refusal, which may be out of date, errUnknown, errCold, or one of Redis. Before the person's
+// action is carried out, checked asks again.
 func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, error) {
 	link, found, err := b.cache.Link(ctx, t.ID, user)
 	b.debug("links can't be read", err)
@@ -190,8 +190,8 @@ func (b *Bot) recall(ctx context.Context, t *Team, user string) (cache.Link, err
 	return b.linkOf(ctx, t, user, a, func(fits func(invent.Member) bool) (invent.Member, error) { return only(members, fits) })
 }
 
-// submitted answers a submitted modal within the request: with what is wrong at its field, or with nothing, and what it asks for
-// becomes a job.
+// submitted answers a submitted modal within the request: with what is wrong, at its field; or with nothing, once what it asks for has
+// become a job.
 func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	if i.Problem != "" {
 		return saying(slackui.FormProblem(i.Form, i.Problem))
@@ -209,14 +209,15 @@ func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	return ok
 }
 
-// knownTeam answers the team, if it is known without asking Slack.
+// knownTeam returns the team, if it is known without asking Slack.
 func (b *Bot) knownTeam(team, enterprise string) (*Team, error) {
 	noTime, cancel := context.WithCancel(context.Background())
 	cancel()
 	return b.teams(noTime, team, enterprise)
 }
 
-// wrongWith looks for what memory can already tell to be wrong with an assignment; the worker looks at all of it again.
+// wrongWith returns what memory and Redis already show to be wrong with an assignment; "" and "" for nothing. The worker checks all of it
+// again.
 func (b *Bot) wrongWith(ctx context.Context, i slackui.Intent) (slackui.Problem, slackui.Reason) {
 	t, err := b.knownTeam(i.Team, i.Enterprise)
 	if err != nil {
@@ -240,7 +241,8 @@ func (b *Bot) wrongWith(ctx context.Context, i slackui.Intent) (slackui.Problem,
 	return "", ""
 }
 
-// freshen lists, beside what runs, the members and Slack's users anew where the lists in memory are older than an action would use.
+// freshen lists the members anew if the list in memory is older than membersFresh, and Slack's users if theirs is older than rosterEvery.
+// It doesn't wait for that.
 func (b *Bot) freshen(t *Team) {
 	now := b.now()
 	_, listed := t.members.kept()
@@ -254,7 +256,7 @@ func (b *Bot) freshen(t *Team) {
 	}
 }
 
-// relist brings the lists in memory up to the given times.
+// relist lists the members and Slack's users anew where the lists in memory are older than the given times.
 func (b *Bot) relist(ctx context.Context, t *Team, members, users time.Time) {
 	_, err := t.roster(ctx, members, b.now)
 	b.debug("members can't be listed", err)

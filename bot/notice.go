@@ -12,8 +12,8 @@ import (
 // undoFor is how long a change that concerns others can be undone.
 const undoFor = 5 * time.Minute
 
-// back answers to what the change can be undone: one that took the conversation from somebody else or gave it to somebody
-// else; nil for any other, for an undo, and where it was had by who isn't active any more.
+// back returns what an undo of the change needs, if the change took the conversation from somebody else or gave it to somebody else. It
+// returns nil for any other change, for an undo, and when the person who had it isn't active any more.
 func (b *Bot) back(s *scene) *slackui.Back {
 	took, gave := s.concerns()
 	if i := s.work.Intent; i.Verb == slackui.Undo || i.Verb.Sets() || !took && !gave {
@@ -25,16 +25,16 @@ func (b *Bot) back(s *scene) *slackui.Back {
 	return &slackui.Back{Holder: s.had, Mine: !took, Until: b.now().Add(undoFor)}
 }
 
-// concerns says whether the change took the conversation from somebody else than the one who made it, and whether it gave it to
-// somebody else.
+// concerns says whether the change took the conversation from somebody other than the person who made it, and whether it gave it to
+// somebody other than them.
 func (s *scene) concerns() (took, gave bool) {
 	before := s.work.Before
 	took = before != nil && !is(s.people[s.work.Intent.User], before)
 	return took, s.chat.State.AssignedUser != nil && !s.mine
 }
 
-// keepNote keeps the note of an action that ends with a question, so that the question's buttons need not carry it. False means that
-// there is one and it can't be kept: its sender is to have it back.
+// keepNote keeps the note of an action that ends with buttons to go on with, so that these need not carry it. False means that there is a
+// note which can't be kept: its sender should get it back.
 func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) bool {
 	if i.Note == "" {
 		return true
@@ -49,8 +49,8 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) bool {
 	return err == nil
 }
 
-// notify tells in direct messages whom the change concerns: who has the conversation now, with the note, and who had it. The one who
-// made it knows.
+// notify sends direct messages to the people whom the change concerns: to the person who has the conversation now, with the note, and to
+// the one who had it. Whoever made the change gets none.
 func (b *Bot) notify(ctx context.Context, s *scene) {
 	b.passed(redrawn, s.job)
 	i := s.work.Intent
@@ -79,7 +79,7 @@ func (b *Bot) returnNote(ctx context.Context, s *scene) {
 	}
 }
 
-// noteBack gives the note that came with an action, if one did, back to its sender: nobody gets it.
+// noteBack gives the note that came with an action, if there is one, back to its sender, because nobody else gets it.
 func (b *Bot) noteBack(ctx context.Context, i slackui.Intent) {
 	note := i.Note
 	if t, err := b.teams(ctx, i.Team, i.Enterprise); err == nil {
@@ -90,7 +90,8 @@ func (b *Bot) noteBack(ctx context.Context, i slackui.Intent) {
 	}
 }
 
-// give tells who has the conversation, and hands them the note that comes with it. noted says that there is one and it arrived.
+// give tells the holder the words, and delivers the note that comes with the action; without either it does nothing. noted says that
+// there is a note and it arrived.
 func (b *Bot) give(ctx context.Context, s *scene, h *slackui.Holder, words slackui.Message) (noted bool) {
 	i := s.work.Intent
 	hasNote, note := i.Note+i.NoteID != "", b.noteOf(ctx, s.team, i)
@@ -106,7 +107,7 @@ func (b *Bot) give(ctx context.Context, s *scene, h *slackui.Holder, words slack
 	return hasNote && b.handOver(ctx, s, h, note, err)
 }
 
-// noteOf answers the note that comes with an action: "" for none, or for one that is gone.
+// noteOf returns the note that comes with an action: "" for none, or for one that is gone.
 func (b *Bot) noteOf(ctx context.Context, t *Team, i slackui.Intent) string {
 	if i.NoteID == "" {
 		return i.Note
@@ -116,9 +117,9 @@ func (b *Bot) noteOf(ctx context.Context, t *Team, i slackui.Intent) string {
 	return note
 }
 
-// tellOrLater tells a person, and makes a job of it when Slack doesn't take it now: what is done is done, and isn't tried again for
-// that. to is the person if they have the conversation, nil for one from whom it was taken. The error says that they were not told,
-// and is logged already.
+// tellOrLater is tell, but makes a job of it after a temporary error: the change is done, and isn't tried again for that. to names the
+// person if they have the conversation; it is nil if it was taken from them. The error says that they were not told yet, and is logged
+// already.
 func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slackui.Message, note string, to *slackui.To) error {
 	err := b.tell(ctx, s, user, words, note)
 	if err == nil || !temporary(err) {
@@ -136,8 +137,8 @@ func (b *Bot) tellOrLater(ctx context.Context, s *scene, user string, words slac
 	return err
 }
 
-// tellNow carries out a notice: that of the feed to who has the conversation since it was assigned elsewhere than through the bot, and
-// one that Slack didn't take at once, if it is still so.
+// tellNow carries out a notice, if it is still true: one of the feed's, to the person who has a conversation that was assigned elsewhere
+// than through the bot, or one that could not be told at once.
 func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	i := w.Intent
 	chat, err := t.Invent.Chat(ctx, i.Chat)
@@ -156,7 +157,7 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 	var words slackui.Message
 	switch {
 	case i.Person != "" && (i.To != nil) != (i.Person == user), i.Seen != nil && (u == nil || u.ID != *i.Seen):
-		return already, nil // it has changed meanwhile, of which they hear too
+		return already, nil // it has changed meanwhile, and they hear of that change too
 	case i.Did != "":
 		words = slackui.SetBy(user, i.User, i.Did)
 	case i.To != nil:
@@ -174,9 +175,10 @@ func (b *Bot) tellNow(ctx context.Context, t *Team, w *work, j cache.Job) (strin
 	return said, nil
 }
 
-// tell shows a person the conversation's card in their direct messages, once for each conversation: where it stands already
-// it was redrawn. The words, where there are any, go below it, unless the new card begins with what they say. Who wants no notices
-// gets none, but for a note. Who may not read conversations is told nothing: that is a refusal. Any other error is logged already.
+// tell shows a person the conversation's card in their direct messages, once for each conversation: a card that stands there already was
+// redrawn. The words, if there are any, go below it, unless the new card says the same at its beginning. A person who wants no notices
+// gets none, except with a note. A person who may not read conversations is told nothing: the error is a refusal. All errors are logged
+// already.
 func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Message, note string) error {
 	if user == "" {
 		return nil
@@ -209,13 +211,13 @@ func (b *Bot) tell(ctx context.Context, s *scene, user string, words slackui.Mes
 	var unsaid error
 	if given := c.Holder != nil && c.Holder.User == user && !i.Verb.Sets() && i.Did == ""; !given && words.Text != "" {
 		if unsaid = b.below(ctx, s, &card, words); unsaid != nil {
-			card.Job = "" // whoever tries it once more finds a card without them
+			card.Job = "" // so that the next try finds a card that lacks them
 		}
 	}
 	s.known.Cards = append(s.known.Cards, card)
 	b.add(ctx, s, &card)
 	if i.Verb == slackui.Notice && i.Person != "" {
-		// It didn't wait for its turn in the conversation: what is known may be older than the conversation by now.
+		// This job runs outside the conversation's lane: what it has read of the conversation may be out of date.
 		b.redrawIn(ctx, s, 0)
 	}
 	return unsaid
@@ -240,8 +242,8 @@ func (b *Bot) below(ctx context.Context, s *scene, c *cache.Card, m slackui.Mess
 	return err
 }
 
-// handOver delivers a note below the new assignee's card; one that can't be delivered, as when untold says that they weren't told, goes
-// back to its sender.
+// handOver delivers a note below the new assignee's card. A note that can't be delivered, or whose receiver could not be told (untold),
+// goes back to its sender.
 func (b *Bot) handOver(ctx context.Context, s *scene, h *slackui.Holder, note string, untold error) (delivered bool) {
 	i := s.work.Intent
 	c := s.sentTo(h.User)

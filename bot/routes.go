@@ -16,7 +16,8 @@ import (
 	"inventbot/slackui"
 )
 
-// Routes say where handoffs are announced. With Every set each rule takes every conversation; else the first that fits takes it.
+// Routes say where handoffs are announced. With Every, each rule takes every conversation; else the first rule that fits a conversation
+// takes it.
 type Routes struct {
 	Every bool
 	Rules []Rule
@@ -29,10 +30,10 @@ type Rule struct {
 	Kind      []string // integration ids, such as whatsapp_bot
 	Language  []string // such as de
 	Channel   string   // Slack channel id
-	Quiet     *Quiet   // when nothing is announced; it comes afterwards
+	Quiet     *Quiet   // when nothing is announced; the announcements come afterwards
 }
 
-// Quiet is a time of day, which may go over midnight.
+// Quiet is a time of each day. It may go over midnight.
 type Quiet struct {
 	From, To time.Duration // since midnight
 	Zone     *time.Location
@@ -55,8 +56,8 @@ var channelID = regexp.MustCompile(`^[CG][A-Z0-9]+$`)
 // IsChannel says whether s is the id of a channel of Slack's.
 func IsChannel(s string) bool { return channelID.MatchString(s) }
 
-// ReadRoutes reads the file that HANDOFF_ROUTES names: YAML with a list of rules under routes. Everything wrong with it is answered
-// at once.
+// ReadRoutes reads the file that HANDOFF_ROUTES names: YAML with a list of rules under routes. The error names everything that is wrong
+// with it; what oneDocument finds is named first, alone.
 func ReadRoutes(r io.Reader) (Routes, error) {
 	var file struct {
 		Routes []struct {
@@ -84,7 +85,7 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 	var routes Routes
 	var problems []error
 	if err := d.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		problems = append(problems, inWords(err)) // what could be read is looked at all the same
+		problems = append(problems, inWords(err)) // what could be read is checked all the same
 	} else if len(file.Routes) == 0 {
 		problems = append(problems, errors.New("it names no routes"))
 	}
@@ -123,8 +124,8 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 	return routes, errors.Join(problems...)
 }
 
-// oneDocument answers what decoding would pass over: what stands behind the first document, and what was left without a value, which would
-// read as not being there and so as no condition.
+// oneDocument refuses what decoding would silently ignore: text behind the first document, and names without a value, which would count
+// as no condition.
 func oneDocument(text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var first, second yaml.Node
@@ -139,7 +140,7 @@ func oneDocument(text []byte) error {
 	return errors.Join(empties(&first)...)
 }
 
-// empties answers the names in a node that have no value.
+// empties returns a problem for each name and each list entry in a node that has no value.
 func empties(n *yaml.Node) (problems []error) {
 	for i, c := range n.Content {
 		switch null := c.ShortTag() == "!!null"; {
@@ -158,7 +159,7 @@ var (
 	otherForm   = regexp.MustCompile("cannot unmarshal (?s:.*)")
 )
 
-// inWords says what YAML found, in words for who wrote the file instead of who wrote this one.
+// inWords puts a YAML error into words for the person who wrote the file, who doesn't know this program's types.
 func inWords(err error) error {
 	form, ok := errors.AsType[*yaml.TypeError](err)
 	if !ok {
@@ -184,7 +185,7 @@ func (w *words) UnmarshalYAML(n *yaml.Node) error {
 		list = nil
 	}
 	if slices.Contains(list, "") || len(list) == 0 {
-		// Of this type, so that it stands beside what else is wrong.
+		// A TypeError, so that the decoder goes on and reports it together with the other problems.
 		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: a condition is a word, or a list of words", n.Line)}}
 	}
 	*w = list
@@ -205,7 +206,7 @@ func sinceMidnight(t time.Time) time.Duration {
 
 func (r Rule) everything() bool { return len(r.Assistant)+len(r.Kind)+len(r.Language) == 0 }
 
-// take answers the rules that take a conversation.
+// take returns the rules that take a conversation.
 func (r Routes) take(c invent.Chat) []Rule {
 	if r.Every {
 		return r.Rules
@@ -229,7 +230,7 @@ func oneOf(list []string, s string) bool {
 	return s != "" && slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, s) })
 }
 
-// why words which facts the rule that takes a conversation looked at.
+// why says in words which facts of a conversation the rule that takes it looked at.
 func (r Routes) why(rule Rule) string {
 	return slackui.WhyRule(rule.Assistant, rule.Kind, rule.Language, !r.Every && len(r.Rules) > 1)
 }

@@ -51,13 +51,13 @@ func (r *responses) allowed(raw string) bool {
 	return u.Scheme == "https" && (host == "slack.com" || host == "slack-gov.com" || strings.HasSuffix(host, ".slack.com") || strings.HasSuffix(host, ".slack-gov.com"))
 }
 
-// send posts to a response_url. The error never holds the address: who knows it can post.
+// send posts to a response_url. Its error never holds the address: anybody who knows that can post.
 func (r *responses) send(ctx context.Context, to string, h hook) error {
 	if to == "" || !r.allowed(to) {
 		return &slackError{doing: "answering a request", code: "no_response_url"}
 	}
 	if h.ResponseType == "" && !h.ReplaceOriginal && !h.DeleteOriginal {
-		h.ResponseType = "ephemeral" // as it is without; said all the same
+		h.ResponseType = "ephemeral" // Slack's default, made explicit
 	}
 	body, err := json.Marshal(h)
 	if err != nil {
@@ -86,17 +86,17 @@ func (r *responses) send(ctx context.Context, to string, h hook) error {
 	return nil
 }
 
-// say tells the person something privately: by the request's response_url, or where that is spent or dead without it.
+// say tells the person something privately: by the request's response_url, or, if that fails, as sayPast does.
 func (b *Bot) say(ctx context.Context, i slackui.Intent, m slackui.Message) error {
 	return b.sayIn(ctx, i, false, m)
 }
 
-// reply is say in the place of the private message that was clicked, but for a list: who looks at one of many goes on with it.
+// reply is say, but replaces the private message that was clicked. It never replaces a list: the person goes on working with that.
 func (b *Bot) reply(ctx context.Context, i slackui.Intent, m slackui.Message) error {
 	return b.sayIn(ctx, i, i.Private && i.List == "", m)
 }
 
-// sayIn is say, in the place of what was clicked or beside it.
+// sayIn is say; with place it replaces the message that was clicked, as long as its response_url works.
 func (b *Bot) sayIn(ctx context.Context, i slackui.Intent, place bool, m slackui.Message) error {
 	h := hook{ReplaceOriginal: place, Message: m}
 	if !place {
@@ -134,7 +134,7 @@ func (b *Bot) whisper(ctx context.Context, i slackui.Intent, m slackui.Message) 
 	}
 }
 
-// under is options for a message in a thread, or with "" in the channel itself.
+// under returns the options for a message in a thread, or with "" in the channel itself.
 func under(thread string, m slackui.Message) []slack.MsgOption {
 	if thread == "" {
 		return options(m)
@@ -142,7 +142,8 @@ func under(thread string, m slackui.Message) []slack.MsgOption {
 	return append(options(m), slack.MsgOptionTS(thread))
 }
 
-// aloud is under for what all in the channel are to see: who doesn't follow a thread sees nothing of it.
+// aloud is under for what the whole channel should see: people who don't follow a thread see nothing of it, so the message is shown in
+// the channel too.
 func aloud(thread string, m slackui.Message) []slack.MsgOption {
 	if thread == "" {
 		return options(m)

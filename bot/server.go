@@ -28,7 +28,7 @@ const bodyLimit = 1 << 20
 // answer is what a handler wants said: one wrapper writes it.
 type answer struct {
 	status int
-	text   string // for what isn't Slack
+	text   string // for a sender that isn't Slack
 	body   any    // JSON; nil for nothing
 }
 
@@ -51,7 +51,7 @@ func private(m slackui.Message) answer {
 // handler makes the answer to the body of a request that is known to come from Slack, over HTTP or Socket Mode.
 type handler func(ctx context.Context, body []byte, sent time.Time) answer
 
-// Handler serves every route of the bot. Without a signing secret, which Socket Mode doesn't need, those for Slack's requests refuse
+// Handler serves every route of the bot. Without a signing secret, which Socket Mode doesn't need, the routes for Slack's requests refuse
 // everything.
 func (b *Bot) Handler() http.Handler {
 	r := mux.NewRouter()
@@ -83,7 +83,7 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 		return answer{status: http.StatusUnauthorized}
 	}
 	var text bytes.Buffer
-	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // what is claimed is believed for a usual request only
+	text.Grow(int(min(max(r.ContentLength, 0), 16<<10)) + bytes.MinRead) // the claimed length is trusted up to a usual request's size
 	share := &share{Reader: http.MaxBytesReader(w, r.Body, bodyLimit), all: &b.bodies}
 	defer share.giveBack()
 	_, err = text.ReadFrom(share)
@@ -106,11 +106,11 @@ func (b *Bot) verified(w http.ResponseWriter, r *http.Request, contentType strin
 	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != contentType {
 		return answer{status: http.StatusUnsupportedMediaType, text: "the content type must be " + contentType}
 	}
-	// Slack may hang up; what it was told is accepted must be stored all the same.
+	// Slack may hang up; the request is handled to its end all the same.
 	return b.handled(context.WithoutCancel(r.Context()), handle, body, sent)
 }
 
-// handled is what a handler answers; one that panics fails its request, not the process.
+// handled calls the handler. A panic fails this request with a 500, not the process.
 func (b *Bot) handled(ctx context.Context, handle handler, body []byte, sent time.Time) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -122,13 +122,13 @@ func (b *Bot) handled(ctx context.Context, handle handler, body []byte, sent tim
 }
 
 const (
-	freely = 16 << 10 // of each body: most of Slack's are smaller
-	crowd  = 16 << 20 // of all bodies beyond that, until their requests are answered
+	freely = 16 << 10 // bytes of each body that are free: most of Slack's bodies are smaller
+	crowd  = 16 << 20 // bytes beyond that which all bodies together may have, until their requests are answered
 )
 
 var errCrowded = errors.New("too many large bodies at a time")
 
-// share reads a body within what all of them may take together.
+// share reads a body. It fails with errCrowded once all bodies together take more than they may.
 type share struct {
 	io.Reader
 	all        *atomic.Int64
@@ -206,8 +206,8 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 // queued makes a job of a click.
 func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
 	if !b.accept(ctx, i) {
-		// A click's acknowledgement can't carry words. Where they can't be said beside it either, an
-		// error makes Slack show that the click failed.
+		// A click's acknowledgement can't carry words, so they are said beside it. If there is no slot for
+		// that, a 503 makes Slack show that the click failed.
 		if !b.side.try(func() { b.whisper(ctx, i, slackui.Busy()) }) {
 			return answer{status: http.StatusServiceUnavailable}
 		}
@@ -219,9 +219,9 @@ func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
 func (b *Bot) off() []slackui.Verb {
 	var off []slackui.Verb
 	if b.probe.contract.Load() == nil {
-		return nil // not looked yet: that says nothing
+		return nil // not checked yet: that says nothing
 	}
-	if !b.probe.has("members") { // nobody can be told to be a member
+	if !b.probe.has("members") { // without that list nobody is known to be a member
 		return []slackui.Verb{
 			slackui.Take, slackui.Assign, slackui.Release, slackui.Show, slackui.Queue, slackui.Mine, slackui.History, slackui.Route, slackui.Link, slackui.Links,
 		}
@@ -238,7 +238,8 @@ func (b *Bot) off() []slackui.Verb {
 	return off
 }
 
-// event makes jobs of what happened in Slack. Slack sends an event again that isn't answered with 200; what was accepted of it is known then.
+// event makes jobs of what happened in Slack. Slack sends an event again that isn't answered with 200; the jobs that were accepted the
+// first time are repeats then.
 func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
 	e, err := b.chatURL.ParseEvent(body)
 	switch {
@@ -255,8 +256,8 @@ func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
 	return ok
 }
 
-// accept makes a job of the intent, once for each request of Slack's. False means that the queue is full
-// and nothing was done.
+// accept makes a job of the intent, once for each request of Slack's: in Redis, or in the spare queue while Redis doesn't answer. False
+// means that it was not queued, as far as is known; mostly because the queue is full.
 func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	now := b.now()
 	home := cmp.Or(i.Enterprise, i.Team) // an organisation's workspaces share their conversations
@@ -265,7 +266,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	case i.Verb == slackui.Notice && i.Person != "":
 		j.Lane = home + "//" + i.Person + "/notices" // Slack takes one a second, and nobody's click should wait for that
 	case i.Chat == "" && i.Verb.Inner():
-		j.Lane = home + "//" + i.User + "/" + string(i.Verb) + i.Channel // it may wait or be tried for long, and nothing that somebody asks for should wait for that
+		j.Lane = home + "//" + i.User + "/" + string(i.Verb) + i.Channel // it may wait or be retried for long, and nothing that a person asks for should wait for that
 	case i.Chat == "":
 		j.Lane = home + "//" + i.User
 	}
@@ -291,7 +292,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		switch {
 		case err != nil:
 		case admission != cache.Full:
-			b.settled.add(j.ID) // a repeat that Redis takes, once it is back, is one
+			b.settled.add(j.ID) // should Redis have it too, now or later by a repeat, it is not done twice
 			if stored {
 				b.settled.withdraw(b.cache, j)
 			}

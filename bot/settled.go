@@ -10,8 +10,8 @@ import (
 	"inventbot/cache"
 )
 
-// settled remembers requests that this process has dealt with although Redis may hold them still: for half an hour at
-// least, or the newest 50,000; and what it owes to Redis.
+// settled remembers the requests that this process has dealt with though Redis may still hold them, for at least half an hour or the
+// newest 50,000. It also keeps the calls that this process owes to Redis.
 type settled struct {
 	mu         sync.Mutex
 	young, old map[string]struct{}
@@ -19,7 +19,7 @@ type settled struct {
 	owed       map[*cache.Cache][]debt
 }
 
-// debt is what a queue could not be told yet: that a job is ended, given back or withdrawn, what it changed, and what came last in it.
+// debt is a call that Redis could not take yet: to end, give back or withdraw a job, or to keep what the job has done.
 type debt func(context.Context) error
 
 const (
@@ -36,7 +36,7 @@ func (s *settled) add(id string) {
 	s.young[id] = struct{}{}
 }
 
-// withdraw is for a job whose Submit failed and that is dealt with in this process alone: Redis may have stored it, and is to forget it.
+// withdraw has Redis forget a job whose Submit failed and which this process deals with alone: Redis may have stored it all the same.
 func (s *settled) withdraw(q *cache.Cache, j cache.Job) {
 	j = cache.Job{ID: j.ID, Lane: j.Lane}
 	s.owe(q, func(ctx context.Context) error { return q.Withdraw(ctx, j) })
@@ -50,7 +50,7 @@ func (s *settled) has(id string) bool {
 	return young || old
 }
 
-// owe remembers what is to be done in a queue, unless that would be too much.
+// owe remembers a call to a queue; when there are settledMost already it drops the new one.
 func (s *settled) owe(q *cache.Cache, d debt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,8 +62,8 @@ func (s *settled) owe(q *cache.Cache, d debt) {
 	}
 }
 
-// pay does in a queue what is owed to it, as far as it comes in a second. What fails comes last the next time, so that what a full Redis
-// refuses holds up nothing else. (What another process has taken over meanwhile, Redis leaves as it is.)
+// pay makes the calls that are owed to a queue, as many as it can in a second. One that fails goes to the end, so that what a full Redis
+// refuses holds up nothing else. (Redis ignores calls for jobs that another process has taken over meanwhile.)
 func (s *settled) pay(ctx context.Context, q *cache.Cache) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()

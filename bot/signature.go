@@ -14,7 +14,7 @@ import (
 // maxSkew is how far a request's timestamp may be from now, both ways (docs.slack.dev, "Verifying requests from Slack").
 const maxSkew = 300 * time.Second
 
-// errUnverified is the one answer to everything that isn't rightly signed: why is nobody's business.
+// errUnverified is the only error for a request that isn't rightly signed: the sender isn't told why.
 var errUnverified = errors.New("not signed by Slack")
 
 // timestamp reads when Slack sent the request, and refuses what is too old or from the future.
@@ -30,7 +30,7 @@ func timestamp(h http.Header, now time.Time) (time.Time, error) {
 	return sent, nil
 }
 
-// sign makes the signature of a body at a time, as it stands in X-Slack-Signature behind its version.
+// sign returns the signature of a body and its timestamp: the bytes that X-Slack-Signature carries in hex after the version.
 func sign(secret, timestamp string, body []byte) []byte {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(version + ":" + timestamp + ":"))
@@ -40,7 +40,7 @@ func sign(secret, timestamp string, body []byte) []byte {
 
 const version = "v0"
 
-// Sign answers the headers by which Slack signs a request with this body, so that an installation can ask itself.
+// Sign returns the headers with which Slack would sign this body, for programs that send requests to a bot of their own.
 func Sign(secret string, body []byte, now time.Time) http.Header {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	h := http.Header{}

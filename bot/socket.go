@@ -19,7 +19,7 @@ const (
 	envelopes   = 64                     // answered at a time, for each connection
 	ackWithin   = 3 * time.Second        // after which Slack waits no longer
 	redial      = 15 * time.Second       // until a connection that Slack refused is tried again
-	lastWords   = 250 * time.Millisecond // slack-go doesn't say when an acknowledgement has left
+	lastWords   = 250 * time.Millisecond // for acknowledgements to leave: slack-go doesn't say when they have
 )
 
 // listen receives Slack's requests over connections of its own (Socket Mode) until ctx ends; then it answers what it has
@@ -65,7 +65,7 @@ func (b *Bot) attend(ctx context.Context) {
 			if failed, isOne := e.Data.(*slack.ConnectionErrorEvent); isOne {
 				b.hearSocket(failed.ErrorObj)
 				if failed.Backoff > redial {
-					hangUp() // slack-go would be silent for minutes after a long outage
+					hangUp() // else slack-go would not try again for minutes after a long outage
 				}
 			}
 		case socketmode.EventTypeErrorBadMessage:
@@ -104,14 +104,14 @@ func (b *Bot) attend(ctx context.Context) {
 		answers.Wait()
 		pauseFor(open, lastWords)
 		if len(client.Events) == 0 || time.Since(begun) > ackWithin {
-			break // until then Slack has sent more: it knows nothing of the end
+			break // before that Slack has sent more: it doesn't know that we hang up
 		}
 	}
 	hangUp()
 	<-ended
 }
 
-// hearSocket logs why there is no connection, when that is news.
+// hearSocket keeps for /readyz why there is no connection, and logs it when that is news.
 func (b *Bot) hearSocket(err error) {
 	err = wrapSlack("connecting to Slack", err)
 	if b.health.set(&b.health.socketFails, err) && err != nil {
@@ -147,7 +147,7 @@ func (b *Bot) receive(ctx context.Context, client *socketmode.Client, r *socketm
 	}
 }
 
-// unwrap makes of an envelope the body that the same request has over HTTP, and says who handles it.
+// unwrap returns the body that the request in an envelope has over HTTP, and who handles it; a nil handler for an unknown kind.
 func (b *Bot) unwrap(r *socketmode.Request) (route string, body []byte, handle handler) {
 	switch r.Type {
 	case socketmode.RequestTypeSlashCommands:

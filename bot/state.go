@@ -13,8 +13,8 @@ func more(t *Team) slackui.More {
 	return slackui.More{State: t.has("state", "state"), AI: t.has("state", "ai_enabled"), Summary: t.has("memories")}
 }
 
-// set carries out what changes a conversation's state: to resolve or reopen it, to hand it to the AI or to pause that. It is compared with
-// what the person saw, like an assignment.
+// set changes a conversation's state: it resolves or reopens it, lets the AI answer, or pauses the AI. Like an assignment, it is compared
+// with what the person saw.
 func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) {
 	i, w, state := s.work.Intent, s.work, s.chat.State
 	offers := more(s.team)
@@ -36,16 +36,16 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	switch {
 	case !offered:
 		return "", refuse(slackui.NotOffered)
-	case w.Wrote == written, so && w.Wrote == unsettled: // by an earlier try of this very request
+	case w.Wrote == written, so && w.Wrote == unsettled: // an earlier try of this very request did it
 		w.Wrote, s.since = written, !so
 		return changed, b.showChange(ctx, s)
 	case i.Verb == slackui.Resolve && w.Wrote == unsettled && state.LastContactMessageAt != nil && state.LastContactMessageAt.After(i.Sent):
-		return "", errDoubt // a customer's reply opens it again: it may have been resolved before that
+		return "", errDoubt // a customer's reply opens it again: an earlier try may have resolved it before that
 	case so:
 		b.redrawStale(ctx, s)
 		return already, b.reply(ctx, i, slackui.About(s.chat, slackui.Set(i.Verb, true)))
 	case w.Wrote == unsettled && unseen(i, state, me) && s.assignedSince():
-		return "", errDoubt // it may have been changed before that, and back
+		return "", errDoubt // an earlier try may have changed it before that, and somebody changed it back
 	case w.last:
 		w.Wrote = untouched
 		return "", s.late()
@@ -62,7 +62,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 		return "", err
 	}
 	s.chat.State = chat.State
-	if holder != nil && chat.State.AssignedUser == nil { // it is optional in an answer
+	if holder != nil && chat.State.AssignedUser == nil { // the assignee is optional in an answer
 		if err := s.reread(inTime); err != nil {
 			return "", err
 		}
@@ -71,7 +71,7 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	return changed, b.showChange(ctx, s)
 }
 
-// summary tells what Invent has summarised of the conversation last.
+// summary shows the newest summary of the conversation that Invent has.
 func (b *Bot) summary(ctx context.Context, s *scene) (string, error) {
 	if !s.team.has("memories") {
 		return "", refuse(slackui.NotOffered)

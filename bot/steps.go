@@ -8,8 +8,8 @@ import (
 	"inventbot/slackui"
 )
 
-// step is a moment of an action between two effects: a process that dies there leaves what was before it, and another
-// does what comes after it.
+// step is a moment between two effects of an action. When a process dies there, what came before the step has happened, and another
+// process does what comes after it.
 type step string
 
 const (
@@ -32,8 +32,8 @@ func (b *Bot) passed(s step, j cache.Job) {
 	}
 }
 
-// setAside keeps a job that failed at each try for a reason of ours where it can be looked at, without what it could be answered by,
-// and without names, e-mails and notes.
+// setAside keeps a job that panicked at each try, or during which process after process died, where it can be looked at; without its
+// response_url, names, e-mails and notes.
 func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work, why error) {
 	w.Intent.ResponseURL, w.Intent.Note, w.Before, w.Deed = "", "", nil, nil
 	if w.Intent.To != nil && w.Intent.To.Email != "" {
@@ -41,7 +41,7 @@ func (b *Bot) setAside(ctx context.Context, q *cache.Cache, j cache.Job, w work,
 	}
 	j.Body = w.encode()
 	if errors.Is(why, errPanicked) {
-		j.Tries++ // the last one isn't counted yet
+		j.Tries++ // the last try isn't counted yet
 	}
 	b.metrics.setAside.Inc()
 	b.log.Error("a job was set aside", "why", why, "verb", string(w.Intent.Verb), "tries", j.Tries, "ref", ref(j.ID))

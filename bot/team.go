@@ -18,7 +18,7 @@ import (
 	"inventbot/slackui"
 )
 
-// Teams answers what is needed to act for the workspace where the app is installed, by the ids that Slack's
+// Teams returns what is needed to act for the workspace where the app is installed, by the ids that Slack's
 // request names. ErrUnknownTeam means that this process doesn't serve it.
 type Teams func(ctx context.Context, team, enterprise string) (*Team, error)
 
@@ -35,7 +35,7 @@ type Team struct {
 	checked atomic.Bool // ID and Enterprise are set, and stay
 	asking  singleflight.Group
 	infos   *rate.Limiter // users.info: Slack allows 100 a minute
-	anew    *rate.Limiter // calls that list the members for those whom a list of the last minute lacks
+	anew    *rate.Limiter // calls that list the members anew for people who are missing in a list of the last minute
 	users   listing[directory]
 	members listing[[]invent.Member]
 	inbox   inbox
@@ -62,8 +62,8 @@ func (t *Team) assigns() bool { return t.has("chat") && t.has("assign", "member_
 
 const whichTeam = "asking Slack which workspace this is"
 
-// Check asks Slack whether it takes the token, and learns from the first answer which workspace this is.
-// Any number of callers at a time cost one call. Who has no more time leaves; the call, with the client's deadline, goes on for the others.
+// Check asks Slack whether it takes the token, and learns from the first answer which workspace this is. Any number of callers at a time
+// cost one call. A caller whose ctx ends gets an error; the call goes on for the others, with the client's deadline.
 func (t *Team) Check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return wrapSlack(whichTeam, ctx.Err())
@@ -87,8 +87,8 @@ func (t *Team) Check(ctx context.Context) error {
 	}
 }
 
-// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it keeps the times for which Slack asks to wait.
-// more may hold an app-level token.
+// NewSlack makes a Slack client with deadlines and limits, which slack-go's own lacks; it makes no calls with which Slack has asked to
+// wait. more may hold an app-level token.
 func NewSlack(token, apiURL string, more ...slack.Option) *slack.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.MaxResponseHeaderBytes = 128, headersMost
@@ -125,8 +125,8 @@ func NewTeam(api *slack.Client, client *invent.Client) *Team {
 	return &Team{Slack: api, Invent: client, infos: rate.NewLimiter(rate.Every(time.Minute/75), 20), anew: rate.NewLimiter(rate.Every(2*time.Second), 10)}
 }
 
-// Only answers this one team, and ErrUnknownTeam for any other. Which one it is, Slack is asked when that is first needed, until it
-// answers; with a ctx that is done Slack isn't asked, and what isn't known yet is an error.
+// Only returns this one team, and ErrUnknownTeam for any other. Until Slack has said which workspace this is, each call asks; with a ctx
+// that is done it doesn't ask but fails.
 func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error) {
 	if !t.checked.Load() {
 		if err := t.Check(ctx); err != nil {
@@ -139,7 +139,7 @@ func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error)
 	return nil, ErrUnknownTeam
 }
 
-const listIn = 30 * time.Second // a list of 20 pages; who waits for it has less
+const listIn = 30 * time.Second // for a list of 20 pages; callers wait for less
 
 // listing is a list that is fetched whole and kept in memory.
 type listing[T any] struct {
@@ -149,13 +149,12 @@ type listing[T any] struct {
 	flight singleflight.Group
 }
 
-// since answers the list as it was at the given moment or later. Any number of callers at a time cost one
-// fetch, or two when some of them asked after it began. Who has no more time leaves; the fetch, with its own deadline, goes on for
-// the others, and for the next try.
+// since returns the list as it was at oldest or later. Any number of callers at a time cost one fetch, or two when some of them asked
+// after it began. A caller whose ctx ends gets an error; the fetch goes on, with its own deadline, for the others and for the next try.
 func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() time.Time, fetch func(context.Context) (T, error)) (T, error) {
 	for {
 		if n := now(); oldest.After(n) {
-			oldest = n // by another process's clock, or our own before it was put back: no list could ever be that new
+			oldest = n // by a clock that is ahead of ours: no list could ever be that new
 		}
 		l.mu.Lock()
 		list, at := l.list, l.at
@@ -187,7 +186,7 @@ func (l *listing[T]) since(ctx context.Context, oldest time.Time, now func() tim
 	}
 }
 
-// kept answers the list as it is in memory and when it was fetched; the zero values before the first time.
+// kept returns the list as it is in memory and when it was fetched; the zero values before the first time.
 func (l *listing[T]) kept() (T, time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -229,7 +228,7 @@ func (t *Team) account(ctx context.Context, user string, now func() time.Time) (
 		return accountOf(u), nil
 	}
 	turn.CancelAt(now())
-	for _, age := range []time.Duration{membersFresh, 5 * time.Second} { // who is missing may have just come
+	for _, age := range []time.Duration{membersFresh, 5 * time.Second} { // somebody who is missing may have just come
 		all, err := t.everybody(ctx, now().Add(-age), now)
 		if a, found := all.accounts[user]; err == nil && found {
 			return a, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// upstreams times the calls to Slack and Invent of this process, whichever bot makes them: the clients are made before it is.
+// upstreams times the calls of this process to Slack and Invent. It is shared by all bots, because the clients are made before a bot is.
 var upstreams = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 	Namespace: "inventbot", Name: "upstream_seconds", Help: "Time until Slack or Invent answered a call, by its kind and status (none: no answer).",
 	Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
@@ -35,7 +35,7 @@ func (t timed) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err //nolint:wrapcheck // a transport hands on what it was given
 }
 
-// TimeInvent measures the calls of a client of Invent: it belongs into invent.Options.Wrap.
+// TimeInvent measures the calls of an Invent client that has it as its invent.Options.Wrap.
 func TimeInvent(next http.RoundTripper) http.RoundTripper {
 	return timed{next, "invent", func(r *http.Request) string {
 		switch last := path.Base(r.URL.Path); last {

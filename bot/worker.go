@@ -19,11 +19,11 @@ const (
 	patience   = 5 * time.Second  // after which a person is told that it takes longer
 	giveUp     = 2 * time.Minute  // after which nobody wants it any more
 	tellUntil  = 10 * time.Minute // after which it is no use to tell how it ended
-	innerUntil = 50 * time.Minute // for what nobody waits for; less than the hour in which its order is known as given
+	innerUntil = 50 * time.Minute // for work that nobody waits for; less than the hour in which a second order of it counts as a repeat
 	panics     = 4                // retries of a job that panics, or kills its process
-	apart      = 3 * time.Second  // over which jobs are spread that have twice been held by a process that died
+	apart      = 3 * time.Second  // over which jobs are spread during which two or more processes died
 	attempt    = 10 * time.Second // for one try; shorter than cache.Attempt, so that the job can still be ended
-	parting    = 8 * time.Second  // for what a person must hear though a try's time is up; both together are shorter than cache.TakeOver
+	parting    = 8 * time.Second  // for telling a person how it ended though the try's time is up; attempt+parting is shorter than cache.TakeOver
 )
 
 // progress is how far an earlier try of the same job came with its write.
@@ -41,20 +41,20 @@ type work struct {
 	Wrote  progress             `json:"wrote,omitempty"`
 	Before *invent.AssignedUser `json:"before,omitempty"` // who had it before the write; nil: nobody
 	Deed   *cache.Deed          `json:"deed,omitempty"`   // what was done, once Invent has confirmed it
-	Posted *posted              `json:"posted,omitempty"` // what was announced, and is to be noted still
+	Posted *posted              `json:"posted,omitempty"` // an announcement that Slack has taken and that is still to be noted
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
 	exists bool   // the conversation is known, to Invent or to the history
 	kept   bool   // the job is one of Bot.cache
-	last   bool   // nothing is to be written any more: it is only to be found out what became of it
-	told   bool   // whom the change concerns was told, and the note that came with it is delivered or given back
-	ended  bool   // the job was ended together with the last thing that it had to do
+	last   bool   // this try must not write: it only finds out what became of an earlier write
+	told   bool   // the people whom the change concerns were told, and its note was delivered or given back
+	ended  bool   // the job was ended in the same step that kept its change, see cache.Change
 
 	held time.Time // until when this process may hold the job; zero: not from a queue
 }
 
-// parting has a context for what a person must hear though the try's own time is up.
+// parting makes a context for what a person must be told though the try's own time is up.
 func (w *work) parting(ctx context.Context) (context.Context, context.CancelFunc) {
 	held := w.held
 	if held.IsZero() {
@@ -75,7 +75,7 @@ func (w *work) encode() json.RawMessage {
 	return text
 }
 
-// tooLate says whether the job's time, before its write, is up.
+// tooLate says whether the job's time is up. That matters only until its write is confirmed.
 func (w *work) tooLate(j cache.Job, now time.Time) bool {
 	within := giveUp
 	if w.Intent.Verb.Inner() {
@@ -84,8 +84,8 @@ func (w *work) tooLate(j cache.Job, now time.Time) bool {
 	return !now.Before(later(j.At.Add(within), w.Until))
 }
 
-// yields says whether others may go before the job until it is due: it owes its conversation no write, and none of theirs should wait
-// for what is only to be shown or said.
+// yields says whether the conversation's other jobs may run before this one until it is due: it has nothing more to write, and nobody's
+// write should wait for what is only to be shown or said.
 func (w *work) yields(j cache.Job, due time.Time) bool {
 	return w.Intent.Chat != "" && (!w.Intent.Verb.Changes() || w.Wrote == written || w.tooLate(j, due))
 }
@@ -118,10 +118,10 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		}
 	}
 	if j.Dead > 0 && w.Wrote == untouched && w.Intent.Verb.Changes() {
-		w.Wrote = unsettled // a dead process may have written; an older version gives it back without a word of that
+		w.Wrote = unsettled // the process that died during it may have written; older versions don't note that when they give it back
 	}
 	if j.TakenOver && j.Dead > 1 && j.Dead <= panics {
-		// One of those that died together may have killed the process for all: each is tried at a time of its own.
+		// One of the jobs that the dead process held may have killed it: each is tried at a time of its own.
 		due := b.now().Add(rand.N(apart)) //nolint:gosec // no secret
 		j.Body, j.Yields = w.encode(), w.yields(j, due)
 		b.giveBack(ctx, q, j, due)
@@ -136,7 +136,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	if err != nil {
 		var untold error
 		if j.Dead > panics+1 {
-			outcome = string(failure(w, err)) // even the words killed its process
+			outcome = string(failure(w, err)) // even telling the person killed its process
 		} else {
 			outcome, untold = b.fail(ctx, w, err)
 		}
@@ -154,7 +154,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	b.passed(ended, j)
 }
 
-// behindSpare says whether a job must wait for one of its lane that came before it, while Redis was away, and isn't done yet.
+// behindSpare says whether a job must wait because an earlier one of its lane, which came while Redis was away, isn't done yet.
 func (b *Bot) behindSpare(ctx context.Context, q *cache.Cache, j cache.Job) bool {
 	if q == b.spare || b.spareJobs.Load() == 0 {
 		return false
@@ -164,10 +164,10 @@ func (b *Bot) behindSpare(ctx context.Context, q *cache.Cache, j cache.Job) bool
 	return ok && first.At.Before(j.At)
 }
 
-// tries makes a try at a job, and where no other may follow, but its write may have happened, one more that only finds out. again says
-// that the job was given back for another try.
+// tries makes one try at a job. If that must be the last, but its write may have happened, it makes one more that only finds out whether
+// it has. again says that the job was given back for another try.
 func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (outcome string, again bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, attempt) // for both; what fail says has time of its own
+	ctx, cancel := context.WithTimeout(ctx, attempt) // for both tries; what fail says has time of its own
 	defer cancel()
 	outcome, err = b.try(ctx, w, j)
 	switch {
@@ -191,7 +191,8 @@ func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (
 	return outcome, false, err
 }
 
-// until says until when a job that ended with this error is tried again; the zero time for not at all.
+// until returns until when a job whose try ended with this error is tried again, and keeps in w.Until what is later than usual. The zero
+// time means not at all.
 func (b *Bot) until(w *work, j cache.Job, err error) time.Time {
 	wait, waits := errors.AsType[*waitError](err)
 	switch {
@@ -233,8 +234,8 @@ func (b *Bot) retry(ctx context.Context, q *cache.Cache, j cache.Job, w *work, w
 	return true
 }
 
-// try makes one try; a panic becomes an error, logged with its stack. What five processes have died of is
-// not tried again.
+// try makes one try; a panic becomes an error, logged with its stack. A job during which five processes died is not tried again, nor one
+// that is too late and during which two died.
 func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -252,12 +253,13 @@ func (b *Bot) try(ctx context.Context, w *work, j cache.Job) (outcome string, er
 	return b.act(ctx, w, j)
 }
 
-// inTime is for a write to Invent: nobody wants it when the time of its request is up. What was written in time is shown all the same.
+// inTime makes the context for a write to Invent: nobody wants it once the request's time is up. What was written in time is shown all
+// the same.
 func (b *Bot) inTime(ctx context.Context, s *scene) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.job.At.Add(giveUp).Sub(b.now()))
 }
 
-// leaveToNewer gives back a job that a newer version wrote; when none comes, its person is told.
+// leaveToNewer gives back a job that a newer version wrote, for a process of that version. If none takes it in time, the person is told.
 func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	if due := b.now().Add(time.Second); due.Before(j.At.Add(giveUp)) {
 		b.giveBack(ctx, q, j, due)
@@ -268,7 +270,7 @@ func (b *Bot) leaveToNewer(ctx context.Context, q *cache.Cache, j cache.Job, w *
 	b.end(ctx, q, j)
 }
 
-// delay answers when to try again: what the other side asks for, else twice as long each time, with jitter.
+// delay returns how long to wait before the next try: at least what the other side asks for, else twice as long each time, with jitter.
 func (b *Bot) delay(err error, j cache.Job) time.Duration {
 	after := invent.RetryAfter(err)
 	if said, ok := errors.AsType[*slackError](err); ok {
@@ -296,8 +298,8 @@ func (b *Bot) end(ctx context.Context, q *cache.Cache, j cache.Job) {
 	}
 }
 
-// orOwe does in Redis what is no reason to try all of a job again, and says whether it is done. While Redis doesn't answer, this process
-// remembers to do so.
+// orOwe makes a call to Redis whose failure is no reason to try the whole job again, and says whether it succeeded. If not, this process
+// makes the call again later.
 func (b *Bot) orOwe(ctx context.Context, q *cache.Cache, key, yet string, do func(context.Context) error) bool {
 	err := do(context.WithoutCancel(ctx))
 	if err != nil {
@@ -307,8 +309,8 @@ func (b *Bot) orOwe(ctx context.Context, q *cache.Cache, key, yet string, do fun
 	return err == nil
 }
 
-// tellStopped tells the people whose requests end with this process: those that only it knew of and could not
-// finish in time. What it has begun in the first seconds is done when attempt has passed.
+// tellStopped tells people that their requests end with this process: only it knew of them, and it could not finish them in time. It
+// begins no more words after attempt-parting, so that all of them are said when attempt has passed.
 func (b *Bot) tellStopped() {
 	ctx, cancel := context.WithTimeout(context.Background(), attempt-parting)
 	defer cancel()
