@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -142,15 +143,16 @@ func (b *Bot) list(ctx context.Context, t *Team, i slackui.Intent, verb slackui.
 	return said, b.sayIn(ctx, i, i.Private, slackui.Items(verb, items, i.Page, done))
 }
 
-// longest puts the conversation first whose customer wrote longest ago. If the times are equal, or one isn't known, the lower id goes
-// first.
+// longest puts the conversation first whose customer wrote longest ago, and those last of which that isn't known.
 func longest(a, b slackui.Item) int {
 	at, bt := a.Chat.State.LastContactMessageAt, b.Chat.State.LastContactMessageAt
-	if at != nil && bt != nil && !at.Equal(*bt) {
+	switch {
+	case at != nil && bt != nil && !at.Equal(*bt):
 		return at.Compare(*bt)
-	}
-	if a.Chat.ID < b.Chat.ID {
+	case at != nil && bt == nil:
 		return -1
+	case at == nil && bt != nil:
+		return 1
 	}
-	return 1
+	return strings.Compare(a.Chat.ID, b.Chat.ID)
 }

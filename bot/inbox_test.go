@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -479,6 +480,33 @@ func TestOrderedBeforeTheLeadChanged(t *testing.T) {
 		return err == nil && d == cache.Depth{} && w.outcomes("bundle", "changed") > 0
 	})
 	w.support.ExpectMessage("8 conversations wait for a human") // left-over messages fail the test
+}
+
+// TestQueueOrder: who has written longest ago comes first, and of whom that isn't known last.
+func TestQueueOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for chat, ago := range map[string]time.Duration{"chat_c": 3 * time.Minute, "chat_a": 2 * time.Minute, "chat_0": 0, "chat_b": 0} {
+		w.chat(chat)
+		w.invent.SetChat(chat, func(c *inventtest.Chat) {
+			if c.LastContactMessageAt = (time.Time{}); ago > 0 {
+				c.LastContactMessageAt = time.Now().Add(-ago)
+			}
+		})
+	}
+	w.serve()
+	w.listed()
+	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
+	list := w.ada.ExpectPrivate(w.support, "Waiting for a human: 5").Shows()
+	var got []string
+	for _, chat := range regexp.MustCompile("chat_[abc01]").FindAllString(list, -1) {
+		if !slices.Contains(got, chat) {
+			got = append(got, chat)
+		}
+	}
+	if want := []string{"chat_c", "chat_a", "chat_1", "chat_0", "chat_b"}; !slices.Equal(got, want) {
+		t.Errorf("they stand in the order %v, want %v", got, want)
+	}
 }
 
 // TestLeaver: what a member who isn't active any more still has stands below what waits, and on Home, with the buttons of a colleague's.
