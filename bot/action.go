@@ -165,7 +165,7 @@ func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string,
 		return "", err
 	}
 	s.team.inbox.changed(s.chat, b.now())
-	b.showListAgain(ctx, s, "")
+	b.redrawListUnchanged(ctx, s, "")
 	if err != nil || id == "" || id == i.Chat {
 		return "", notFound
 	}
@@ -178,18 +178,18 @@ func (b *Bot) superseded(ctx context.Context, s *scene, notFound error) (string,
 
 // scene is what one action has found out.
 type scene struct {
-	team    *Team
-	work    *work
-	job     cache.Job
-	chat    invent.Chat
-	known   cache.Known
-	people  map[string]cache.Link  // by Slack user: whom the action has identified
-	target  *cache.Link            // whom to assign; nil: nobody, or the action assigns nothing
-	mine    bool                   // the target is the person who asks; for set: the holder is
-	since   bool                   // somebody has changed again what this action did
-	held    *slackui.Holder        // who has it, once found out
-	had     *slackui.Holder        // who had it before the change
-	reaches map[string]cache.Reach // by channel: who can read it, as far as that was asked
+	team      *Team
+	work      *work
+	job       cache.Job
+	chat      invent.Chat
+	known     cache.Known
+	people    map[string]cache.Link  // by Slack user: whom the action has identified
+	target    *cache.Link            // whom to assign; nil: nobody, or the action assigns nothing
+	mine      bool                   // the target is the person who asks; for set: the holder is
+	overtaken bool                   // somebody has changed again what this action did
+	held      *slackui.Holder        // who has it, once found out
+	had       *slackui.Holder        // who had it before the change
+	reaches   map[string]cache.Reach // by channel: who can read it, as far as that was asked
 }
 
 // change carries out take, assign and release.
@@ -205,7 +205,7 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 	}
 	holder := s.chat.State.AssignedUser
 	if w.Wrote == written {
-		if s.since = !so(target, holder); !s.since {
+		if s.overtaken = !so(target, holder); !s.overtaken {
 			s.through()
 		}
 		return changed, b.showChange(ctx, s)
@@ -259,10 +259,10 @@ func (b *Bot) change(ctx context.Context, s *scene, me cache.Link) (string, erro
 		if err := s.reread(inTime); err != nil {
 			return "", err
 		}
-		s.since = !so(target, s.chat.State.AssignedUser)
+		s.overtaken = !so(target, s.chat.State.AssignedUser)
 	}
 	s.team.inbox.changed(s.chat, b.now())
-	if !s.since {
+	if !s.overtaken {
 		s.through()
 	}
 	err = b.showChange(ctx, s)
@@ -361,7 +361,7 @@ func (b *Bot) fail(ctx context.Context, w *work, err error) (string, error) {
 	case i.Verb.Inner():
 		return failed, b.orderFailed(ctx, i, err)
 	case no != nil && w.Wrote == untouched:
-		kept = no.about == "" && no.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo && b.hold(ctx, i)
+		kept = no.mends(i) && b.hold(ctx, i)
 		outcome, words = string(no.reason), slackui.Refused(b.typed(i), i.Verb, no.reason, no.about, kept)
 	default:
 		kept = w.told || f.Again() && b.keepNote(ctx, &i)

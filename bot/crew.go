@@ -91,8 +91,8 @@ func (c *crew) leave() {
 	c.hands.Wait()
 }
 
-// free takes a slot, if there is one.
-func (c *crew) free() bool {
+// takeSlot takes a slot, if there is one.
+func (c *crew) takeSlot() bool {
 	select {
 	case c.slots <- struct{}{}:
 		return true
@@ -142,7 +142,7 @@ func giveWay() { runtime.Gosched() }
 
 // submit stores a job that carries w. If this process has a free slot, a job of the queue runs here at once: mostly this one.
 func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.Admission, error) {
-	here := c.free()
+	here := c.takeSlot()
 	admission, taken, err := c.queue.Submit(ctx, j, c.most, here)
 	if err == nil && admission == cache.Accepted {
 		b.passed(stored, j)

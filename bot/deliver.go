@@ -20,7 +20,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 			Job: s.job.ID, Chat: i.Chat, User: i.User, Verb: string(i.Verb), From: nameOf(w.Before),
 			To: nameOf(s.chat.State.AssignedUser), Channel: i.Channel, At: b.now(),
 		}
-		if s.since { // the present holder has it through somebody else's change
+		if s.overtaken { // the present holder has it through somebody else's change
 			w.Deed.To = ""
 			if s.target != nil {
 				w.Deed.To = s.target.Name
@@ -51,18 +51,18 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	words := func(back *slackui.Back) slackui.Message {
 		h := s.holder(ctx, b)
 		switch {
-		case s.since:
+		case s.overtaken:
 			return slackui.About(s.chat, slackui.ChangedSince(i, h))
 		case i.Verb.Sets():
 			return slackui.About(s.chat, slackui.Set(i.Verb, false))
 		}
 		return slackui.About(s.chat, slackui.Changed(i, h, s.mine, back))
 	}
-	b.showListAnew(ctx, s, words(nil).Text)
+	b.redrawList(ctx, s, words(nil).Text)
 	switch {
 	case i.Private && i.List == "":
 		b.replace(ctx, i, words(back)) // the card is drawn; that the question is gone is a courtesy
-	case back != nil, s.since:
+	case back != nil, s.overtaken:
 		b.whisper(ctx, i, words(back))
 	}
 	b.passed(remembered, s.job)
@@ -82,11 +82,11 @@ func (s *scene) shown(card *cache.Card) bool {
 		}
 	}
 	took, gave := s.concerns()
-	return !i.Private && i.List == "" && !took && !gave && !s.since
+	return !i.Private && i.List == "" && !took && !gave && !s.overtaken
 }
 
-// showListAnew shows once more the list in which a button was pressed, with the words for what was done.
-func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
+// redrawList shows once more the list in which a button was pressed, with the words for what was done.
+func (b *Bot) redrawList(ctx context.Context, s *scene, done string) {
 	i, err := s.work.Intent, error(nil)
 	switch i.List {
 	case slackui.Queue, slackui.Mine:
@@ -102,16 +102,16 @@ func (b *Bot) showListAnew(ctx context.Context, s *scene, done string) {
 	}
 }
 
-// showListAgain shows the list in which a button was pressed as it is now, after an action that changed nothing. Only a modal shows the
+// redrawListUnchanged shows the list in which a button was pressed as it is now, after an action that changed nothing. Only a modal shows the
 // words.
-func (b *Bot) showListAgain(ctx context.Context, s *scene, words string) {
+func (b *Bot) redrawListUnchanged(ctx context.Context, s *scene, words string) {
 	switch s.work.Intent.List {
 	case slackui.Home:
 		b.redrawHome(ctx, s.team, s.work.Intent)
 	case slackui.Pick:
-		b.showListAnew(ctx, s, words)
+		b.redrawList(ctx, s, words)
 	default:
-		b.showListAnew(ctx, s, "")
+		b.redrawList(ctx, s, "")
 	}
 }
 
@@ -184,7 +184,7 @@ func (b *Bot) showLate(ctx context.Context, s *scene) error {
 		defer b.noteBack(ctx, i) // below the question
 	}
 	words := slackui.About(s.chat, slackui.Late(i, *s.holder(ctx, b), s.chat.State, b.now()))
-	b.showListAgain(ctx, s, words.Text) // a list has no place for the question: it comes as a message
+	b.redrawListUnchanged(ctx, s, words.Text) // a list has no place for the question: it comes as a message
 	if i.List != slackui.Home {
 		b.redrawHome(ctx, s.team, i)
 	}
@@ -197,7 +197,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 	i := s.work.Intent
 	asked := i.User + " " + string(i.Verb) + " " + i.Chat
 	onCard := i.Clicked != nil && !i.Private && i.Note+i.NoteID == ""
-	if onCard && b.answered.since(asked, s.job.At) {
+	if onCard && b.answered.after(asked, s.job.At) {
 		return nil
 	}
 	s.team.inbox.changed(s.chat, b.now())
@@ -206,7 +206,7 @@ func (b *Bot) showAlready(ctx context.Context, s *scene) error {
 		b.redrawStale(ctx, s)
 	}
 	words := slackui.About(s.chat, slackui.Already(h, s.mine, h != nil && !s.mine && b.give(ctx, s, h, slackui.Message{})))
-	if b.showListAgain(ctx, s, words.Text); i.List == slackui.Pick {
+	if b.redrawListUnchanged(ctx, s, words.Text); i.List == slackui.Pick {
 		return nil
 	}
 	err := b.reply(ctx, i, words)
@@ -234,8 +234,8 @@ func (a *answered) note(what string, at time.Time) {
 	a.at[what] = at
 }
 
-// since says whether such a click was answered after this one was made.
-func (a *answered) since(what string, clicked time.Time) bool {
+// after says whether such a click was answered after this one was made.
+func (a *answered) after(what string, clicked time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.at[what].After(clicked)

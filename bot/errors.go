@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -30,6 +31,11 @@ type refusal struct {
 
 // Error names the reason as it stands in the log.
 func (r *refusal) Error() string { return "refused: " + string(r.reason) }
+
+// mends says whether the intent that was refused can still be carried out once its person is linked.
+func (r *refusal) mends(i slackui.Intent) bool {
+	return r.about == "" && r.reason.Mends() && i.Verb.OfChat() && !i.Verb.Opens() && i.Verb != slackui.Undo
+}
 
 func refuse(r slackui.Reason) error { return &refusal{reason: r} }
 
@@ -60,10 +66,10 @@ func wrapSlack(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &slackError{doing: doing}
-	if errors.As(err, &e) {
-		return err // wrapped already
+	if _, wrapped := errors.AsType[*slackError](err); wrapped {
+		return err
 	}
+	e := &slackError{doing: doing}
 	var limit *slack.RateLimitedError
 	var said slack.SlackErrorResponse
 	var status slack.StatusCodeError
@@ -93,12 +99,7 @@ func slackSays(err error, codes ...string) bool {
 	if said, ok := errors.AsType[*slackError](err); ok {
 		code = said.code
 	}
-	for _, c := range codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(codes, code)
 }
 
 // slackDead says whether Slack doesn't take the token any more.

@@ -40,24 +40,29 @@ const (
 // conversation itself, says.
 type feed struct {
 	*Bot
+	term
 	team      *Team
-	trigger   chan struct{}        // something may have changed: list now
-	states    map[string]string    // the state of each conversation as last seen
-	holders   map[string]string    // who had each conversation then, "" for nobody
-	singles   []time.Time          // when single cards were asked for
-	pending   []slackui.Intent     // what the last listing wants posted; each waits for its channel's turn
-	notices   []slackui.Intent     // to new holders, one for each conversation; one a second is ordered. A new leader finds recent ones anew
-	ordered   map[string]time.Time // when something was ordered last, by key
-	pace      *rate.Limiter        // of orders
-	turns     turns                // when each channel takes something next
-	booked    turns                // when each channel takes the next of the redraws that are put off
-	putOff    turns                // to when each conversation's redraw was put off last
-	next      time.Time            // of the next listing
-	soonest   time.Time            // a trigger lists again no earlier than this
-	listed    time.Time            // when the last reconcile that went well began
-	swept     time.Time
-	listening func() // ends the socket; nil when there is none
-	offline   string // why nothing is listed, as last logged
+	trigger   chan struct{} // something may have changed: list now
+	singles   []time.Time   // when single cards were asked for
+	pace      *rate.Limiter // of orders
+	soonest   time.Time     // a trigger lists again no earlier than this
+	listening func()        // ends the socket; nil when there is none
+	offline   string        // why nothing is listed, as last logged
+}
+
+// term is what the feed knows since this process leads.
+type term struct {
+	states  map[string]string    // the state of each conversation as last seen
+	holders map[string]string    // who had each conversation then, "" for nobody
+	pending []slackui.Intent     // what the last listing wants posted; each waits for its channel's turn
+	notices []slackui.Intent     // to new holders, one for each conversation; one a second is ordered. A new leader finds recent ones anew
+	ordered map[string]time.Time // when something was ordered last, by key
+	turns   turns                // when each channel takes something next
+	booked  turns                // when each channel takes the next of the redraws that are put off
+	putOff  turns                // to when each conversation's redraw was put off last
+	next    time.Time            // of the next listing
+	listed  time.Time            // when the last reconcile that went well began
+	swept   time.Time
 }
 
 // lead takes and renews the lead of the feed until ctx ends. It runs beside the feed, which may be busy for longer than a lead lasts.
@@ -94,8 +99,9 @@ func (b *Bot) follow(ctx context.Context) {
 		}
 		leads := b.leads.Load()
 		if leads && !led {
-			f.states, f.holders, f.next, f.listed, f.swept = map[string]string{}, map[string]string{}, time.Time{}, time.Time{}, time.Time{}
-			f.pending, f.notices, f.ordered, f.turns, f.booked, f.putOff = nil, nil, map[string]time.Time{}, turns{}, turns{}, turns{}
+			f.term = term{
+				states: map[string]string{}, holders: map[string]string{}, ordered: map[string]time.Time{}, turns: turns{}, booked: turns{}, putOff: turns{},
+			}
 		}
 		led = leads
 		if !leads {
@@ -336,9 +342,7 @@ func (f *feed) redrawChanged(ctx context.Context, chats []invent.Chat, begun tim
 			fresh = append(fresh, c.ID)
 		}
 	}
-	for len(fresh) > 0 {
-		part := fresh[:min(500, len(fresh))]
-		fresh = fresh[len(part):]
+	for part := range slices.Chunk(fresh, 500) {
 		drawn, err := f.cache.Drawn(ctx, f.team.ID, part)
 		if err != nil {
 			f.debug("it can't be told which cards are stale", err)

@@ -147,23 +147,20 @@ func byEmail(a account, find finder) (invent.Member, error) {
 // finding looks in Invent's list of members. It refuses only by a list that is newer than asked: somebody who was just added must not be
 // refused by an older one. When too many people who are no members ask, a list of the last minute must do.
 func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
-	return func(fits func(invent.Member) bool) (m invent.Member, no error) {
-		for n, oldest := range []time.Time{b.now().Add(-membersFresh), asked} {
-			if kept, at := t.members.kept(); n > 0 && at.Before(asked) && !t.anew.AllowN(b.now(), 1+len(kept)/100) { // a call for each page
-				break // people who are no members must not use up Invent's calls: then a "no" is believed for a minute
-			}
-			list, err := t.roster(ctx, oldest, b.now)
-			if err != nil {
-				if e, said := errors.AsType[*invent.Error](err); said && e.Status != 0 && !invent.Temporary(err) && !invent.Refused(err) {
-					err = refuse(slackui.NoMembersList)
-				}
-				return m, err
-			}
-			if m, no = only(list, fits); no == nil {
-				break
-			}
+	return func(fits func(invent.Member) bool) (invent.Member, error) {
+		list, err := t.roster(ctx, b.now().Add(-membersFresh), b.now)
+		if err != nil {
+			return invent.Member{}, err
 		}
-		return m, no
+		m, no := only(list, fits)
+		_, at := t.members.kept()
+		if no == nil || !at.Before(asked) || !t.anew.AllowN(b.now(), 1+len(list)/100) { // a call for each page
+			return m, no
+		}
+		if list, err = t.roster(ctx, asked, b.now); err != nil {
+			return invent.Member{}, err
+		}
+		return only(list, fits)
 	}
 }
 

@@ -89,8 +89,6 @@ func (x *inbox) known() []invent.Chat {
 
 func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]invent.Chat, error) {
 	return t.inbox.since(ctx, oldest, b.now, func(ctx context.Context) ([]invent.Chat, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
 		var all []invent.Chat
 		seen := map[string]bool{}
 		for page := 1; page <= inboxPages; page++ {
@@ -120,8 +118,8 @@ func (b *Bot) listInbox(ctx context.Context, t *Team, oldest time.Time) ([]inven
 	})
 }
 
-// has counts the conversations that a member has, without resolved ones.
-func has(m invent.Member, chats []invent.Chat) (count int) {
+// countOf counts the conversations that a member has, without resolved ones.
+func countOf(m invent.Member, chats []invent.Chat) (count int) {
 	for _, c := range chats {
 		if u := c.State.AssignedUser; u != nil && c.State.State != invent.Closed && m.Is(*u) {
 			count++

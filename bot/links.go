@@ -309,7 +309,7 @@ func (b *Bot) linkLines(t *Team, members []invent.Member, accounts map[string]ac
 		case len(byEmail[invent.FoldEmail(m.Email)]) > 1:
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkUnclear, Member: m.ID, Name: m.Name})
 		case !m.Active():
-			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name, Has: has(m, chats)})
+			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkInactive, Member: m.ID, Name: m.Name, Has: countOf(m, chats)})
 		case holder[m.ID] == "":
 			lines = append(lines, slackui.LinkLine{Kind: slackui.LinkMissing, Member: m.ID, Name: m.Name})
 		}

@@ -56,7 +56,7 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 	i := s.work.Intent
 	h := s.holder(ctx, b)
 	switch {
-	case s.since:
+	case s.overtaken:
 		b.returnNote(ctx, s)
 	case h == nil || s.mine:
 	case i.Verb.Sets():

@@ -172,8 +172,8 @@ func (n *node) holds(verb slackui.Verb, chat string) bool {
 }
 
 var (
-	firstPort = 10_000 + rand.IntN(10_000)
-	ports     atomic.Int32 // that were tried
+	firstPort = 10_000 + rand.IntN(10_000) //nolint:gosec // no secret
+	ports     atomic.Int32                 // that were tried
 )
 
 // freePort answers a port below those that the system gives to whoever asks for any: no connection takes it, also not while its

@@ -278,27 +278,7 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 	ctx = context.WithoutCancel(ctx) // Redis has a deadline of its own, and the rest of an action's time may be shorter
 	admission, err := b.submit(ctx, b.crew, j, w)
 	if err != nil && b.spare != nil {
-		if !i.Verb.Inner() {
-			b.metrics.spared.Inc()
-		}
-		b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", err, "ref", ref(i.Key))
-		b.useSpare()
-		stored := !errors.Is(err, cache.ErrAway) // perhaps: then only the answer was lost
-		b.spareJobs.Add(1)                       // before it can have ended
-		admission, err = b.submit(ctx, b.spareCrew, j, w)
-		if err != nil || admission != cache.Accepted {
-			b.spareJobs.Add(-1)
-		}
-		switch {
-		case err != nil:
-		case admission != cache.Full:
-			b.settled.add(j.ID) // should Redis have it too, now or later by a repeat, it is not done twice
-			if stored {
-				b.settled.withdraw(b.cache, j)
-			}
-		case stored && !j.Tell.IsZero():
-			return b.side.try(func() { b.whisper(ctx, i, slackui.About(invent.Chat{ID: i.Chat}, slackui.Doubtful())) })
-		}
+		admission, err = b.acceptAlone(ctx, j, w, err)
 	}
 	if err != nil {
 		b.log.Error("a request could not be queued", "error", err, "ref", ref(i.Key))
@@ -308,6 +288,33 @@ func (b *Bot) accept(ctx context.Context, i slackui.Intent) bool {
 		b.metrics.repeated.Inc()
 	}
 	return admission != cache.Full
+}
+
+// acceptAlone takes a job upon this process alone, which Redis did not take, or may have taken though its answer was lost; why is its
+// failure. The person whose job may be in Redis, but finds no room here, is told of the doubt: that counts as accepted.
+func (b *Bot) acceptAlone(ctx context.Context, j cache.Job, w work, why error) (cache.Admission, error) {
+	i := w.Intent
+	if !i.Verb.Inner() {
+		b.metrics.spared.Inc()
+	}
+	b.log.Warn("Redis doesn't answer: this request is carried out in this process alone", "error", why, "ref", ref(i.Key))
+	b.useSpare()
+	b.spareJobs.Add(1) // before it can have ended
+	admission, err := b.submit(ctx, b.spareCrew, j, w)
+	if err != nil || admission != cache.Accepted {
+		b.spareJobs.Add(-1)
+	}
+	switch stored := !errors.Is(why, cache.ErrAway); { // perhaps
+	case err != nil:
+	case admission != cache.Full:
+		b.settled.add(j.ID) // should Redis have it too, now or later by a repeat, it is not done twice
+		if stored {
+			b.settled.withdraw(b.cache, j)
+		}
+	case stored && !j.Tell.IsZero() && b.side.try(func() { b.whisper(ctx, i, slackui.About(invent.Chat{ID: i.Chat}, slackui.Doubtful())) }):
+		admission = cache.Accepted
+	}
+	return admission, err
 }
 
 // ref is what a person can quote and the log can be searched for.

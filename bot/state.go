@@ -19,29 +19,29 @@ func (b *Bot) set(ctx context.Context, s *scene, me cache.Link) (string, error) 
 	i, w, state := s.work.Intent, s.work, s.chat.State
 	offers := more(s.team)
 	var change invent.StateChange
-	so, offered := false, offers.AI
+	isSo, offered := false, offers.AI
 	yes, no, open, closed := true, false, invent.Open, invent.Closed
 	switch i.Verb {
 	case slackui.Resolve:
-		change.State, so, offered = &closed, state.State == closed, offers.State
+		change.State, isSo, offered = &closed, state.State == closed, offers.State
 	case slackui.Reopen:
-		change.State, so, offered = &open, state.State == open, offers.State
+		change.State, isSo, offered = &open, state.State == open, offers.State
 	case slackui.ToAI:
-		change.AIEnabled, so = &yes, state.AIEnabled
+		change.AIEnabled, isSo = &yes, state.AIEnabled
 	case slackui.PauseAI:
-		change.AIEnabled, so = &no, !state.AIEnabled
+		change.AIEnabled, isSo = &no, !state.AIEnabled
 	}
 	holder := state.AssignedUser
 	s.mine = holder != nil && is(me, holder)
 	switch {
 	case !offered:
 		return "", refuse(slackui.NotOffered)
-	case w.Wrote == written, so && w.Wrote == unsettled: // an earlier try of this very request did it
-		w.Wrote, s.since = written, !so
+	case w.Wrote == written, isSo && w.Wrote == unsettled: // an earlier try of this very request did it
+		w.Wrote, s.overtaken = written, !isSo
 		return changed, b.showChange(ctx, s)
 	case i.Verb == slackui.Resolve && w.Wrote == unsettled && state.LastContactMessageAt != nil && state.LastContactMessageAt.After(i.Sent):
 		return "", errDoubt // a customer's reply opens it again: an earlier try may have resolved it before that
-	case so:
+	case isSo:
 		b.redrawStale(ctx, s)
 		return already, b.reply(ctx, i, slackui.About(s.chat, slackui.Set(i.Verb, true)))
 	case w.Wrote == unsettled && unseen(i, state, me) && s.assignedSince():

@@ -139,7 +139,7 @@ func (t *Team) Only(ctx context.Context, team, enterprise string) (*Team, error)
 	return nil, ErrUnknownTeam
 }
 
-const listIn = 30 * time.Second // for a list of 20 pages; callers wait for less
+const listIn = time.Minute // for a list of up to 100 pages; callers wait for less
 
 // listing is a list that is fetched whole and kept in memory.
 type listing[T any] struct {
@@ -280,6 +280,9 @@ func (t *Team) roster(ctx context.Context, oldest time.Time, now func() time.Tim
 	}
 	return t.members.since(ctx, oldest, now, func(ctx context.Context) ([]invent.Member, error) {
 		list, err := t.Invent.Members(ctx)
+		if e, said := errors.AsType[*invent.Error](err); said && e.Status != 0 && !invent.Temporary(err) && !invent.Refused(err) {
+			return nil, refuse(slackui.NoMembersList)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing members: %w", err)
 		}
