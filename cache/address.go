@@ -16,19 +16,19 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Open connects to the Redis at rawURL. It fails only for a URL that can't be used: a Redis that doesn't answer yet is
-// found by the first call. With rediss in place of redis all connections use TLS. The forms are:
+// Open connects to the Redis at rawURL. It fails only for a URL that can't be used: that a Redis doesn't answer shows at the
+// first call. With rediss in place of redis all connections use TLS. The forms are:
 //
 //	redis://[user:password@]host:port[/db]                             one Redis
 //	redis+sentinel://[user:password@]host:port/master[/db][?addr=...]  the master that Sentinels name
 //	redis+cluster://[user:password@]host:port[?addr=...]               a cluster, found by any of its nodes
 //
-// addr=host:port names one more Sentinel or node and may stand several times. User and password are those of Redis itself; what the
-// Sentinels want, if they do, are sentinel_username and sentinel_password.
+// addr=host:port names one more Sentinel or node and may be repeated. User and password are those of Redis itself; if the Sentinels
+// want some of their own, they are the parameters sentinel_username and sentinel_password.
 //
-// What Redis confirmed is as safe as that Redis makes it. After a failover the new master may lack the last writes of
-// the old one, which had not been copied yet: those requests are lost, or, if they were done already, done again.
-// min-replicas-to-write lets a master refuse what it can't copy.
+// What Redis confirmed is only as safe as Redis keeps it. After a failover the new master may lack the old one's last writes,
+// which had not been copied yet: those requests are lost or, if they were done already, done again. With min-replicas-to-write
+// a master refuses what it can't copy.
 func Open(rawURL string) (*Cache, error) {
 	o, err := parse(rawURL)
 	if err != nil {
@@ -37,7 +37,7 @@ func Open(rawURL string) (*Cache, error) {
 	return connect(o, patience), nil
 }
 
-// errURL doesn't say more: the parsers' own errors may quote the URL, and the URL holds the password.
+// errURL replaces the parsers' own errors: those may quote the URL, and the URL holds the password.
 var errURL = errors.New("not of the form redis://host:6379[/0], redis+sentinel://host:26379/master or redis+cluster://host:6379 (rediss for TLS)")
 
 func parse(rawURL string) (*redis.UniversalOptions, error) {
@@ -89,13 +89,13 @@ func parse(rawURL string) (*redis.UniversalOptions, error) {
 	}
 	o.Username, o.Password, o.DB, o.TLSConfig = one.Username, one.Password, one.DB, one.TLSConfig
 	if o.TLSConfig != nil && kind != "" {
-		o.TLSConfig.ServerName = "" // each node is asked for its own name
+		o.TLSConfig.ServerName = "" // each node's certificate is checked for that node's own name
 	}
 	return o, nil
 }
 
 func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
-	// go-redis's defaults wait 1.7 s for a refused connection, and past the context's end.
+	// With its defaults go-redis waits 1.7 s for a refused connection, and on past the context's end.
 	o.MaxRetries = 1
 	o.MinRetryBackoff, o.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
 	o.DialTimeout, o.DialerRetries = patience, 1
@@ -103,9 +103,9 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	o.PoolTimeout = patience
 	o.ContextTimeoutEnabled = true
 	o.PoolSize = 64
-	o.PipelinePoolSize = -1 // no second pool, which would dial anew and hold 256 KiB for each connection
+	o.PipelinePoolSize = -1 // no second pool: its connections would be dialled separately, and hold 256 KiB each
 	o.DisableIdentity = true
-	o.Protocol = 2 // the newer one looks for pushed messages before each answer, and nothing here is pushed
+	o.Protocol = 2 // with 3 the client looks for pushed messages before each answer, and nothing is pushed here
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.ReadBufferSize, o.WriteBufferSize = 8<<10, 8<<10
 	c := &Cache{consumer: rand.Text(), patience: patience, inHand: map[string]struct{}{}}
@@ -122,8 +122,8 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	return c
 }
 
-// guard asks the breaker before each call, and bounds its time. (A Limiter of go-redis would do the former for a single node alone, and
-// would take a caller whose time was up before for a Redis that doesn't answer.)
+// guard asks the breaker before each call, and bounds the call's time. (go-redis's own Limiter could ask the breaker for a single node
+// only, and would count a call whose context had ended beforehand as a Redis that doesn't answer.)
 type guard struct {
 	b        *breaker
 	patience time.Duration
@@ -131,12 +131,12 @@ type guard struct {
 
 type moreKey struct{}
 
-// allow gives each call more time than is usual, where it reads or writes much, or waits for something.
+// allow gives calls made with this context more time than usual: they read or write much, or wait for something.
 func allow(ctx context.Context, more time.Duration) context.Context {
 	return context.WithValue(ctx, moreKey{}, more)
 }
 
-// call makes a call, unless it can't be made now.
+// call makes a call, unless its context has ended or the breaker refuses it.
 func (g guard) call(ctx context.Context, next func(context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("a call to Redis: %w", err)
@@ -146,7 +146,7 @@ func (g guard) call(ctx context.Context, next func(context.Context) error) error
 	}
 	more, _ := ctx.Value(moreKey{}).(time.Duration)
 	end := time.Now().Add(g.patience + more)
-	if sooner, ends := ctx.Deadline(); !ends || end.Before(sooner) { // else it costs something and changes nothing
+	if sooner, ends := ctx.Deadline(); !ends || end.Before(sooner) { // else a new context would cost time and change nothing
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, end)
 		defer cancel()
@@ -174,7 +174,7 @@ func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 			cmd.SetErr(unquoted(cmd.Err()))
 		}
 		failed := func(cmd redis.Cmder) bool { return cmd.Err() != nil }
-		if err != nil && !slices.ContainsFunc(cmds, failed) { // nothing was sent: go-redis says so of no command where Redis refused the password
+		if err != nil && !slices.ContainsFunc(cmds, failed) { // nothing was sent, but go-redis marks no command when Redis refuses the password
 			for _, cmd := range cmds {
 				cmd.SetErr(err)
 			}
@@ -183,8 +183,8 @@ func (g guard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	}
 }
 
-// unquoted is an error without what Redis quotes of a call that it doesn't know, and go-redis of an answer that it can't read: errors
-// are logged.
+// unquoted takes data out of an error, because errors are logged: Redis quotes the arguments of a command it doesn't know, and go-redis
+// the answer it can't read.
 func unquoted(err error) error {
 	if err == nil {
 		return nil
@@ -201,7 +201,7 @@ func unquoted(err error) error {
 
 var errUnreadable = errors.New("an answer that is not Redis's")
 
-// replied is an error that Redis spoke.
+// replied is an error that Redis itself answered.
 type replied string
 
 // Error is what Redis said.

@@ -12,7 +12,7 @@ const (
 	asideKept = 1000
 )
 
-// SetAside keeps a job for whoever looks into why it fails: the newest 1,000, for 30 days after the last. It doesn't end it.
+// SetAside keeps a copy of a job for whoever looks into why it fails: the newest 1,000, for 30 days after the last. It doesn't end the job.
 func (c *Cache) SetAside(ctx context.Context, j Job) error {
 	text, err := j.encode()
 	if err != nil {
@@ -26,7 +26,7 @@ func (c *Cache) SetAside(ctx context.Context, j Job) error {
 	return wrap("setting a job aside", err)
 }
 
-// Aside answers the jobs that were set aside, oldest first.
+// Aside returns the jobs that were set aside, oldest first.
 func (c *Cache) Aside(ctx context.Context) ([]Job, error) {
 	list, err := c.rdb.XRange(ctx, asideKey, "-", "+").Result()
 	if err != nil {

@@ -3,9 +3,9 @@
 // has one function (keys.go), a prefix and a lifetime.
 //
 // It knows neither Slack nor Invent: bodies of jobs are opaque to it. It does not
-// decide what to do when Redis can't be reached: a call fails then, within 250 ms, or
-// within a second where it reads or writes much at a time (2 and 8 s in the in-process
-// Redis). The time is that of each round trip: see guard.
+// decide what to do when Redis can't be reached: the call just fails, within 250 ms, or
+// within a second if it reads or writes much (2 and 8 s with the in-process Redis).
+// These times are for each round trip: see guard.
 package cache
 
 import (
@@ -21,15 +21,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// patience is how long one call to Redis may take, retry included. A click has three
-// seconds for its acknowledgement; what Redis can't do in this time is given up.
+// patience is how long one call to Redis may take, retry included; then it is given up,
+// for a click must be acknowledged within three seconds.
 const patience = 250 * time.Millisecond
 
-// inProcess is how long one call to the in-process Redis may take: there is nothing else to turn to, so a busy
-// machine is waited for.
+// inProcess is how long one call to the in-process Redis may take: longer, because it is slow only on a busy machine, and
+// there is nothing to fall back on.
 const inProcess = 2 * time.Second
 
-// go-redis prints what goes wrong to stderr, beside the log; its callers hear of it all the same.
+// go-redis would print errors to stderr, outside the log; its callers get them anyway.
 func init() { redis.SetLogger(silent{}) }
 
 type silent struct{}
@@ -42,14 +42,14 @@ func (silent) Printf(context.Context, string, ...any) {}
 type Cache struct {
 	rdb       redis.UniversalClient
 	patience  time.Duration        // of one call
-	cluster   bool                 // the commands of one pipeline may be carried out in any order
-	consumer  string               // this process in the consumer group
+	cluster   bool                 // Redis may carry out the commands of one pipeline in any order
+	consumer  string               // this process's name in the consumer group
 	mini      *miniredis.Miniredis // nil for a real Redis
 	skew      atomic.Int64         // Redis's clock minus ours, in milliseconds
 	skewKnown atomic.Bool
-	submits   atomic.Int64 // so far: what is sent twice is told from what was asked twice
+	submits   atomic.Int64 // numbers the calls of Submit: tells go-redis's retry of a call from a second call
 	mu        sync.Mutex
-	inHand    map[string]struct{} // the entries of the stream that this process was handed, knows of, and has not let go of
+	inHand    map[string]struct{} // the stream's entries that this process has got, and not ended or given back yet
 	stop      chan struct{}       // ends the in-process clock
 	stopped   chan struct{}
 }
@@ -70,7 +70,7 @@ func OpenInProcess() (*Cache, error) {
 	return c, nil
 }
 
-// drive lets time pass in the in-process Redis, whose keys would never expire by themselves.
+// drive moves the in-process Redis's clock: without it, its keys would never expire.
 func (c *Cache) drive() {
 	defer close(c.stopped)
 	tick := time.NewTicker(time.Second)
@@ -87,10 +87,10 @@ func (c *Cache) drive() {
 	}
 }
 
-// InProcess says whether what is stored here ends with this process.
+// InProcess reports whether this is the in-process Redis, whose data ends with the process.
 func (c *Cache) InProcess() bool { return c.mini != nil }
 
-// Close lets go of the connections, and of the in-process Redis with all it holds.
+// Close closes the connections, and ends the in-process Redis with all it holds.
 func (c *Cache) Close() error {
 	err := c.rdb.Close()
 	if c.mini != nil {
@@ -106,13 +106,13 @@ func (c *Cache) Ping(ctx context.Context) error {
 	return wrap("asking Redis", c.rdb.Ping(ctx).Err())
 }
 
-// Warm loads the scripts of clicks and of the feed and learns Redis's clock, so that the first click and the feed's
-// first round need one round trip for a step like all others. Its failure costs nothing but that.
+// Warm loads the scripts of clicks and of the feed, creates the consumer group and learns Redis's clock, so that the first
+// click and the feed's first round need no extra round trips. If it fails, they just need those.
 func (c *Cache) Warm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 4*c.patience)
 	defer cancel()
-	// One by one: in a pipeline go-redis takes the answer that isn't there yet for the script's hash, and each
-	// call would be two from then on.
+	// One by one: in a pipeline, Load would take the answer that hasn't come yet for the script's hash, and every later
+	// call would need two round trips.
 	for _, s := range []*redis.Script{submitScript, reapScript, doneScript, withdrawScript, keepScript, laterScript, tickScript, leaveScript, leadScript, stepDownScript, dueScript, redrawAtScript, redrawnScript} {
 		if err := s.Load(ctx, c.rdb).Err(); err != nil {
 			return wrap("loading scripts", err)
@@ -139,16 +139,16 @@ func (c *Cache) heardClock(redisMillis int64) {
 	c.skewKnown.Store(true)
 }
 
-// ErrAway is the answer while Redis is left alone, with the words of the failure before: it was not asked.
+// ErrAway says that Redis was not asked, because the breaker leaves it alone. The text of the last failure stands behind it.
 var ErrAway = errors.New("no answer from Redis")
 
-// breaker spares everybody the wait for a Redis that is away: after two failures in a row it is left alone
-// for a moment, then a few calls may find out whether it is back.
+// breaker spares callers the wait for a Redis that is away: after two failures in a row no call is let through for
+// a moment, then a few are, to find out whether it is back.
 type breaker struct {
 	failures atomic.Int32
 	until    atomic.Int64 // Unix nanoseconds
 	probes   atomic.Int32
-	why      atomic.Pointer[string] // the last failure; its words alone, else go-redis would try again what it is refused for
+	why      atomic.Pointer[string] // the last failure's text; as an error value it could make go-redis retry a call that was refused here
 }
 
 const (
@@ -157,7 +157,7 @@ const (
 	probes    = 8
 )
 
-// allow says whether Redis may be asked now.
+// allow returns nil if Redis may be asked now, else ErrAway.
 func (b *breaker) allow() error {
 	if b.failures.Load() < tolerated {
 		return nil
@@ -175,7 +175,7 @@ func (b *breaker) allow() error {
 	return nil
 }
 
-// report hears how a call ended.
+// report takes note of how a call ended.
 func (b *breaker) report(err error) {
 	if err == nil || errors.Is(err, redis.Nil) || answered(err) {
 		b.failures.Store(0)
@@ -192,13 +192,13 @@ func (b *breaker) report(err error) {
 	}
 }
 
-// answered says whether Redis itself spoke the error.
+// answered reports whether the error is an answer of Redis itself.
 func answered(err error) bool {
 	var e redis.Error
 	return errors.As(err, &e)
 }
 
-// failure is the error of a call that Redis didn't answer, or refused.
+// failure is the error of every call that Redis didn't answer, or refused.
 type failure struct {
 	doing string
 	err   error
@@ -207,16 +207,16 @@ type failure struct {
 // Error says what was being done when it failed.
 func (f *failure) Error() string { return f.doing + ": " + f.err.Error() }
 
-// Unwrap answers why.
+// Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.err }
 
-// Failed says whether Redis was needed for something, and didn't answer, or refused it.
+// Failed reports whether an error is one of Redis's: it didn't answer, or refused.
 func Failed(err error) bool {
 	_, is := errors.AsType[*failure](err)
 	return is
 }
 
-// wrap says what was being done when it failed; nil for no error.
+// wrap makes a failure that says what was being done; nil for no error.
 func wrap(doing string, err error) error {
 	if err == nil {
 		return nil

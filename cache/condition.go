@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// Condition is what a Redis says about itself, as far as the bot depends on it. What it doesn't say is empty.
+// Condition is what a Redis says about itself, as far as the bot depends on it. Fields it doesn't tell are empty.
 type Condition struct {
 	Version   string        // such as 7.0.15
 	AOF       string        // "1" when every write is logged, "0" when not
 	Fsync     string        // when the log is written to disk: always, everysec, no
 	MaxMemory string        // in bytes; "0" for no bound
-	Eviction  string        // what is dropped when that is full: noeviction, allkeys-lru, ...
+	Eviction  string        // what is dropped when MaxMemory is reached: noeviction, allkeys-lru, ...
 	Latency   time.Duration // the median of some round trips
 }
 
 // MinVersion is the oldest Redis that knows all commands the bot uses (XPENDING with IDLE, XTRIM with MINID).
 const MinVersion = "6.2"
 
-// Recent says whether the version is MinVersion or later; a version that isn't told is taken for one.
+// Recent reports whether the version is MinVersion or later. An unknown version counts as recent.
 func (c Condition) Recent() bool {
 	have, want := numbers(c.Version), numbers(MinVersion)
 	return c.Version == "" || slices.Compare(have, want) >= 0
@@ -39,8 +39,8 @@ func numbers(version string) []int {
 	return list
 }
 
-// Inspect asks Redis how it is, and changes nothing. A Redis that answers but may not speak about itself (INFO or
-// CONFIG refused, as by some hosts and by the in-process one) leaves fields empty; one that doesn't answer is an error.
+// Inspect asks Redis how it is, and changes nothing. A Redis that refuses INFO or CONFIG, as some hosts and the in-process
+// one do, leaves fields empty; one that doesn't answer is an error.
 func (c *Cache) Inspect(ctx context.Context) (Condition, error) {
 	var k Condition
 	trips := make([]time.Duration, 0, 21)

@@ -13,7 +13,7 @@ import (
 type Depth struct {
 	Open    int           // jobs that are not done yet
 	Waiting int           // those of them that wait for another try
-	Oldest  time.Duration // since when the oldest of the others may run
+	Oldest  time.Duration // how long ago the oldest job that may run, or runs, became ready
 }
 
 // Depth looks at the queue, in one round trip and within 250 ms.

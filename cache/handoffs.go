@@ -20,26 +20,26 @@ const (
 // Handoff is what the feed knows of a conversation that waits, or waited, for a human. Only the leader writes it.
 type Handoff struct {
 	Waiting bool      `json:"waiting"`
-	Episode int       `json:"episode"`           // counts how often it has begun to wait
+	Episode int       `json:"episode"`           // how often it has begun to wait so far
 	Since   time.Time `json:"since"`             // when this episode was noticed
-	Before  bool      `json:"before,omitempty"`  // it may have begun long before that: since when it waits isn't known
-	Bundled bool      `json:"bundled,omitempty"` // to be announced as one of many: it gets no card of its own
-	Bundle  int       `json:"bundle,omitempty"`  // with which others
+	Before  bool      `json:"before,omitempty"`  // the wait may have begun long before Since: when isn't known
+	Bundled bool      `json:"bundled,omitempty"` // announced as one of many, without a card of its own
+	Bundle  int       `json:"bundle,omitempty"`  // the number of the bundle it belongs to
 }
 
-// Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The job that announces writes it, or the one whose
-// change shows it there already; the feed does only where it orders none.
+// Notice is what became of the announcement of a handoff, or of a bundle of them, in a channel. The announcing job writes it, or the job
+// of a change whose new card in the channel serves as the announcement; the feed writes it only when it orders no announcement.
 type Notice struct {
-	Episode  int       `json:"episode"`         // whose announcement this is; of a bundle: its number
-	TS       string    `json:"ts,omitempty"`    // the card that began it: later episodes go into its thread
+	Episode  int       `json:"episode"`         // the episode that was announced; for a bundle, its number
+	TS       string    `json:"ts,omitempty"`    // the card of the first announcement: later episodes go into its thread
 	Why      string    `json:"why,omitempty"`   // why nothing was posted; "" when it was
-	Tries    int       `json:"tries,omitempty"` // orders that ended in vain
-	Next     time.Time `json:"next,omitzero"`   // before which it isn't ordered again
+	Tries    int       `json:"tries,omitempty"` // orders that failed
+	Next     time.Time `json:"next,omitzero"`   // it isn't ordered again before this
 	At       time.Time `json:"at"`
 	Reminded bool      `json:"reminded,omitempty"`
 }
 
-// Lead says whether this process leads the team's feed for the next 15 s: because it did, or because nobody does.
+// Lead makes this process lead the team's feed for the next 15 s, if it leads already or nobody does, and reports whether it leads.
 func (c *Cache) Lead(ctx context.Context, team string) (bool, error) {
 	n, err := leadScript.Run(ctx, c.rdb, []string{leaderKey(team)}, c.consumer, leaderLife.Milliseconds()).Int()
 	return n == 1, wrap("asking who leads", err)
@@ -60,7 +60,7 @@ var stepDownScript = redis.NewScript(`
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`)
 
-// Handoffs answers what is known of all conversations that wait or waited. first says that nothing was ever kept.
+// Handoffs returns what is known of all conversations that wait or waited. first is true if nothing is kept yet, or no longer.
 func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Handoff, first bool, err error) {
 	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
@@ -70,10 +70,10 @@ func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Hando
 	return decodeAll[Handoff](fields), len(fields) == 0, nil
 }
 
-// NoticeName is the name under which Notices answers what became of the announcement of a conversation in a channel.
+// NoticeName is the key, in the map that Notices returns, of a conversation's announcement in a channel.
 func NoticeName(chat, channel string) string { return channel + " " + chat }
 
-// Notices answers what became of all announcements, by NoticeName.
+// Notices returns what became of all announcements, by NoticeName.
 func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, error) {
 	ctx = allow(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
@@ -94,11 +94,11 @@ func decodeAll[T any](fields map[string]string) map[string]T {
 	return all
 }
 
-// startedField stands among the handoffs from the first reconciliation on, even when none was found.
+// startedField stands among the handoffs from the first SetHandoffs on, even when no conversation waits.
 const startedField = ""
 
-// SetHandoffs keeps what changed, drops what is to be forgotten (conversations, and announcements by NoticeName), and notes
-// that the feed has begun.
+// SetHandoffs keeps the changed handoffs, drops what is in forget (ids of conversations, and NoticeNames), and notes that the
+// feed has begun.
 func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
 	ctx = allow(ctx, 3*c.patience)
 	fields := []any{startedField, "1"}
@@ -135,7 +135,7 @@ func (c *Cache) SetNotice(ctx context.Context, team, chat, channel string, n Not
 	return wrap("keeping an announcement", err)
 }
 
-// Handoff finds what is known of one conversation's waiting and its announcement in a channel.
+// Handoff finds what is known of one conversation's waiting, and of its announcement in a channel; zero values for what isn't known.
 func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Handoff, n Notice, err error) {
 	var waits, notice *redis.StringCmd
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -145,18 +145,18 @@ func (c *Cache) Handoff(ctx context.Context, team, chat, channel string) (h Hand
 	if err := unread("reading a handoff", cmds, err); err != nil {
 		return h, n, err
 	}
-	_ = json.Unmarshal([]byte(waits.Val()), &h) // a miss, or broken: nothing is known
+	_ = json.Unmarshal([]byte(waits.Val()), &h) // what is missing or broken counts as not known
 	_ = json.Unmarshal([]byte(notice.Val()), &n)
 	return h, n, nil
 }
 
 // Trouble says that nothing can be posted in a channel.
 type Trouble struct {
-	Why string    `json:"why"` // Slack's word
+	Why string    `json:"why"` // Slack's error code
 	At  time.Time `json:"at"`
 }
 
-// troublePasses is how long after a trouble a channel is tried again.
+// troublePasses is for how long after a trouble a channel isn't tried again.
 const troublePasses = 10 * time.Minute
 
 // SetTrouble keeps for ten minutes that nothing can be posted in a channel, and why.
@@ -164,7 +164,7 @@ func (c *Cache) SetTrouble(ctx context.Context, team, channel string, t Trouble)
 	return c.set(ctx, t, troublePasses, troubleKey(team, channel))
 }
 
-// Trouble answers what stands against posting in a channel now; the zero Trouble when nothing does.
+// Trouble returns why nothing can be posted in a channel now; the zero Trouble if nothing is known against it.
 func (c *Cache) Trouble(ctx context.Context, team, channel string, now time.Time) (t Trouble, err error) {
 	found, err := c.get(ctx, troubleKey(team, channel), &t)
 	if !found || now.Sub(t.At) >= troublePasses {
@@ -173,8 +173,8 @@ func (c *Cache) Trouble(ctx context.Context, team, channel string, now time.Time
 	return t, err
 }
 
-// RedrawAt asks for a redraw of a conversation's cards at the given time, or earlier if that is asked for already: any number
-// of changes until then cost one redraw, which shows the newest state.
+// RedrawAt asks, for each conversation, for a redraw of its cards at the given time; an earlier request stands. So any number of
+// changes until then cost one redraw, which shows the newest state.
 func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Time) error {
 	if len(at) == 0 {
 		return nil
@@ -186,8 +186,8 @@ func (c *Cache) RedrawAt(ctx context.Context, team string, at map[string]time.Ti
 	return wrap("asking for redraws", redrawAtScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err())
 }
 
-// redrawAtScript keeps the earlier of two times, but whatever is asked for in the place of one that was handed out (half a millisecond
-// tells it): whoever says of that one that it is ordered doesn't mean this one.
+// redrawAtScript keeps the earlier of two requests. A request that was handed out (its score has a half millisecond) is always replaced:
+// confirming that one, with Redrawn, must not remove the new one.
 var redrawAtScript = redis.NewScript(`
 for n = 2, #ARGV, 2 do
   local at = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[n + 1]) or nil)
@@ -195,11 +195,11 @@ for n = 2, #ARGV, 2 do
 end
 return redis.call('EXPIRE', KEYS[1], ARGV[1])`)
 
-// redrawAgain is how long a redraw that was handed out may take until it is ordered.
+// redrawAgain is how long a redraw that was handed out may stay unconfirmed before it is handed out again.
 const redrawAgain = 30 * time.Second
 
-// DueRedraws hands out at most n conversations whose redraw is due. Whoever gets them says Redrawn, with the same time; those of which
-// nobody says so (the answer was lost, or its process died) are handed out again half a minute later.
+// DueRedraws hands out at most n conversations whose redraw is due. The caller confirms them by Redrawn with the same time. What isn't
+// confirmed (because the answer was lost, or the process died) is handed out again half a minute later.
 func (c *Cache) DueRedraws(ctx context.Context, team string, now time.Time, n int) ([]string, error) {
 	chats, err := dueScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, now.UnixMilli(), n, now.Add(redrawAgain).UnixMilli()).StringSlice()
 	return chats, wrap("looking for redraws", err)
@@ -216,7 +216,7 @@ for n = 2, #ARGV do
 end
 return 1`)
 
-// Redrawn says that redraws handed out at that time need not be handed out again. What was asked for since stays.
+// Redrawn confirms redraws that DueRedraws handed out at that time: they aren't handed out again. What was asked for since stays.
 func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, chats ...string) error {
 	if len(chats) == 0 {
 		return nil
@@ -228,7 +228,7 @@ func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, c
 	return wrap("forgetting redraws", redrawnScript.Run(ctx, c.rdb, []string{redrawsKey(team)}, args...).Err())
 }
 
-// Channels answers, of the given conversations, in which channels their cards stand: one for each card.
+// Channels returns, for each of the given conversations that has cards, the channels they stand in: one entry for each card.
 func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[string][]string, error) {
 	ctx = allow(ctx, 3*c.patience)
 	answers := make([]*redis.StringSliceCmd, len(chats))
@@ -252,7 +252,7 @@ func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[
 	return channels, nil
 }
 
-// Drawn answers, of the given conversations, those that have cards, each with the state that they show.
+// Drawn returns, of the given conversations, those whose shown state is kept (see Remember), each with it.
 func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {
 	ctx = allow(ctx, 3*c.patience)
 	answers := make([]*redis.StringCmd, len(chats))
@@ -274,7 +274,7 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 	return drawn, nil
 }
 
-// Carded answers the conversations whose cards were drawn last, or compared with the truth, between two times.
+// Carded returns the conversations whose cards were last drawn, or compared with Invent, between two times.
 func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]string, error) {
 	ctx = allow(ctx, 3*c.patience)
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
@@ -283,8 +283,8 @@ func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]
 	return chats, wrap("looking for drawn cards", err)
 }
 
-// Unswept answers at most n conversations with cards that were not compared with the truth since the given time, the
-// longest ones first, and notes that they are compared now.
+// Unswept returns at most n conversations whose cards were neither drawn nor compared with Invent since the given time, the
+// longest unseen first, and notes that they are compared now.
 func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, n int) ([]string, error) {
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
 		Min: "-inf", Max: strconv.FormatInt(since.UnixMilli(), 10), Count: int64(n),
@@ -299,13 +299,13 @@ func (c *Cache) Unswept(ctx context.Context, team string, since, now time.Time, 
 	return chats, wrap("noting which cards are compared", c.rdb.ZAddXX(ctx, cardedKey(team), list...).Err())
 }
 
-// Uncard says that a conversation has no cards any more.
+// Uncard takes a conversation off the list of those that have cards.
 func (c *Cache) Uncard(ctx context.Context, team, chat string) error {
 	return wrap("forgetting a conversation's cards", c.rdb.ZRem(ctx, cardedKey(team), chat).Err())
 }
 
-// unread answers the error of a pipeline of reads that isn't a miss. go-redis answers the first error of all, and behind
-// a miss another one may stand.
+// unread returns the first error of a pipeline of reads that is more than a miss. go-redis itself returns just the first one,
+// which may be a miss with a real error behind it.
 func unread(doing string, cmds []redis.Cmder, err error) error {
 	if !errors.Is(err, redis.Nil) {
 		return wrap(doing, err)

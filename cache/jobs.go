@@ -14,11 +14,11 @@ import (
 const (
 	workers = "workers" // the consumer group
 
-	// Attempt is how long a worker has for a job, but for what a person must hear at its end.
+	// Attempt is how long a worker has for one try at a job, not counting what it must tell a person at the end.
 	Attempt = 12 * time.Second
-	// TakeOver is how long a job may be held before its process is taken for dead, and another
-	// takes the job over: by then a worker has let go of it, so that no two ever hold one job.
-	// With the interval of Reap it keeps the promise "within 30 s".
+	// TakeOver is how long a process may hold a job before it counts as dead, and another takes
+	// the job over. It is longer than a worker ever holds a job, so no two hold one at a time;
+	// together with the interval of Reap it stays within the promised 30 s.
 	TakeOver = 20 * time.Second
 
 	reserved = time.Hour // how long a request is known as done
@@ -27,19 +27,19 @@ const (
 // Job is one piece of acknowledged work. Jobs of one lane run one after the other, in the
 // order in which they were submitted, on any number of processes.
 type Job struct {
-	ID    string          `json:"id"`              // unique for the request it stems from: a second one with it is a repeat
+	ID    string          `json:"id"`              // unique to the request it stems from: a second job with the same id is a repeat
 	Lane  string          `json:"lane"`            // what must be kept in order, such as a conversation
 	At    time.Time       `json:"at"`              // when the request came
-	Tell  time.Time       `json:"tell,omitzero"`   // when Tick answers it if it is still open; zero: never
+	Tell  time.Time       `json:"tell,omitzero"`   // when Tick returns it if it is still open; zero: never
 	Tries int             `json:"tries,omitempty"` // attempts that ended without Done, a dead process's included
 	Dead  int             `json:"dead,omitempty"`  // how many processes died, or stopped answering, while they held it
-	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: it may end with an in-process queue
+	Quiet bool            `json:"quiet,omitempty"` // nobody waits for it: Remaining leaves it out
 	Body  json.RawMessage `json:"body,omitempty"`
 
 	// TakenOver says that a process died, or stopped answering, while it held the job: nobody
 	// knows how far it came.
 	TakenOver bool `json:"-"`
-	// Yields says that Later lets the others of its lane go before it.
+	// Yields says that Later lets the lane's other jobs go before it.
 	Yields bool `json:"-"`
 
 	entry string // its place in the stream
@@ -55,10 +55,10 @@ const (
 	Full                      // the queue is at its bound: nothing was done
 )
 
-// submitScript reserves the request, stores the job and queues it, all or nothing. What comes
-// after its deadline (by Redis's own clock) is refused: its sender has given it up. A sender that
-// can run a job at once (ARGV[8]) takes the one that has waited longest, mostly its own. One whose
-// answer was lost on the way sends the same once more (ARGV[9]), and is answered the same.
+// submitScript reserves the request, stores the job and queues it, all or nothing. What arrives
+// after its deadline (by Redis's own clock) is refused: the sender has given it up. A sender that
+// can run a job at once (ARGV[8]: its name) is handed the one that has waited longest, mostly its
+// own. If the answer is lost, go-redis sends the same call (ARGV[9]) again and gets the same answer.
 var submitScript = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -88,12 +88,11 @@ if entry[2][2] == ARGV[2] then return accepted(entry[1]) end
 return accepted(entry[1], entry[2][2])`)
 
 // Submit stores the job and queues it in one atomic step and one round trip, within 250 ms.
-// At most limit jobs are open at a time. An error means that Redis gave no answer in time; what
-// was given up is not done late (see submitScript), unless only the answer was lost, twice: then the
-// caller may find the same job again through Next or Reap.
+// At most limit jobs are open at a time. An error mostly means that Redis gave no answer in time. What
+// was given up is not queued late (see submitScript). But if only the answer was lost, twice, the job is
+// queued in spite of the error, and may come back through Next or Reap.
 //
-// To a caller who can run a job at once (here) it hands out one, as Next would, or nil: mostly the very job, but one that has
-// waited longer comes first.
+// A caller that can run a job at once (here) is handed one, as by Next, or nil: mostly j itself, unless another has waited longer.
 func (c *Cache) Submit(ctx context.Context, j Job, limit int, here bool) (Admission, *Job, error) {
 	deadline := time.Now().Add(c.patience)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
@@ -117,7 +116,7 @@ func (c *Cache) Submit(ctx context.Context, j Job, limit int, here bool) (Admiss
 	}
 	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), readyKey, tellKey}
 	args := []any{
-		// Both clocks are read in whole milliseconds: two less, and what Redis meets after the deadline is late for sure.
+		// Both clocks are cut to whole milliseconds. With two less, what Redis gets after the deadline is surely late.
 		j.ID, text, limit, int(reserved.Seconds()), deadline.UnixMilli() + c.skew.Load() - 2, tell, workers, consumer,
 		fmt.Sprintf("%s %d ", c.consumer, c.submits.Add(1)),
 	}
@@ -142,7 +141,7 @@ func (c *Cache) Submit(ctx context.Context, j Job, limit int, here bool) (Admiss
 	return 0, nil, errors.New("submitting a job: it reached Redis too late")
 }
 
-// handed reads what submitScript hands out with j: nothing, the place of j itself, or place and text of another.
+// handed reads which job submitScript handed out: none, j itself (answer has its entry), or another (its entry and text).
 func (c *Cache) handed(j Job, answer []any) *Job {
 	if len(answer) == 0 {
 		return nil
@@ -162,7 +161,7 @@ func (c *Cache) handed(j Job, answer []any) *Job {
 	return &j
 }
 
-// hold takes an entry of the stream in hand, unless this process has it already.
+// hold notes that this process has an entry of the stream; false if it had it already.
 func (c *Cache) hold(entry string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,14 +172,15 @@ func (c *Cache) hold(entry string) bool {
 	return true
 }
 
-// letGo is for what Redis has heard the end of.
+// letGo notes that this process no longer has the job: Redis has confirmed that it was ended or given back.
 func (c *Cache) letGo(j Job) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.inHand, j.entry)
 }
 
-// take takes in hand the job that this process was handed. What it has already was found by somebody else meanwhile.
+// take decodes a job that Redis handed to this process, and holds it. ok is false if the process has it already, because Next and
+// Reap both found it, or if it can't be read.
 func (c *Cache) take(entry string, text any) (j Job, ok bool) {
 	if !c.hold(entry) {
 		return j, false
@@ -190,14 +190,14 @@ func (c *Cache) take(entry string, text any) (j Job, ok bool) {
 	return j, ok
 }
 
-// decode reads a job as it lies in Redis. What can't be read was not written by Submit; it is left to the newer process that wrote it.
+// decode reads a job as it lies in Redis. What can't be read was written by a newer version, and is left to a process of that version.
 func decode(text any) (j Job, ok bool) {
 	t, _ := text.(string)
 	ok = json.Unmarshal([]byte(t), &j) == nil && j.ID != ""
 	return j, ok
 }
 
-// encode is json.Marshal, but for the body, which is JSON already and taken over as it is.
+// encode is json.Marshal, except that the body, which is JSON already, is copied as it is.
 func (j Job) encode() ([]byte, error) {
 	body := j.Body
 	j.Body = nil
@@ -218,8 +218,8 @@ func (j Job) encode() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// Next waits up to wait for jobs that may run, and takes at most n of them. None is no error.
-// Whoever takes a job ends it with Done or Later before TakeOver has passed; until one of them has gone well, this process has it in hand.
+// Next waits up to wait for jobs that may run, and takes at most n of them. To find none is no error.
+// The caller must call Done or Later for each before TakeOver has passed. Until that succeeds, Reap doesn't hand it to this process again.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
 	streams, err := c.rdb.XReadGroup(allow(ctx, wait), &redis.XReadGroupArgs{
 		Group: workers, Consumer: c.consumer, Streams: []string{readyKey, ">"}, Count: int64(n), Block: wait,
@@ -244,9 +244,9 @@ func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, err
 	return jobs, nil
 }
 
-// groupScript creates the consumer group. It starts at the stream's beginning: jobs may have been submitted before the first worker ever
-// ran. Where the stream was lost with its group, as when somebody deleted it, the first of each lane is made ready again: all that comes
-// after it waits for it.
+// groupScript creates the consumer group. The group starts at the stream's beginning, since jobs may have been submitted before the first
+// worker ever ran. If the stream was lost with its group (say, somebody deleted it), the script makes the first job of each lane ready
+// again, for all others of the lane wait for it.
 var groupScript = redis.NewScript(`
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then return made end
@@ -261,7 +261,7 @@ for n = 1, #bodies, 2 do
 end
 return 1`)
 
-// group creates the consumer group, unless it is there.
+// group creates the consumer group, unless it exists.
 func (c *Cache) group(ctx context.Context) error {
 	err := groupScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey}, workers, laneKey("")).Err()
 	if err != nil && strings.HasPrefix(err.Error(), "BUSYGROUP") {
@@ -270,8 +270,8 @@ func (c *Cache) group(ctx context.Context) error {
 	return wrap("creating the consumer group", err)
 }
 
-// reapScript takes over what other processes have held too long (ARGV[4]), and finds what this one was handed a while ago (ARGV[5])
-// and doesn't have in hand (ARGV[6] and on): the answer was lost. It answers both, with how often each was handed out.
+// reapScript takes over what other processes have held too long (ARGV[4]). It also finds what was handed to this process a while ago
+// (ARGV[5]) but isn't in its hands (ARGV[6] and on), because the answer was lost. It returns both, with how often each was handed out.
 var reapScript = redis.NewScript(`
 local most, held, inHand = tonumber(ARGV[3]), {}, {}
 for i = 6, #ARGV do inHand[ARGV[i]] = true end
@@ -292,8 +292,8 @@ for _, p in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[4], '-'
 end
 return held`)
 
-// Reap takes over at most n jobs that their processes have held longer than TakeOver. Among them is what this process was handed
-// itself and never heard of, after four times the time that a call may take; what it has in hand is never.
+// Reap takes over at most n jobs that other processes have held longer than TakeOver. It also returns jobs that Redis handed to this
+// process, but whose answer never arrived (after four times a call's patience); never jobs that this process has.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 	ctx = allow(ctx, c.patience)
 	args := []any{workers, c.consumer, n, TakeOver.Milliseconds(), 4 * c.patience.Milliseconds()}
@@ -318,7 +318,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 		entry, _ := h[0].(string)
 		times, _ := h[2].(int64)
 		if j, ok := c.take(entry, h[1]); ok {
-			deaths := int(times) - 1 // of other processes to which it was handed out
+			deaths := int(times) - 1 // each earlier time it was handed out, to a process that died
 			j.Tries, j.Dead, j.TakenOver = j.Tries+deaths, j.Dead+deaths, deaths > 0
 			jobs = append(jobs, j)
 		}
@@ -326,7 +326,7 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 	if len(jobs) == 0 {
 		return nil, nil
 	}
-	// What they have kept of it is newer than the stream's. Without an answer it is done without.
+	// A body that was kept with Keep is newer than the stream's. If Redis doesn't answer, the stream's must do.
 	kept := make([]*redis.StringCmd, len(jobs))
 	_, _ = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, j := range jobs {
@@ -342,7 +342,8 @@ func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
 	return jobs, nil
 }
 
-// leaveLane takes a job out of its lane, and lets the next one run if it was the first. What has no body (any more) is no job.
+// leaveLane takes a job out of its lane and, if it was the first, makes the next one ready. An id without a body is no job (any more)
+// and is skipped.
 const leaveLane = `
 local function leave(ready, bodies, lane, id)
   local first = redis.call('LINDEX', lane, 0) == id
@@ -359,7 +360,7 @@ local function leave(ready, bodies, lane, id)
   end
 end`
 
-// stillHeld ends a script whose job (ARGV[3], its place in the stream) this process (ARGV[2]) doesn't hold any more.
+// stillHeld ends a script early if this process (ARGV[2]) no longer holds the job (ARGV[3], its entry in the stream).
 const stillHeld = `
 if #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1, ARGV[2]) == 0 then return 0 end`
 
@@ -381,7 +382,7 @@ func (c *Cache) Done(ctx context.Context, j Job) error {
 	return wrap("ending a job", err)
 }
 
-// done is Done as one of several commands. It fails where Redis doesn't have the script.
+// done is Done as a command of a pipeline. It fails if Redis doesn't have the script (see Warm). The caller calls letGo.
 func (c *Cache) done(ctx context.Context, p redis.Pipeliner, j Job) *redis.Cmd {
 	return doneScript.EvalSha(ctx, p, doneKeys(j), c.doneArgs(j)...)
 }
@@ -390,8 +391,8 @@ func doneKeys(j Job) []string { return []string{readyKey, bodiesKey, laneKey(j.L
 
 func (c *Cache) doneArgs(j Job) []any { return []any{workers, c.consumer, j.entry, j.ID} }
 
-// withdrawScript ends a job that waits in its lane and was submitted by this process (ARGV[1]); of any other of its own it only
-// forgets that its person is to be told.
+// withdrawScript does nothing to a job that this process (ARGV[1]) didn't submit. Of its own it forgets that the person is to be told,
+// and ends those that wait behind another job in their lane.
 var withdrawScript = redis.NewScript(`
 local once = redis.call('GET', KEYS[1])
 if not once or string.sub(once, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
@@ -401,19 +402,19 @@ redis.call('LREM', KEYS[3], 1, ARGV[2])
 redis.call('HDEL', KEYS[2], ARGV[2])
 return 1`)
 
-// Withdraw is for a job whose Submit failed, and that was done without it: should it have been stored all the same, it ends if it
-// waits behind another, and Tick doesn't hand it out in any case. It remains known, so that a repeat of it is one.
+// Withdraw is for a job whose Submit failed, and that is carried out without this queue. In case Redis stored it all the same: Tick won't
+// return it, and it ends if it waits behind another job. Its id stays known, so that a repeat still counts as one.
 func (c *Cache) Withdraw(ctx context.Context, j Job) error {
 	keys := []string{onceKey(j.ID), bodiesKey, laneKey(j.Lane), tellKey}
 	return wrap("withdrawing a job", withdrawScript.Run(ctx, c.rdb, keys, c.consumer+" ", j.ID).Err())
 }
 
-// keepScript replaces what is known of a job that this process still holds.
+// keepScript replaces the stored text of a job that this process still holds.
 var keepScript = redis.NewScript(stillHeld + `
 redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
 return 1`)
 
-// Keep keeps the job's Body as it is now for whoever takes the job over. It does nothing for a job that was taken over already.
+// Keep stores the job's Body as it is now, for a process that takes the job over. It does nothing for a job that was taken over already.
 func (c *Cache) Keep(ctx context.Context, j Job) error {
 	text, err := j.encode()
 	if err != nil {
@@ -422,8 +423,8 @@ func (c *Cache) Keep(ctx context.Context, j Job) error {
 	return wrap("keeping a job", keepScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey}, workers, c.consumer, j.entry, j.ID, text).Err())
 }
 
-// laterScript puts a job that this process still holds aside until it is due. It stays the first
-// of its lane: those behind it go on waiting, and no worker is held. One that yields leaves the lane until then.
+// laterScript takes a job that this process still holds off the stream until it is due. It stays the first
+// of its lane, so those behind it go on waiting, but it occupies no worker. One that yields leaves the lane until then.
 var laterScript = redis.NewScript(leaveLane + stillHeld + `
 redis.call('XACK', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XDEL', KEYS[1], ARGV[3])
@@ -432,8 +433,8 @@ redis.call('ZADD', KEYS[3], ARGV[6], ARGV[4])
 if ARGV[7] == '1' then leave(KEYS[1], KEYS[2], KEYS[4], ARGV[4]) end
 return 1`)
 
-// Later gives the job back, to run again at due with the Tries, Dead and Body it has now. Until then its lane waits for it; if it
-// Yields, the others of its lane run, and when it is due it comes after those that are there.
+// Later gives the job back, to run again at due with the Tries, Dead and Body it has now. Until then its lane waits for it. If it
+// Yields, the lane's other jobs run meanwhile, and once due it joins the end of the lane.
 func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	text, err := j.encode()
 	if err != nil {
@@ -447,9 +448,9 @@ func (c *Cache) Later(ctx context.Context, j Job, due time.Time) error {
 	return wrap("giving a job back", err)
 }
 
-// tickScript makes due jobs ready: the first of their lanes, and those that have left theirs, as the last of them. (An older
-// version lets the latter run beside their lanes.) It hands out those that are open for longer than they may be without a word.
-// Each is handed out once.
+// tickScript makes due jobs ready. One that had left its lane joins its end, and is ready only if the lane was empty. (Processes of an
+// older version let it run beside its lane.) It returns, each once, the open jobs whose person should be told by now that they take
+// longer.
 var tickScript = redis.NewScript(`
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
   redis.call('ZREM', KEYS[3], id)
@@ -469,8 +470,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', ARGV[1], 'LIMIT
 end
 return overdue`)
 
-// Tick makes the jobs ready whose time has come, and answers those open ones whose Tell has
-// passed, at most n at a time. Each is answered once, by whichever process asks first; they stay open.
+// Tick makes due jobs ready, and returns at most n open jobs whose Tell has passed: each once,
+// to the process that asks first. They stay open.
 func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, err error) {
 	bodies, err := tickScript.Run(ctx, c.rdb, []string{readyKey, bodiesKey, laterKey, tellKey}, now.UnixMilli(), n, laneKey("")).StringSlice()
 	if err != nil {
@@ -484,7 +485,7 @@ func (c *Cache) Tick(ctx context.Context, now time.Time, n int) (overdue []Job, 
 	return overdue, nil
 }
 
-// First finds the job for which the others of a lane wait. That there is none is ok == false without an error.
+// First finds the job that the others of a lane wait for. For an empty lane ok is false, without an error.
 func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err error) {
 	id, err := c.rdb.LIndex(ctx, laneKey(lane), 0).Result()
 	var text string
@@ -501,8 +502,8 @@ func (c *Cache) First(ctx context.Context, lane string) (j Job, ok bool, err err
 	return j, ok, nil
 }
 
-// Remaining answers every job that is not done and not quiet. It is meant for the in-process queue's end: elsewhere
-// other processes may be at work on them.
+// Remaining returns every job that is not done and not Quiet. It is meant for the end of an in-process queue: in a shared
+// Redis other processes may be at work on them.
 func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	bodies, err := c.rdb.HVals(ctx, bodiesKey).Result()
 	if err != nil {
@@ -517,12 +518,12 @@ func (c *Cache) Remaining(ctx context.Context) ([]Job, error) {
 	return jobs, nil
 }
 
-// leaveScript forgets a process that holds nothing: what it holds would be forgotten with it.
+// leaveScript removes a process from the group if it holds nothing: else what it holds would be lost with it.
 var leaveScript = redis.NewScript(`
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
 return 1`)
 
-// Leave takes this process out of the consumer group, if it holds nothing any more.
+// Leave takes this process out of the consumer group, unless it still holds a job.
 func (c *Cache) Leave(ctx context.Context) error {
 	return wrap("leaving the consumer group", leaveScript.Run(ctx, c.rdb, []string{readyKey}, workers, c.consumer).Err())
 }

@@ -34,7 +34,7 @@ type HandLink struct {
 
 // Offer is the question whether a person is a member.
 type Offer struct {
-	ID     string `json:"id"` // tells an older question of the same person apart
+	ID     string `json:"id"` // tells it apart from an older question to the same person
 	Member string `json:"member"`
 	Name   string `json:"name"`
 	By     string `json:"by"` // Slack user of the admin
@@ -52,7 +52,7 @@ type Deed struct {
 	At      time.Time `json:"at"`
 }
 
-// HandLinks answers every link made by an admin, by Slack user.
+// HandLinks returns every link made by an admin, by Slack user.
 func (c *Cache) HandLinks(ctx context.Context, team string) (map[string]HandLink, error) {
 	fields, err := c.rdb.HGetAll(ctx, linksKey(team)).Result()
 	if err != nil {
@@ -75,10 +75,11 @@ func (c *Cache) HandLink(ctx context.Context, team, user string) (l HandLink, ok
 	return l, json.Unmarshal(text, &l) == nil && l.Member != "", nil
 }
 
-// ErrNoOffer says that a question doesn't wait any more: it was withdrawn, or there is a newer one.
+// ErrNoOffer says that a question is no longer open: it was answered or withdrawn, has expired, or a newer one replaced it.
 var ErrNoOffer = errors.New("the question doesn't wait any more")
 
-// linkScript keeps a link, unless the question (ARGV[4]) was withdrawn, or somebody else has a link to the same member.
+// linkScript keeps a link, unless the question with the id ARGV[4] is no longer open (false), or somebody else is linked to the same
+// member (returns who).
 var linkScript = redis.NewScript(`
 local offer = redis.call('GET', KEYS[2])
 if not offer or cjson.decode(offer).id ~= ARGV[4] then return false end
@@ -89,9 +90,9 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return ''`)
 
-// SetHandLink keeps a link made by an admin until it is dropped. offer is the id of the question to which the user said yes; if that
-// doesn't wait any more, the error is ErrNoOffer. Two links can't be to one member: then nothing is kept, and holder is the Slack user
-// who has the other one.
+// SetHandLink keeps a link made by an admin until it is dropped. offer is the id of the question to which the user said yes; if it is no
+// longer open, the error is ErrNoOffer. Only one user can be linked to a member: if another one is, nothing is kept, and holder is that
+// Slack user.
 func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, offer string) (holder string, err error) {
 	text, err := json.Marshal(l)
 	if err != nil {
@@ -104,8 +105,8 @@ func (c *Cache) SetHandLink(ctx context.Context, team, user string, l HandLink, 
 	return holder, wrap("keeping a link", err)
 }
 
-// DropHandLink drops a link made by an admin and, in the same step, the question that waits for the user's answer. It says which of
-// the two there were.
+// DropHandLink drops a link made by an admin and, in the same step, the question that waits for the user's answer. It reports which of
+// the two existed.
 func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, asked bool, err error) {
 	var links, offers *redis.IntCmd
 	_, err = c.rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
@@ -115,7 +116,7 @@ func (c *Cache) DropHandLink(ctx context.Context, team, user string) (linked, as
 	return links.Val() > 0, offers.Val() > 0, wrap("dropping a link", err)
 }
 
-// SetOffer keeps a question for 7 days; an older one to the same person is void then.
+// SetOffer keeps a question for 7 days. It replaces an older one to the same person.
 func (c *Cache) SetOffer(ctx context.Context, team, user string, o Offer) error {
 	return c.set(ctx, o, offerLife, offerKey(team, user))
 }
@@ -130,12 +131,12 @@ var dropOfferScript = redis.NewScript(`
 local offer = redis.call('GET', KEYS[1])
 return offer and cjson.decode(offer).id == ARGV[1] and redis.call('DEL', KEYS[1]) or 0`)
 
-// DropOffer forgets a question, unless there is a newer one by now.
+// DropOffer forgets the question with this id; a newer one to the same person stays.
 func (c *Cache) DropOffer(ctx context.Context, team, user, id string) error {
 	return wrap("dropping a question", dropOfferScript.Run(ctx, c.rdb, []string{offerKey(team, user)}, id).Err())
 }
 
-// holdScript keeps a refused request, if there is room beside those of the last hour.
+// holdScript keeps a refused request if, with those of the last hour, there are not too many (ARGV[4]).
 var holdScript = redis.NewScript(`
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 0 end
@@ -143,8 +144,8 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return 1`)
 
-// Hold keeps for an hour what a person asked for and was refused for want of a link, and that they tried. It says whether it is
-// kept: heldKept requests of one person are, the oldest ones.
+// Hold keeps, for an hour, a request that was refused because the person has no link; kept is false if heldKept older ones are kept
+// already. Either way it notes, for Tried, that the person tried.
 func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMessage, at time.Time) (kept bool, err error) {
 	_, err = c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.ZAdd(ctx, triedKey(team), redis.Z{Score: float64(at.Unix()), Member: user})
@@ -163,7 +164,7 @@ func (c *Cache) Hold(ctx context.Context, team, user string, intent json.RawMess
 	return kept, nil
 }
 
-// Held answers what Hold has kept of the user's for less than an hour, the oldest first, and forgets the rest.
+// Held returns the user's requests that Hold kept within the last hour, oldest first, and forgets the older ones.
 func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]json.RawMessage, error) {
 	var list *redis.StringSliceCmd
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
@@ -181,13 +182,13 @@ func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]j
 	return held, nil
 }
 
-// Release drops one of those that Held answered, and says whether it was there still.
+// Release drops a request that Held returned, and reports whether it was still there.
 func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) (bool, error) {
 	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
 	return n > 0, wrap("dropping a refused request", err)
 }
 
-// Tried answers who tried without a member in the last 30 days, and when last.
+// Tried returns who tried to act in the last 30 days without being linked to a member, and when each last did.
 func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, error) {
 	since := strconv.FormatInt(time.Now().Add(-triedLife).Unix(), 10)
 	list, err := c.rdb.ZRangeByScoreWithScores(ctx, triedKey(team), &redis.ZRangeBy{Min: since, Max: "+inf"}).Result()
@@ -203,7 +204,7 @@ func (c *Cache) Tried(ctx context.Context, team string) (map[string]time.Time, e
 	return tried, nil
 }
 
-// addDeed keeps a change for 90 days, as one of the newest 20,000 of the team.
+// addDeed keeps a change for 90 days, but only (about) the newest 20,000 of the team.
 func addDeed(ctx context.Context, p redis.Pipeliner, team string, d Deed) error {
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -216,7 +217,7 @@ func addDeed(ctx context.Context, p redis.Pipeliner, team string, d Deed) error 
 	return nil
 }
 
-// Deeds answers what was done with a conversation in the last 90 days, newest first, each change once.
+// Deeds returns what was done with a conversation in the last 90 days, newest first, each change once.
 func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 	var deeds []Deed
 	seen := map[string]bool{}
@@ -235,7 +236,7 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 			}
 		}
 		if len(list) < 1000 {
-			// A deed that could not be shown at once was kept after those that followed it.
+			// The stream is in the order in which deeds were kept; one whose card was late was kept after later deeds.
 			slices.SortStableFunc(deeds, func(a, b Deed) int { return b.At.Compare(a.At) })
 			return deeds, nil
 		}
@@ -243,9 +244,9 @@ func (c *Cache) Deeds(ctx context.Context, team, chat string) ([]Deed, error) {
 	}
 }
 
-// TellOnce says whether a trouble is to be told now: the first time, until TellAgain or a week later.
+// TellOnce reports whether to tell of a trouble now: true the first time, then false for a week or until TellAgain.
 func (c *Cache) TellOnce(ctx context.Context, team, trouble string) (bool, error) {
-	// Sent twice because an answer was lost, it is answered the same: else nobody would ever be told.
+	// If the answer is lost, go-redis sends the same random text again and gets the same answer: else nobody would ever be told.
 	n, err := tellOnceScript.Run(ctx, c.rdb, []string{toldKey(team, trouble)}, rand.Text(), int(toldLife.Seconds())).Int()
 	return n == 1, wrap("writing to Redis", err)
 }
@@ -256,7 +257,7 @@ if told then return told == ARGV[1] and 1 or 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1`)
 
-// TellAgain says that a trouble is over: the next one is told again.
+// TellAgain forgets that a trouble was told, because it is over: TellOnce is true again the next time.
 func (c *Cache) TellAgain(ctx context.Context, team, trouble string) error {
 	return c.del(ctx, toldKey(team, trouble))
 }

@@ -14,7 +14,7 @@ const (
 	homeLife = 30 * 24 * time.Hour
 )
 
-// KeepNote keeps a hand-over note for half an hour, while its sender is asked something about it, and answers its id.
+// KeepNote keeps a hand-over note for half an hour, while its sender has a question to answer, and returns the note's id.
 func (c *Cache) KeepNote(ctx context.Context, team, sender, note string) (id string, err error) {
 	id = rand.Text()
 	if err := c.rdb.Set(ctx, noteKey(team, sender, id), note, noteLife).Err(); err != nil {
@@ -23,7 +23,7 @@ func (c *Cache) KeepNote(ctx context.Context, team, sender, note string) (id str
 	return id, nil
 }
 
-// Note hands out a note that KeepNote keeps, to its sender only. A miss is ok == false without an error.
+// Note finds a note that KeepNote kept for this sender. A miss is ok == false without an error.
 func (c *Cache) Note(ctx context.Context, team, sender, id string) (note string, ok bool, err error) {
 	note, err = c.rdb.Get(ctx, noteKey(team, sender, id)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -32,7 +32,7 @@ func (c *Cache) Note(ctx context.Context, team, sender, id string) (note string,
 	return note, err == nil, wrap("reading a note", err)
 }
 
-// DropNote forgets a note: it was delivered.
+// DropNote forgets a note that was delivered.
 func (c *Cache) DropNote(ctx context.Context, team, sender, id string) error {
 	return c.del(ctx, noteKey(team, sender, id))
 }
@@ -52,15 +52,15 @@ func (c *Cache) Quiet(ctx context.Context, team, user string) (bool, error) {
 	return quiet, wrap("reading who wants notices", err)
 }
 
-// Home is what is known of a person's Home tab: its hash, by which Slack tells what it shows ("": it is drawn for the first time), and the
-// pages of its lists.
+// Home is what is known of a person's Home tab: Slack's hash of what it shows ("": nothing was drawn yet), and the pages of its first and
+// second list.
 type Home struct {
 	Hash  string `json:"hash"`
 	Page  int    `json:"page,omitempty"`
 	Below int    `json:"below,omitempty"`
 }
 
-// Home finds what is known of a person's Home tab. A miss, ok == false without an error: it was not opened for long.
+// Home finds what is known of a person's Home tab. A miss is ok == false without an error: it wasn't drawn in the last 30 days.
 func (c *Cache) Home(ctx context.Context, team, user string) (h Home, ok bool, err error) {
 	ok, err = c.get(ctx, homeKey(team, user), &h)
 	return h, ok, err

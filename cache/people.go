@@ -15,7 +15,7 @@ import (
 const (
 	linkLife   = 24 * time.Hour
 	personLife = time.Hour
-	reachLife  = 10 * time.Minute // so long may a customer's name be shown in a channel that was just shared
+	reachLife  = 10 * time.Minute // for so long a customer's name may still be shown in a channel that was just shared
 	cardsLife  = 30 * 24 * time.Hour
 
 	cardsKept = 50 // of one conversation: the newest
@@ -28,15 +28,15 @@ type Link struct {
 	Email   string    `json:"email,omitempty"`
 	Name    string    `json:"name,omitempty"`
 	Role    string    `json:"role,omitempty"`
-	By      string    `json:"by,omitempty"` // Slack user of the admin who linked them; "" when the e-mails are equal
-	At      time.Time `json:"at,omitzero"`  // when they agreed to that
-	Checked time.Time `json:"checked"`      // when Slack and Invent last said so
+	By      string    `json:"by,omitempty"` // Slack user of the admin who linked them; "" when linked by equal e-mail
+	At      time.Time `json:"at,omitzero"`  // when they agreed to the admin's link
+	Checked time.Time `json:"checked"`      // when Slack and Invent last confirmed it
 }
 
-// Person says who an Invent member is on Slack. User is empty when Slack said that there is nobody.
+// Person says who an Invent member is on Slack. User is empty when Slack said that there is no such person.
 type Person struct {
 	User   string `json:"user"`
-	Barred bool   `json:"barred,omitempty"` // there is an account, but it may not act: a guest's, a stranger's, without a confirmed e-mail
+	Barred bool   `json:"barred,omitempty"` // the account may not act: it is a guest's or a stranger's, or its e-mail isn't confirmed
 }
 
 // Card is a message of the bot's own that shows a conversation and can be redrawn.
@@ -45,19 +45,19 @@ type Card struct {
 	TS      string `json:"-"`
 	Job     string `json:"job,omitempty"`  // the job that posted it
 	Shows   string `json:"hash,omitempty"` // a digest of what it shows
-	Link    string `json:"link,omitempty"` // in somebody's message, which unfolded to the card; "" for a message of the bot's own
+	Link    string `json:"link,omitempty"` // the link in somebody's message that unfolded to the card; "" for a message of the bot's own
 	For     string `json:"for,omitempty"`  // the Slack user in whose direct messages it stands; "" in a channel
-	Noted   string `json:"note,omitempty"` // the job whose note stands below it last
+	Noted   string `json:"note,omitempty"` // the job that last put a note below it
 }
 
-// Via says through whom a conversation was assigned last by the bot.
+// Via says through whom the bot last assigned a conversation.
 type Via struct {
 	User     string    `json:"user"`     // Slack user
-	Assignee string    `json:"assignee"` // Invent's id as in the state; empty: nobody
+	Assignee string    `json:"assignee"` // the assignee's id as in the state; empty: nobody
 	At       time.Time `json:"at"`       // assigned_at as in the state
 }
 
-// These lie beside the cards in one hash; no card's field looks like them.
+// Fields that lie beside the cards in one hash. A card's field always has a space in it.
 const (
 	viaField   = "via"
 	stateField = "state"
@@ -66,20 +66,20 @@ const (
 // Reach says who can read a channel.
 type Reach string
 
-// What Slack says of a channel, or nothing yet.
+// What Slack says of a channel; ReachUnknown: nothing yet.
 const (
 	ReachUnknown Reach = ""
 	Own          Reach = "own"    // only the team itself
 	Shared       Reach = "shared" // other organisations too
 )
 
-// Known is what one round trip tells of a conversation, of the channel where it is asked for, and of the one who asks.
+// Known is what Cache.Known found: about a conversation, the channel it is asked for in, and the person who asks.
 type Known struct {
 	Cards   []Card
 	Via     Via
 	Reach   Reach
 	Handoff Handoff
-	Link    *Link // as Cache.Link finds it; nil for a miss
+	Link    *Link // the person's, as Cache.Link finds it; nil for a miss
 }
 
 // Link finds a user's member. A miss is ok == false without an error. An error means that Redis
@@ -89,11 +89,11 @@ func (c *Cache) Link(ctx context.Context, team, user string) (l Link, ok bool, e
 	return l, ok, err
 }
 
-// ErrUnlinked says that an admin's link was dropped, or changed, while it was looked up.
+// ErrUnlinked says that an admin's link was dropped or changed while the member was looked up.
 var ErrUnlinked = errors.New("the link was dropped")
 
-// SetLink keeps a user's member for a day, and the way back for an hour. A member that an admin linked is kept only while that link is
-// there: else the error is ErrUnlinked.
+// SetLink keeps a user's member for a day, and the reverse (who the member is on Slack) for an hour. A member found by an admin's link is
+// kept only if that link still stands: else the error is ErrUnlinked.
 func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
 	if l.By == "" {
 		if err := c.set(ctx, l, linkLife, linkKey(team, user)); err != nil {
@@ -105,7 +105,7 @@ func (c *Cache) SetLink(ctx context.Context, team, user string, l Link) error {
 	return c.SetPerson(ctx, team, Person{User: user}, l.Member, l.UserID)
 }
 
-// byHandScript keeps a member that an admin linked, unless that link was dropped or changed while it was looked up.
+// byHandScript keeps a member found by an admin's link, unless that link was dropped or changed meanwhile.
 var byHandScript = redis.NewScript(`
 local hand = redis.call('HGET', KEYS[1], ARGV[1])
 if not hand or cjson.decode(hand).member ~= ARGV[2] then return 0 end
@@ -124,7 +124,7 @@ func (c *Cache) setByHand(ctx context.Context, team, user string, l Link) error 
 	return wrap("writing to Redis", err)
 }
 
-// DropLink forgets what was known of a user, so that it is looked up again.
+// DropLink forgets a user's member, and the reverse, so that they are looked up again.
 func (c *Cache) DropLink(ctx context.Context, team, user string, l Link) error {
 	return c.del(ctx, append(personKeys(team, l.Member, l.UserID), linkKey(team, user))...)
 }
@@ -149,12 +149,12 @@ func (c *Cache) SetPerson(ctx context.Context, team string, p Person, ids ...str
 	return c.set(ctx, p, personLife, personKeys(team, ids...)...)
 }
 
-// Question names what one round trip is to tell of: a conversation, the channel where it is asked for, and the Slack user who asks;
-// "" for what isn't asked.
+// Question is what Cache.Known is asked about: a conversation, the channel it is asked for in, and the Slack user who asks; "" for what
+// isn't needed.
 type Question struct{ Team, Chat, Channel, User string }
 
-// Known finds the cards of a conversation, newest first, through whom it was assigned last, whether it waits for a human, who can
-// read the channel, and which member the user is. Of more than 50 cards the oldest are forgotten.
+// Known finds, in one round trip, a conversation's cards (newest first), through whom it was last assigned, whether it waits for a human,
+// who can read the channel, and which member the user is. If there are more than 50 cards, it forgets the oldest.
 func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	var cards *redis.MapStringStringCmd
 	var reach, handoff, link *redis.StringCmd
@@ -166,7 +166,7 @@ func (c *Cache) Known(ctx context.Context, q Question) (Known, error) {
 	if err := unread("reading cards", cmds, err); err != nil {
 		return Known{}, err
 	}
-	// A miss, or what is broken, is what isn't known.
+	// What is missing or broken counts as not known.
 	fields := cards.Val()
 	k := Known{Reach: Reach(reach.Val())}
 	_ = json.Unmarshal([]byte(handoff.Val()), &k.Handoff)
@@ -206,19 +206,19 @@ func (c *Cache) SetReach(ctx context.Context, team, channel string, r Reach) err
 	return wrap("writing to Redis", c.rdb.Set(ctx, reachKey(team, channel), string(r), reachLife).Err())
 }
 
-// Change is what a change of a conversation leaves behind.
+// Change is what is kept of a change to a conversation.
 type Change struct {
 	Chat  string
 	State string // a digest of what its cards show
-	Via   Via    // zero: as it is
-	Card  *Card  // drawn for it; nil: none
+	Via   Via    // zero: leave it as it is
+	Card  *Card  // the card drawn for the change; nil: none
 	Deed  Deed
-	Done  *Job // ended with it; nil: it isn't done yet
+	Done  *Job // the job to end in the same round trip; nil: none
 }
 
-// Changed keeps a change in one round trip: the card and through whom as Remember does, the deed for 90 days, as one of
-// the newest 20,000 of the team. It answers what Home knows by then of the one who made it (opened: anything), and whether the
-// job was ended as by Done. With an error the job may have been ended all the same.
+// Changed keeps a change in one round trip: state, Via and card as Remember does, and the deed for 90 days among the newest 20,000 of
+// the team. It returns the Home of the person who made the change (opened is false for a miss), and whether it ended the job as Done
+// does, which in a cluster it never does. The job may have ended even if there is an error.
 func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, opened, ended bool, err error) {
 	var cards []Card
 	if n.Card != nil {
@@ -234,7 +234,7 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 			return err
 		}
 		home = p.Get(ctx, homeKey(team, n.Deed.User))
-		if n.Done != nil && !c.cluster { // else the next job of the lane might not see what is kept here
+		if n.Done != nil && !c.cluster { // in a cluster the job could end first, and the lane's next job not see what is kept here
 			done = c.done(ctx, p, *n.Done)
 		}
 		return nil
@@ -253,8 +253,8 @@ func (c *Cache) Changed(ctx context.Context, team string, n Change) (h Home, ope
 	return h, json.Unmarshal([]byte(home.Val()), &h) == nil, ended, nil
 }
 
-// Remember keeps cards, the state that all cards of the conversation show ("": as it is known), and who assigned the conversation
-// (unless via is zero), for 30 days.
+// Remember keeps, for 30 days, cards, the state that all cards of the conversation show (unless it is ""), and through whom the
+// conversation was assigned (unless via is zero). What isn't given stays as it is.
 func (c *Cache) Remember(ctx context.Context, team, chat, state string, via Via, cards ...Card) error {
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		return remember(ctx, p, team, chat, state, via, cards)
@@ -277,7 +277,7 @@ func remember(ctx context.Context, p redis.Pipeliner, team, chat, state string, 
 	return keepCards(ctx, p, team, chat, fields, cards)
 }
 
-// keepCards keeps cards beside other fields of a conversation.
+// keepCards keeps cards, and with them other fields of a conversation's hash.
 func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields []any, cards []Card) error {
 	for _, card := range cards {
 		text, err := json.Marshal(card)
@@ -297,8 +297,8 @@ func keepCards(ctx context.Context, p redis.Pipeliner, team, chat string, fields
 	return nil
 }
 
-// AddCard keeps a card as Remember does, and leaves all else as it is known. The state that it shows is kept where none is: the other
-// cards may show an older one, and are to be found by that.
+// AddCard keeps a card as Remember does, and changes nothing else. The state it shows is kept only if none is kept yet: the other cards
+// may show an older state, and the feed knows by the kept one that they are stale.
 func (c *Cache) AddCard(ctx context.Context, team, chat, state string, card Card) error {
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.HSetNX(ctx, cardsKey(team, chat), stateField, state)
@@ -331,7 +331,7 @@ func (c *Cache) get(ctx context.Context, key string, into any) (bool, error) {
 	if err != nil {
 		return false, wrap("reading from Redis", err)
 	}
-	// What can't be decoded is as good as not there: it will be looked up again.
+	// What can't be decoded counts as a miss: it will be looked up again.
 	return json.Unmarshal(text, into) == nil, nil
 }
 

@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// State says whether a conversation is worked on. The constants are the documented values; one that is not among them is kept as
-// Invent sent it, to be shown and never to be guessed about.
+// State says whether a conversation is worked on. The constants are the documented values. Any other is kept as Invent sent it: show it,
+// but never guess what it means.
 type State string
 
 // The documented states.
@@ -29,7 +29,7 @@ type Chat struct {
 
 // Participant is one who takes part in a chat.
 type Participant struct {
-	ContactChannel *ContactChannel `json:"contact_channel,omitempty"` // the customer has one
+	ContactChannel *ContactChannel `json:"contact_channel,omitempty"` // only the customer has one
 }
 
 // ContactChannel is how a customer reaches the organisation.
@@ -39,7 +39,7 @@ type ContactChannel struct {
 	Contact  *Contact `json:"contact,omitempty"`
 }
 
-// Contact is the customer across the channels.
+// Contact is the customer, the same on every channel.
 type Contact struct {
 	Name *string `json:"name,omitempty"`
 }
@@ -82,8 +82,8 @@ type Memory struct {
 	SummarizedAt *time.Time `json:"summarized_at,omitempty"`
 }
 
-// Customer returns the customer's name, "" when none is known: the contact's, else the channel's. What looks like a phone number or
-// an e-mail address is personal data and no name, wherever it stands.
+// Customer returns the customer's name: the contact's, else the channel's; "" when none is known. What looks like a phone number or an
+// e-mail address is personal data, and never returned.
 func (c Chat) Customer() string {
 	for _, p := range c.Members {
 		if p.ContactChannel == nil {
@@ -131,7 +131,7 @@ func isName(s string) bool {
 	return s != "" && (letters || digits < 5)
 }
 
-// UnmarshalJSON reads a memory as Invent sends it: a broken date is an absent one, as a state's.
+// UnmarshalJSON reads a memory as Invent sends it. A broken date counts as absent, as in a ChatState.
 func (m *Memory) UnmarshalJSON(b []byte) error {
 	var w struct {
 		plainMemory
@@ -145,8 +145,8 @@ func (m *Memory) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// The wire types lay forgiving fields over the exported ones (the outer field wins): unknown fields are ignored, numbers may be floats, a
-// broken date is an absent one. So a chat is scanned once and not once for each level of UnmarshalJSON.
+// The wire types lay forgiving fields over the exported ones (the outer field wins): numbers may be floats, and a broken date counts as
+// absent. They are used instead of nested UnmarshalJSON methods, which would scan a chat once for each level.
 type (
 	plainChat   Chat
 	plainState  ChatState
@@ -184,7 +184,7 @@ func (w *wireState) state() ChatState {
 	return s
 }
 
-// moment is an optional date; what is no date is the zero moment.
+// moment is an optional date; anything that isn't a date is the zero moment.
 type moment time.Time
 
 func (m *moment) UnmarshalJSON(b []byte) error {
@@ -209,7 +209,7 @@ func (m moment) pointer() *time.Time {
 	return nil
 }
 
-// count is a JSON number that is used as a number of things; what is none is 0.
+// count is a JSON number of things, cut to a whole number; anything else, and less than 0, is 0.
 type count int
 
 func (n *count) UnmarshalJSON(b []byte) error {

@@ -1,7 +1,8 @@
 // Package invent is a client of Invent's HTTP API: conversations, their assignees, the members of an organisation and the inbox.
 //
-// There is one request path: escaping, bearer, limit of calls, timeout, limit of size, decoding, and one error type with predicates.
-// The package does not retry, cache, log or decide who may do what, sends nothing to customers, and knows nothing of Slack.
+// All requests but the WebSocket's handshake take one path through escaping, bearer, rate limit, timeout, size limit and decoding. There is
+// one error type, with predicates. The package does not retry, cache, log or decide who may do what, sends nothing to customers, and knows
+// nothing of Slack.
 package invent
 
 import (
@@ -19,18 +20,18 @@ import (
 	"sync/atomic"
 	"time"
 
-	v2 "github.com/go-json-experiment/json" // Go's coming encoding/json/v2: an answer is decoded in half the time
+	v2 "github.com/go-json-experiment/json" // Go's coming encoding/json/v2: decodes an answer in half the time
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/time/rate"
 )
 
 const (
 	bodyLimit     = 4 << 20
-	inboxLimit    = 16 << 20 // each of a page's conversations carries its assistant's prompt
+	inboxLimit    = 16 << 20 // a page is large: each conversation carries its assistant's prompt
 	contractLimit = 8 << 20
-	pageSize      = 100 // Invent's largest
+	pageSize      = 100 // the largest that Invent allows
 	maxPages      = 200
-	rowsLimit     = 10_000          // of one answer, for an API that doesn't know pages: an empty row of three bytes takes hundreds in memory
+	rowsLimit     = 10_000          // of one answer, in case the API ignores paging: an empty row of three bytes takes hundreds in memory
 	headerLimit   = 64 << 10        // of an answer
 	patience      = time.Second     // the longest that a call waits for the limiter
 	defaultPause  = 5 * time.Second // after a 429 that doesn't say how long
@@ -42,13 +43,13 @@ type Options struct {
 	URL       string                                    // base URL, e.g. https://api.useinvent.com; a path in it is kept
 	Key       string                                    // sent as the bearer to that URL only: redirects are not followed
 	Org       string                                    // organisation id; "c" is the key's own
-	PerMinute int                                       // calls a minute, in bursts of a 32nd of it (480 never makes a minute of more than 495, and some calls arrive late); 0: no limit
+	PerMinute int                                       // calls a minute, in bursts of a 32nd of it (with 480, no minute has more than 495, even if some arrive late); 0: none
 	Timeout   time.Duration                             // of each call, waiting included; 0: 5 s
 	Now       func() time.Time                          // nil: time.Now
-	Wrap      func(http.RoundTripper) http.RoundTripper // put around the transport, to see the calls, or in its place; nil: none
+	Wrap      func(http.RoundTripper) http.RoundTripper // wraps or replaces the transport, e.g. to observe the calls; nil: not
 }
 
-// Client talks to Invent for one key. It is safe for concurrent use; all goroutines share the limit of calls.
+// Client talks to Invent with one key. It is safe for concurrent use; all goroutines share its rate limit.
 type Client struct {
 	base    string
 	baseErr error
@@ -60,10 +61,10 @@ type Client struct {
 	beat    time.Duration // between pings of a listener
 	limit   *rate.Limiter // nil: none
 	turns   sync.Mutex
-	gate    atomic.Int64 // no call before this moment (Unix ns), by Invent's 429
+	gate    atomic.Int64 // after a 429 of Invent's: no call before this moment (Unix ns)
 }
 
-// New returns a client; it sends nothing. A URL that is none is reported by every call.
+// New returns a client; it sends nothing. If the URL is unusable, every call returns an error.
 func New(o Options) *Client {
 	c := &Client{
 		base: strings.TrimRight(o.URL, "/"), bearer: "Bearer " + strings.TrimSpace(o.Key), org: o.Org,
@@ -88,7 +89,8 @@ func New(o Options) *Client {
 	return c
 }
 
-// transport keeps a warm connection for each worker, and notices a dead one (an HTTP/2 connection would else be used until TCP gives up).
+// transport keeps a warm connection for each worker, and pings to notice a dead one (else a dead HTTP/2 connection would be used until TCP
+// gives up).
 func transport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -121,7 +123,8 @@ func (c *Client) chat(ctx context.Context, r Route, id string, in any) (Chat, er
 }
 
 // Assign gives the conversation to a member, or to nobody (nil), and returns the state that Invent answers. Invent has no
-// compare-and-set: it takes the conversation from whoever has it. After an error, [MayHaveHappened] says whether to read and see.
+// compare-and-set: it takes the conversation from whoever has it. After an error, [MayHaveHappened] says whether to read the chat to
+// find out.
 func (c *Client) Assign(ctx context.Context, chat string, member *string) (ChatState, error) {
 	if member != nil && checkID(*member) != nil {
 		return ChatState{}, &Error{Op: routeAssign.Op, Err: ErrID, unsent: true, final: true}
@@ -139,13 +142,13 @@ func (c *Client) Assign(ctx context.Context, chat string, member *string) (ChatS
 	return w.state(), nil
 }
 
-// StateChange is what [Client.SetState] changes; nil leaves as it is. State is not documented to be changeable.
+// StateChange is what [Client.SetState] changes; a nil field stays as it is. That State can be changed is not documented.
 type StateChange struct {
 	AIEnabled *bool  `json:"ai_enabled,omitempty"`
 	State     *State `json:"state,omitempty"`
 }
 
-// SetState changes a conversation's state and returns the whole conversation. A change of nothing is an error without a request.
+// SetState changes a conversation's state and returns the whole conversation. The zero StateChange is an error, and sends nothing.
 func (c *Client) SetState(ctx context.Context, chat string, change StateChange) (Chat, error) {
 	if change == (StateChange{}) {
 		return Chat{}, &Error{Op: routeState.Op, Err: errors.New("nothing to change"), unsent: true, final: true}
@@ -174,8 +177,8 @@ func (c *Client) Memories(ctx context.Context, chat string) ([]Memory, error) {
 	return all, err
 }
 
-// Members returns all members of the organisation, each once, in Invent's order. It is all or an error: who is missing from half a
-// list would look like somebody who left.
+// Members returns all members of the organisation, each once, in Invent's order. It never returns part of them: whoever is missing would
+// look like somebody who has left.
 func (c *Client) Members(ctx context.Context) ([]Member, error) {
 	var all []Member
 	seen := map[string]bool{}
@@ -190,7 +193,7 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 			if m.ID == "" {
 				return nil, wrong(routeMembers)
 			}
-			// The pages move while somebody joins or leaves, so a row can come twice.
+			// Rows move between the pages when somebody joins or leaves, so one can come twice.
 			if !seen[m.ID] {
 				seen[m.ID] = true
 				all = append(all, m)
@@ -199,7 +202,7 @@ func (c *Client) Members(ctx context.Context) ([]Member, error) {
 		if len(all) > maxPages*pageSize {
 			break
 		}
-		// A page without anybody new: an API that does not know pages and sends the same for ever.
+		// A page without anybody new means an API that ignores paging and would send the same for ever.
 		if !more(h, page, len(list)) || len(all) == before {
 			return all, nil
 		}
@@ -236,7 +239,7 @@ func pages(page, take int) url.Values {
 	return url.Values{"page": {strconv.Itoa(page)}, "take": {strconv.Itoa(take)}}
 }
 
-// more tells from the headers, where Invent sends them, else from a full page, whether a page comes after this one.
+// more reports whether a page comes after this one: by the headers if Invent sends them, else by whether this page is full.
 func more(h http.Header, page, rows int) bool {
 	take := pageSize
 	if n, err := strconv.Atoi(h.Get("Pagination-Take")); err == nil && n > 0 {
@@ -253,7 +256,7 @@ type rows[T any] []T
 
 // UnmarshalJSONFrom reads a list, of rowsLimit rows at most.
 //
-//nolint:wrapcheck // call words what the decoder says
+//nolint:wrapcheck // call replaces what the decoder says
 func (l *rows[T]) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 	if d.PeekKind() != '[' {
 		return v2.UnmarshalDecode(d, (*[]T)(l)) // null, or an error
@@ -278,8 +281,9 @@ func wrong(r Route) error {
 	return &Error{Op: r.Op, Status: http.StatusOK, Err: errAnswer, final: true}
 }
 
-// call is the one way to Invent: id goes into the path, in (nil: no body) as JSON, and the body of a 2xx into out, which is a *[]byte
-// for the body as it is. It returns the answer's headers. Every error is an *Error.
+// call sends every request to Invent but the WebSocket's handshake (see dial). id goes into the path, in (nil: none) is sent as JSON, and
+// the body of a 2xx is decoded into out. If out is a *[]byte, it gets the body as it is, and the key is not sent. call returns the
+// answer's headers. Every error is an *Error.
 func (c *Client) call(ctx context.Context, r Route, id string, query url.Values, in, out any) (http.Header, error) {
 	address, err := c.address(r, id)
 	var body io.Reader
@@ -325,7 +329,7 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
 		e := c.answered(r.Op, resp)
-		_, _ = io.CopyN(io.Discard, resp.Body, 16<<10) // read to the end, the connection can be used again
+		_, _ = io.CopyN(io.Discard, resp.Body, 16<<10) // a connection can be reused only if the body was read to its end
 		return nil, e
 	}
 	var buf bytes.Buffer
@@ -341,7 +345,7 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 		return resp.Header, nil
 	}
 	if err := v2.Unmarshal(buf.Bytes(), out, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
-		// The decoder's words quote the body: they are not passed on.
+		// The decoder's errors quote the body, so they are not passed on.
 		if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 			return nil, &Error{Op: r.Op, Status: resp.StatusCode, Err: errNotJSON}
 		}
@@ -350,7 +354,7 @@ func (c *Client) call(ctx context.Context, r Route, id string, query url.Values,
 	return resp.Header, nil
 }
 
-// address is where a call of the route goes to.
+// address is the URL of a call of the route.
 func (c *Client) address(r Route, id string) (string, error) {
 	path, err := r.fill(id)
 	if err == nil {
@@ -359,7 +363,7 @@ func (c *Client) address(r Route, id string) (string, error) {
 	return c.base + path, err
 }
 
-// answered makes the error of an answer that is no success, and closes the gate after a 429.
+// answered makes the error for an answer that isn't a 2xx; a 429 also closes the gate.
 func (c *Client) answered(op string, resp *http.Response) *Error {
 	e := &Error{Op: op, Status: resp.StatusCode}
 	now := c.now()
@@ -383,7 +387,8 @@ func (c *Client) answered(op string, resp *http.Response) *Error {
 	}
 }
 
-// admit waits for the limiter, at most for patience. What it refuses was not sent; its error says how long to wait.
+// admit refuses a call while the gate is closed, or if the limiter would have it wait longer than patience; else it waits for the limiter.
+// A refused call was not sent, and its error says how long to wait.
 func (c *Client) admit(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return &Error{Op: op, Err: err, unsent: true}
@@ -392,7 +397,7 @@ func (c *Client) admit(ctx context.Context, op string) error {
 		return err
 	}
 	now := c.now()
-	// In one step: a turn is given back whole only while nobody has reserved a later one, else what is refused would use up turns.
+	// Reserve and cancel under one lock: a turn is given back whole only if no later one is reserved, else refused calls would use up turns.
 	c.turns.Lock()
 	turn := c.limit.ReserveN(now, 1)
 	wait := turn.DelayFrom(now)
@@ -410,14 +415,14 @@ func (c *Client) admit(ctx context.Context, op string) error {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return c.gated(op) // it may have closed in the meantime
+		return c.gated(op) // the gate may have closed in the meantime
 	case <-ctx.Done():
 		turn.CancelAt(c.now())
 		return &Error{Op: op, Err: ctx.Err(), unsent: true}
 	}
 }
 
-// gated is the error of a call that comes while Invent wants none, else nil.
+// gated returns an error while the gate is closed, that is while Invent wants no calls; else nil.
 func (c *Client) gated(op string) error {
 	if wait := time.Duration(c.gate.Load() - c.now().UnixNano()); wait > 0 {
 		return heldBack(op, wait)

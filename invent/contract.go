@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// Contract says which of the client's routes the API has, as its own OpenAPI document says. The zero Contract is that of a
-// document that could not be read: then only what is documented in public counts, and the two routes without which nothing works.
+// Contract says which of the client's routes the API has, according to its own OpenAPI document. The zero Contract stands for a document
+// that could not be read: then only what is documented in public may be used, and the two routes without which nothing works.
 type Contract struct {
 	Read  bool // the document was read
 	found map[string]bool
 }
 
-// Finding is one line of a comparison: a route, or a property of its body.
+// Finding says whether one route, or one property of its body, may be used.
 type Finding struct {
 	Op, Method, Path, Property string // Property is "" for the route itself
 	Found                      bool
 }
 
-// Check reads the document that the API publishes about itself, without sending the key, and compares it with what the client may use.
-// An error is one of the other calls', or says that the document can't be understood.
+// Check reads the API's own OpenAPI document, without sending the key, and compares it with what the client may use. It fails as other
+// calls do, and also if it can't understand the document.
 func (c *Client) Check(ctx context.Context) (Contract, error) {
 	var text []byte
 	if _, err := c.call(ctx, routeContract, "", nil, nil, &text); err != nil {
@@ -57,7 +57,7 @@ func (c *Client) Check(ctx context.Context) (Contract, error) {
 	return k, nil
 }
 
-// Has says whether a route (by its Op), with these properties of its body, may be used.
+// Has reports whether a route (by its Op), with these properties of its body, may be used.
 func (k Contract) Has(op string, properties ...string) bool {
 	if !k.Read {
 		i := slices.IndexFunc(Routes(), func(r Route) bool { return r.Op == op })
@@ -83,7 +83,7 @@ func (k Contract) Findings() []Finding {
 	return list
 }
 
-// samePath compares two templates of paths, whatever their parameters are called.
+// samePath compares two path templates, ignoring the names of their parameters.
 func samePath(a, b string) bool {
 	as, bs := strings.Split(a, "/"), strings.Split(strings.TrimSuffix(b, "/"), "/")
 	return slices.EqualFunc(as, bs, func(x, y string) bool {
@@ -91,13 +91,13 @@ func samePath(a, b string) bool {
 	})
 }
 
-// isParameter says whether a segment of a path is one parameter and nothing else.
+// isParameter reports whether a segment of a path is one parameter and nothing else.
 func isParameter(s string) bool {
 	return strings.HasPrefix(s, "{") && strings.Index(s, "}") == len(s)-1
 }
 
-// document is what is read of an OpenAPI document (spec.openapis.org, versions 3.0 and 3.1), the parts that it is asked about only
-// when it is: a library for all of it takes an eighth of the bot's memory at rest.
+// document is what Check reads of an OpenAPI document (spec.openapis.org, versions 3.0 and 3.1). Its parts are decoded only when they
+// are asked about: a library that reads all of it would take an eighth of the bot's memory at rest.
 type document struct {
 	Version    string                     `json:"openapi"`
 	Servers    json.RawMessage            `json:"servers"`
@@ -109,8 +109,8 @@ type document struct {
 	} `json:"components"`
 }
 
-// elsewhere says whether the document's paths lie below another path than the base URL's, at each of its servers. One without a path of its
-// own may stand behind a proxy that has one.
+// elsewhere reports whether the path of every server in the document differs from that of the base URL: then the document describes
+// another API. A server without a path differs from none, as it may stand behind a proxy that adds one.
 func (d document) elsewhere(base string) bool {
 	var servers []struct {
 		URL string `json:"url"`
@@ -127,7 +127,7 @@ func (d document) elsewhere(base string) bool {
 	return true
 }
 
-// operation answers what a path offers for a method, nil for nothing.
+// operation returns what a path offers for a method, nil for nothing.
 func (d document) operation(item json.RawMessage, method string) json.RawMessage {
 	var p struct {
 		Ref string `json:"$ref"`
@@ -138,7 +138,7 @@ func (d document) operation(item json.RawMessage, method string) json.RawMessage
 	if part := named(d.Components.Items, p.Ref, "#/components/pathItems/"); part != nil {
 		item = part
 	}
-	var operations map[string]json.RawMessage // and other things, of other names
+	var operations map[string]json.RawMessage // by method; what isn't an operation has other names
 	_ = json.Unmarshal(item, &operations)     // what can't be read offers nothing
 	operation := operations[strings.ToLower(method)]
 	if !bytes.HasPrefix(operation, []byte("{")) {
@@ -147,7 +147,7 @@ func (d document) operation(item json.RawMessage, method string) json.RawMessage
 	return operation
 }
 
-// accepts says whether the JSON body of an operation may have the property. What can't be read accepts nothing.
+// accepts reports whether the JSON body of an operation may have the property. What can't be read accepts nothing.
 func (d document) accepts(operation json.RawMessage, property string) bool {
 	var o struct {
 		Body json.RawMessage `json:"requestBody"`
@@ -172,11 +172,11 @@ func (d document) accepts(operation json.RawMessage, property string) bool {
 	return false
 }
 
-// schemasMost is how many schemas are looked at for one property.
+// schemasMost is how many schemas are looked at, at most, for one property.
 const schemasMost = 1000
 
-// has says whether a schema, or one that it is made of, has the property. One that is referred to is looked at once: else those that refer
-// to themselves many times would never come to an end.
+// has reports whether a schema, or one that it is made of, has the property. It follows each reference once: else a schema that refers
+// to itself would never end.
 func (d document) has(schema json.RawMessage, property string) bool {
 	all, seen := []json.RawMessage{schema}, map[string]bool{}
 	for n := 0; n < min(len(all), schemasMost); n++ {
@@ -202,7 +202,7 @@ func (d document) has(schema json.RawMessage, property string) bool {
 	return false
 }
 
-// named answers the component that a reference within the document leads to, nil for none.
+// named returns the component that a reference within the document leads to, nil for none.
 func named(components map[string]json.RawMessage, ref, prefix string) json.RawMessage {
 	name, found := strings.CutPrefix(ref, prefix)
 	if !found {

@@ -9,10 +9,10 @@ import (
 	"github.com/coder/websocket"
 )
 
-// Listen connects to the inbox's WebSocket and calls each for every event until the connection ends, and returns why; never nil. What
-// an event says is not read: it is a trigger, not the truth, for events are lost, doubled and come late. Listen does not reconnect.
-// each is called from one goroutine and must not dally: while it runs nothing is read, and a connection that doesn't answer pings is
-// given up. Errors are those of the other calls; a connection that ended has status 0.
+// Listen connects to the inbox's WebSocket and calls each for every event until the connection ends. It returns why it ended, never nil,
+// and does not reconnect. What an event says is not read, for events get lost, repeated and delayed: each only learns that there was one.
+// each is called from one goroutine and must return quickly: while it runs, pongs aren't read either, and the connection is soon given up.
+// Errors are those of the other calls; a connection that ended has status 0.
 func (c *Client) Listen(ctx context.Context, each func()) error {
 	r := routeListen
 	address, err := c.address(r, c.org)
@@ -41,12 +41,12 @@ func (c *Client) Listen(ctx context.Context, each func()) error {
 }
 
 func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout) // of the handshake; the connection outlives it
+	ctx, cancel := context.WithTimeout(ctx, c.timeout) // for the handshake only; the connection outlives it
 	defer cancel()
 	if err := c.admit(ctx, routeListen.Op); err != nil {
 		return nil, err
 	}
-	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // the answer of a handshake has none; that of a refusal is read whole by Dial
+	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{ //nolint:bodyclose // a handshake's answer has no body; Dial reads a refusal's whole
 		HTTPClient: c.http,
 		HTTPHeader: http.Header{"Authorization": {c.bearer}, "User-Agent": {"inventbot"}},
 	})

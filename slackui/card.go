@@ -14,12 +14,12 @@ import (
 // Slack's limits, in characters (docs.slack.dev, Block Kit reference).
 const (
 	headerLimit = 150
-	nameLimit   = 75 // our own, for names within a sentence
+	nameLimit   = 75 // our own limit, for names within a sentence
 	textLimit   = 3000
 )
 
-// Message is what Slack is sent: blocks for the eye, and a text that says all that the blocks say,
-// since screen readers and notifications read only that.
+// Message is what is sent to Slack: blocks for the eye, and a text that says all that the blocks say,
+// since screen readers and notifications use the text only.
 type Message struct {
 	Text   string        `json:"text"`
 	Blocks []slack.Block `json:"blocks,omitempty"`
@@ -27,11 +27,11 @@ type Message struct {
 
 // Holder is the member who has a conversation.
 type Holder struct {
-	ID         string // as in the state: what a button carries
+	ID         string // as in the conversation's state; buttons carry it
 	Name       string // as Invent has it
 	User       string // Slack user, when known
 	NotOnSlack bool   // Slack said that there is no such person
-	Inactive   bool   // a member in Invent, and not active
+	Inactive   bool   // a member in Invent, but not active
 }
 
 // Card is all that a card shows. One card is the same for all who see it.
@@ -39,14 +39,14 @@ type Card struct {
 	Chat      invent.Chat
 	Holder    *Holder   // nil: nobody
 	Via       string    // Slack user who assigned it through the bot; "" when it was done elsewhere
-	Waits     time.Time // since when it waits for a human; zero when it doesn't, or nobody knows
+	Waits     time.Time // since when it waits for a human; zero when it doesn't, or that isn't known
 	URL       string    // of the conversation in the dashboard; "" when unknown
 	Anonymous bool      // leave the customer's name out
 	Private   bool      // only one person sees it: offer to share it
 	Snapshot  bool      // it stands where the bot can't redraw it
-	NoAssign  bool      // Invent's API doesn't let anybody be assigned
+	NoAssign  bool      // Invent's API doesn't offer assigning
 	More      More      // what else Invent's API offers
-	For       string    // the Slack user to whom it was sent, to say whether the conversation is theirs; "" for a card of a channel
+	For       string    // the Slack user it was sent to, and whom it tells whether the conversation is theirs; "" for a card in a channel
 }
 
 // Message draws the card, for the first post and for each redraw.
@@ -57,7 +57,7 @@ func (c Card) Message() Message {
 
 	title := wordCardNameless
 	if !c.Anonymous {
-		title = fmt.Sprintf(wordCardTitle, escape(plain(customer, headerLimit), 5*headerLimit)) // all that the header shows
+		title = fmt.Sprintf(wordCardTitle, escape(plain(customer, headerLimit), 5*headerLimit)) // as much of the name as the header shows
 	}
 	text := []string{title + "."}
 	fields := make([]*slack.TextBlockObject, 0, len(facts))
@@ -92,8 +92,8 @@ func (c Card) Message() Message {
 	return Message{Text: strings.Join(text, " "), Blocks: append(blocks, contextOf(note))}
 }
 
-// lead says to the one person who reads the card whether the conversation is theirs, and through whom. Who took it from them stands
-// below the card: through whom the conversation went on since is another matter.
+// lead tells the one person who reads the card whether the conversation is theirs, and through whom. It doesn't say who took it from them:
+// that was said below the card at the time, and Via may be of a later change.
 func (c Card) lead() string {
 	mine, others := c.Holder != nil && c.Holder.User == c.For, c.Via != "" && c.Via != c.For
 	switch {
@@ -111,7 +111,7 @@ type fact struct{ name, words string } // words are mrkdwn, escaped
 func (c Card) facts() []fact {
 	state := c.Chat.State
 	var facts []fact
-	if Waiting(state) { // first: for that it is announced, and a notification shows no more than the beginning
+	if Waiting(state) { // comes first: it is why a card is announced, and a notification shows only the beginning
 		words := wordForHuman
 		if !c.Waits.IsZero() {
 			words += fmt.Sprintf(wordForSince, date(c.Waits))
@@ -143,8 +143,8 @@ func (c Card) facts() []fact {
 	return facts
 }
 
-// Waiting says whether a conversation waits for a human: open, the AI off, and nobody has it. Who wrote last, Invent's state
-// doesn't say.
+// Waiting reports whether a conversation waits for a human: it is open, the AI is off, and nobody has it. (Invent's state
+// doesn't say who wrote last.)
 func Waiting(s invent.ChatState) bool {
 	return s.State == invent.Open && !s.AIEnabled && s.AssignedUser == nil
 }
@@ -192,7 +192,7 @@ func (h *Holder) name() string {
 // plain is the holder's name where Slack shows words as they are.
 func (h *Holder) plain() string { return cmp.Or(plain(h.Name, nameLimit), wordSomebody) }
 
-// buttons are those by which a conversation is taken from its holder.
+// buttons are the two that take a conversation from its holder, each with a confirm dialog.
 func (h *Holder) buttons(v value) (release, over *slack.ButtonBlockElement) {
 	release, over = button(Release, labelRelease, v), button(Take, labelTakeOver, v)
 	release.Confirm = confirm(wordReleaseTitle, fmt.Sprintf(wordReleaseConfirm, h.plain()), labelRelease.text)
@@ -226,7 +226,7 @@ func (c Card) buttons(v value) []slack.BlockElement {
 // More is what Invent's API offers beside assigning.
 type More struct{ State, AI, Summary bool }
 
-// more draws what Invent's API offers beside assigning, each by the state it leads to.
+// more draws the buttons for what Invent's API offers beside assigning. Each names the state it leads to.
 func (c Card) more(v value) []slack.BlockElement {
 	state := c.Chat.State
 	var row []slack.BlockElement
@@ -252,7 +252,7 @@ func (c Card) more(v value) []slack.BlockElement {
 	return row
 }
 
-// openButton is nil where no address is known, or none that Slack takes.
+// openButton links to the dashboard; nil if the address is unknown or too long for Slack.
 func openButton(url string) *slack.ButtonBlockElement {
 	if url == "" || len(url) > 3000 {
 		return nil
@@ -274,12 +274,12 @@ func primary(b *slack.ButtonBlockElement) *slack.ButtonBlockElement {
 	return b
 }
 
-// confirm makes a dialog of words that Slack shows as they are, mrkdwn too.
+// confirm makes a dialog. Slack shows its words literally, even what looks like mrkdwn.
 func confirm(title, text, yes string) *slack.ConfirmationBlockObject {
 	return slack.NewConfirmationBlockObject(words(title), words(begun(text)), words(yes), words(wordCancel))
 }
 
-// say makes a message of mrkdwn words of ours, with buttons below where there are any.
+// say makes a message of mrkdwn words of ours, with the buttons, if any, below.
 func say(words string, buttons ...slack.BlockElement) Message {
 	blocks := []slack.Block{section(words)}
 	if len(buttons) > 0 {
@@ -288,12 +288,12 @@ func say(words string, buttons ...slack.BlockElement) Message {
 	return Message{Text: words, Blocks: blocks}
 }
 
-// words are ours, or somebody's that were clipped: Slack shows them as they are.
+// words is plain text: Slack shows it as it is. Other people's words must be clipped before.
 func words(s string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
 }
 
-// mrkdwn is words in which Slack finds mentions, dates and links: what is somebody's is escaped.
+// mrkdwn is text in which Slack renders mentions, dates and links. Other people's words must be escaped before.
 func mrkdwn(s string) *slack.TextBlockObject {
 	return slack.NewTextBlockObject(slack.MarkdownType, s, false, true)
 }

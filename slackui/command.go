@@ -11,15 +11,15 @@ import (
 // ChatURL is the template of a conversation's address in the dashboard; {chat_id} stands for its id.
 type ChatURL string
 
-// For answers the address of one conversation.
+// For returns the address of one conversation.
 func (t ChatURL) For(chat string) string {
-	// Escaped so that it stays whole in a path and in a query alike.
+	// Escaped for a path and for a query alike: the template may have it in either.
 	id := strings.ReplaceAll(url.QueryEscape(chat), "+", "%20")
 	return strings.ReplaceAll(string(t), "{chat_id}", id)
 }
 
-// chat reads the conversation out of an address of the dashboard. http and https are alike: Slack makes http of a
-// link that was typed without a scheme.
+// chat reads the conversation's id out of an address of the dashboard. http and https count as the same, because
+// Slack puts http before a link that was typed without a scheme.
 func (t ChatURL) chat(link string) (string, bool) {
 	before, after, ok := strings.Cut(string(t), "{chat_id}")
 	link, web := cutScheme(link)
@@ -38,7 +38,7 @@ func (t ChatURL) chat(link string) (string, bool) {
 	return id, err == nil && validChat(id)
 }
 
-// cutScheme cuts http:// or https:// off an address, and says whether one of them stood there.
+// cutScheme cuts http:// or https:// off an address, and reports whether it did.
 func cutScheme(address string) (rest string, web bool) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")) {
@@ -53,8 +53,8 @@ func validChat(id string) bool {
 		!strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) || r == unicode.ReplacementChar })
 }
 
-// line reads what was typed behind the command into the intent. The answer, when there is one, is what to
-// say at once: help, or what is wrong.
+// line reads what was typed behind the command into the intent. If it returns a message, that is to be said
+// at once (help, or what is wrong) and the intent isn't to be carried out.
 func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 	words := token.FindAllString(text, -1)
 	if len(words) == 0 {
@@ -69,7 +69,7 @@ func (t ChatURL) line(text, command string, i *Intent, off []Verb) *Message {
 	}
 	i.Verb = verb
 	if verb == Take && len(words) == 1 {
-		i.Verb = Queue // there one chooses
+		i.Verb = Queue // its list has the buttons to choose from
 	}
 	if problem := t.arguments(words[1:], i); problem != "" {
 		wrong := say(problemText(problem, command, verb))
@@ -110,7 +110,7 @@ func (t ChatURL) arguments(words []string, i *Intent) (problem Problem) {
 	return problem
 }
 
-// who reads a person off the front of the words.
+// who reads a person off the front of words, and returns the rest.
 func who(words []string, me string) (*To, []string, Problem) {
 	if len(words) == 0 {
 		return nil, nil, NoPerson
@@ -119,7 +119,7 @@ func who(words []string, me string) (*To, []string, Problem) {
 	return to, words[1:], problem
 }
 
-// slackUser reads a person off the front of the words who is named as Slack knows them.
+// slackUser reads a Slack user off the front of words: an @person or me, but no e-mail.
 func slackUser(words []string, me string) (string, []string, Problem) {
 	to, rest, problem := who(words, me)
 	switch {
@@ -131,7 +131,7 @@ func slackUser(words []string, me string) (string, []string, Problem) {
 	return to.User, rest, ""
 }
 
-// member reads an e-mail or a member's id off the front of the words.
+// member reads an e-mail or a member's id off the front of words.
 func member(words []string) (*To, []string, Problem) {
 	if len(words) == 0 {
 		return nil, nil, NoMember
@@ -168,8 +168,8 @@ func (t ChatURL) conversation(word string) (string, Problem) {
 }
 
 var (
-	token       = regexp.MustCompile(`<[^<>]*>|[^\s\v\x{85}\p{Z}]+`) // what Slack put between < and > is one, spaces in its label included
-	userID      = regexp.MustCompile(`^[UW][A-Z0-9]{1,63}$`)         // Slack's have 11 characters, and a button has room for 2,000 in all
+	token       = regexp.MustCompile(`<[^<>]*>|[^\s\v\x{85}\p{Z}]+`) // what Slack put between < and > is one token, with the spaces in its label
+	userID      = regexp.MustCompile(`^[UW][A-Z0-9]{1,63}$`)         // Slack's have 11 characters; the bound is for a button's value, of 2,000 in all
 	userMention = regexp.MustCompile(`^<@([UW][A-Z0-9]{1,63})(\|[^>]*)?>$`)
 	mailLink    = regexp.MustCompile(`^<mailto:([^|>]+)(\|[^>]*)?>$`)
 	mailAddress = regexp.MustCompile(`^[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+$`)
@@ -205,7 +205,7 @@ func verbOf(word string) (Verb, bool) {
 	return "", false
 }
 
-// nearest answers the command that begins with what was typed, or else the one that a mistyped word is closest to, or "" when none
+// nearest returns the command that begins with what was typed, or else the one that a mistyped word is closest to; "" when none
 // is close.
 func nearest(word string) string {
 	word = strings.ToLower(word)
@@ -249,7 +249,7 @@ func distance(a, b string) int {
 	return row[len(rb)]
 }
 
-// Commands lists what can be typed, as the usage hint shows it.
+// Commands lists the commands that can be typed, in the order of the manifest's usage hint.
 func Commands() []string {
 	var list []string
 	for _, c := range commands {

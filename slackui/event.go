@@ -9,12 +9,12 @@ import (
 
 const (
 	linksUnfolded = 5   // of one message
-	linkLimit     = 500 // characters of a link that unfolds: the buttons of its card carry it
+	linkLimit     = 500 // bytes of a link that unfolds: the buttons of its card carry it
 )
 
 // Event is what the bot reads of an event.
 type Event struct {
-	Challenge string   // to be sent back: Slack checks the address
+	Challenge string   // to be sent back when Slack checks the address; "" otherwise
 	Intents   []Intent // what the event asks for
 }
 
@@ -50,7 +50,7 @@ func (t ChatURL) ParseEvent(body []byte) (Event, error) {
 		Channel string `json:"channel"`
 		TS      string `json:"message_ts"`
 		Source  string `json:"source"`
-		Member  *bool  `json:"is_bot_user_member"` // Slack tells of links in every conversation
+		Member  *bool  `json:"is_bot_user_member"` // Slack reports links in all channels, also where the bot is no member
 		Tab     string `json:"tab"`
 		View    struct {
 			Hash string `json:"hash"`

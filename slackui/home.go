@@ -9,19 +9,19 @@ import (
 	"github.com/slack-go/slack"
 )
 
-// homeTeam is for how many people the Home tab counts.
+// homeTeam is how many people's counts the Home tab shows.
 const homeTeam = 20
 
 // HomeTab is what a member's Home tab shows.
 type HomeTab struct {
 	Me      Me
-	Command string // its name
+	Command string // the slash command's name
 	Quiet   bool   // wants no notices
 	Listed  bool   // Invent's API lists conversations
 	Mine    []Item // my conversations
-	Waiting []Item // those that wait for a human
-	Left    []Item // those of members who aren't active
-	Team    []Load // who has how many
+	Waiting []Item // conversations that wait for a human
+	Left    []Item // conversations of members who aren't active
+	Team    []Load // who has how many conversations
 	Page    int    // of Mine
 	Below   int    // page of Waiting and Left
 }
@@ -57,7 +57,7 @@ func homeView(blocks []slack.Block) slack.HomeTabViewRequest {
 	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 }
 
-// list draws one page of one of the two lists. The buttons carry the pages of both.
+// list draws one page of one of the tab's two lists. The buttons carry the pages of both.
 func (h HomeTab) list(kind Verb, title, empty string, items []Item, page int) []slack.Block {
 	part, page, pages := pageOf(items, page)
 	first := inactiveFrom(items)
@@ -105,12 +105,12 @@ func (h HomeTab) team() string {
 	return begun(strings.Join(lines, "\n"))
 }
 
-// HomeStranger is the Home tab of somebody who is no member: what this is, and the one next step.
+// HomeStranger is the Home tab of somebody who is no member: what this app is, and what to do next.
 func HomeStranger(command string, r Reason) slack.HomeTabViewRequest {
 	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(refusedSelf(command, r))})
 }
 
-// HomeLater is the Home tab that was never drawn before, while Invent doesn't answer.
+// HomeLater is the Home tab for somebody whose tab was never drawn, while Invent doesn't answer.
 func HomeLater() slack.HomeTabViewRequest {
 	return homeView([]slack.Block{header(wordWhatTitle), section(wordWhat), section(wordPickLater)})
 }
@@ -123,15 +123,15 @@ func Welcome(command string, r Reason) Message {
 	return say(wordWhat + "\n" + fmt.Sprintf(wordWelcome, typed(command, "queue")))
 }
 
-// Picking is the modal of the shortcut that takes a conversation, before it is known what waits.
+// Picking is the modal of the shortcut that takes a conversation, while it isn't known yet what waits.
 func Picking() slack.ModalViewRequest { return pickView([]slack.Block{section(wordLooking)}) }
 
-// PickOf is that modal with one page of the conversations that wait. done, when there is one, is said above.
+// PickOf is that modal with one page of the conversations that wait. done, unless it is "", is said above them.
 func PickOf(items []Item, page int, done string) slack.ModalViewRequest {
 	return pickView(Items(Pick, items, page, done).Blocks)
 }
 
-// PickRefused is that modal when there is nothing to choose from.
+// PickRefused is that modal for somebody who may not act, or for whom nothing can be listed: it says why.
 func PickRefused(command string, r Reason) slack.ModalViewRequest {
 	return pickView([]slack.Block{section(refusedSelf(command, r))})
 }
@@ -139,7 +139,7 @@ func PickRefused(command string, r Reason) slack.ModalViewRequest {
 // PickLater is that modal while Invent doesn't answer.
 func PickLater() slack.ModalViewRequest { return pickView([]slack.Block{section(wordPickLater)}) }
 
-// PickBusy is that modal when too much is waiting for it to be filled.
+// PickBusy is that modal when it can't be filled because the queue is full.
 func PickBusy() slack.ModalViewRequest { return pickView([]slack.Block{section(wordBusy)}) }
 
 func pickView(blocks []slack.Block) slack.ModalViewRequest {
@@ -153,7 +153,7 @@ func (item Item) words(kind Verb) string {
 	state := item.Chat.State
 	words := cmp.Or(escape(item.Chat.Customer(), nameLimit), wordUnnamed)
 	if channel := channelName(state.IntegrationID); channel != "" {
-		words = channel + ": " + words // a name that is written from right to left would turn the line
+		words = channel + ": " + words // the name isn't first: one written from right to left would turn the line
 	}
 	if a := state.Assistant; a != nil && tame(a.Name) != "" {
 		words += ", " + escape(a.Name, nameLimit)
@@ -171,7 +171,7 @@ func (item Item) words(kind Verb) string {
 	return words + " `" + escape(item.Chat.ID, 200) + "`"
 }
 
-// blocks draws an item in a list of its kind: what it is, and its buttons, where there are any.
+// blocks draws an item in a list of this kind: what it is, and its buttons, if any.
 func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
 	blocks := []slack.Block{section(item.words(kind))}
 	if row := item.buttons(kind, v); len(row) > 0 {
@@ -180,13 +180,13 @@ func (item Item) blocks(kind Verb, id string, v value) []slack.Block {
 	return blocks
 }
 
-// buttons are those of an item in a list of its kind. In the modal there is no place for another modal, and outside of a
-// channel none to show a card in.
+// buttons are those of an item in a list of this kind. A modal has no button that opens another modal, and only lists in a
+// channel have one that shows a card there.
 func (item Item) buttons(kind Verb, v value) []slack.BlockElement {
 	v.Chat, v.Seen = item.Chat.ID, &item.Holder.ID
 	customer := cmp.Or(plain(item.Chat.Customer(), 30), wordUnnamed)
 	var row []slack.BlockElement
-	add := func(b *slack.ButtonBlockElement) { // among many of one name a screen reader needs to know whose it is
+	add := func(b *slack.ButtonBlockElement) { // several have the same label: a screen reader must tell which conversation is meant
 		b.AccessibilityLabel = b.Text.Text + ": " + customer
 		row = append(row, b)
 	}

@@ -28,7 +28,7 @@ const (
 	PasteForm  Form = "paste_form"
 )
 
-// The fields of the modals: the block's id, and the element's action id.
+// The fields of the modals, each by its block's id and its element's action id.
 const (
 	whoBlock, whoAction     = "who", "who_pick"
 	noteBlock, noteAction   = "note", "note_text"
@@ -38,14 +38,15 @@ const (
 // noteLimit is how many characters a hand-over note may have.
 const noteLimit = 2000
 
-// What Slack takes of a select's options: so many, and in Socket Mode an answer of 20 KB. The bytes are the people's: they leave room for Nobody.
+// Slack's limits for the options of a select: their number, and in Socket Mode an answer of 20 KB. optionsBytes is for the people, and
+// leaves room for Nobody.
 const (
 	optionLimit  = 100
 	optionsBytes = 18_000
 )
 
-// meta is what a modal carries from its opening to its submission: what the button did that opened it, and where that was. All of it is
-// checked again where it is used.
+// meta is what a modal carries from its opening to its submission: the value of the button that opened it, and where that was. All of it
+// is checked again where it is used.
 type meta struct {
 	value
 	Channel     string `json:"channel,omitempty"`
@@ -66,17 +67,17 @@ func (i Intent) meta() string {
 type Choice struct {
 	Member     string // id
 	Name       string
-	Email      string // found by a search, and shown where two have one name
+	Email      string // searched too, and shown if two people have the same name
 	NotOnSlack bool   // Slack said that there is no such person
 }
 
-// AskWhom is the modal that asks whom to assign the conversation of the intent to. holder and me are ids of members: the holder is chosen
-// from the beginning, if it is one of all who can be. Of chat at least the id is known.
+// AskWhom is the modal that asks whom to assign the intent's conversation to. holder and me are ids of members; the holder is preselected,
+// if they are among all, who can be chosen. Of chat, perhaps only the id is known.
 func AskWhom(command string, i Intent, chat invent.Chat, holder, me string, all []Choice) slack.ModalViewRequest {
 	least := 0
 	pick := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, words(wordWhomPlaceholder), whoAction)
 	pick.MinQueryLength = &least
-	if n := slices.IndexFunc(all, func(c Choice) bool { return c.Member == holder }); n >= 0 { // word for word what Whom would offer
+	if n := slices.IndexFunc(all, func(c Choice) bool { return c.Member == holder }); n >= 0 { // it must equal the option that Whom offers
 		if pick.InitialOption = all[n].option(namesakes(all)[plain(all[n].Name, nameLimit)] > 1); holder == me {
 			pick.InitialOption = option("me", wordMe, plain(all[n].Name, nameLimit))
 		}
@@ -105,7 +106,7 @@ func option(value, text, description string) *slack.OptionBlockObject {
 	return o
 }
 
-// option draws a choice. told says that the name alone doesn't tell who it is.
+// option draws a choice. told says that the e-mail must be shown too, since the name alone doesn't tell who it is.
 func (c Choice) option(told bool) *slack.OptionBlockObject {
 	name, description := plain(c.Name, nameLimit), ""
 	if name == "" {
@@ -123,7 +124,7 @@ func (c Choice) option(told bool) *slack.OptionBlockObject {
 	return option(memberValue(c.Member), name, description)
 }
 
-// memberValue is a member's id as an option carries it: Slack keeps 75 characters, and ids may have more.
+// memberValue is a member's id as an option carries it: Slack takes 75 characters; a longer id is replaced by its Digest.
 func memberValue(id string) string {
 	if v := "m:" + id; len(v) <= 75 {
 		return v
@@ -143,7 +144,7 @@ type Query struct {
 	Text                   string
 }
 
-// ParseQuery reads the body of a question for options. A nil query without an error is one for a select that isn't ours.
+// ParseQuery reads the body of a request for options. The query is nil, without an error, for a select that isn't ours.
 func ParseQuery(body []byte) (*Query, error) {
 	p, err := readPayload(body)
 	if err != nil {
@@ -160,14 +161,14 @@ func ParseQuery(body []byte) (*Query, error) {
 	return q, nil
 }
 
-// Options is the answer to a question for options.
+// Options is the answer to a request for options.
 type Options struct {
 	Options []*slack.OptionBlockObject `json:"options"`
 }
 
-// Whom answers which people a search finds: the one who asks first, then those on Slack, then the others, each the best finds first and
-// then by name, and nobody last. A search finds a person when each of its words is in the name or in the e-mail, behind whose @ all have
-// much the same: that is searched only by a word with an @. Of more than Slack shows, the first are offered: more letters find the others.
+// Whom returns the people that a search finds: the person who asks (me) first, then those on Slack, then the others, each by how well they
+// match and then by name; Nobody is last. A search finds a person if each of its words is in the name or the e-mail. The e-mail's domain,
+// which most people share, is searched only by words with an @. If Slack's limits are exceeded, the first are offered.
 func Whom(q Query, me string, all []Choice) Options {
 	found := slices.DeleteFunc(slices.Clone(all), func(c Choice) bool { return c.Member != me && !c.matches(q.Text) })
 	slices.SortFunc(found, func(a, b Choice) int {
@@ -197,7 +198,7 @@ func Whom(q Query, me string, all []Choice) Options {
 	return answer
 }
 
-// namesakes counts who has which name, as it is shown.
+// namesakes counts how many people have each name, as it is shown.
 func namesakes(all []Choice) map[string]int {
 	names := map[string]int{}
 	for _, c := range all {
@@ -217,8 +218,8 @@ func (c Choice) matches(text string) bool {
 	return true
 }
 
-// rank answers how well a search finds the choice, 0 best: by how the name begins, how a word of it does, something in it, or the e-mail;
-// and behind all of those whoever isn't on Slack.
+// rank returns how well a choice matches, 0 best: the name begins with the text, a word of the name does, the text is within the name, or
+// anything else (as by e-mail). Whoever isn't on Slack comes after everybody who is.
 func (c Choice) rank(text string) (rank int) {
 	name, text := strings.ToLower(c.Name), strings.ToLower(strings.TrimSpace(text))
 	if c.NotOnSlack {
@@ -243,10 +244,10 @@ type field struct {
 	} `json:"selected_option"`
 }
 
-// submission reads a submitted modal. A nil intent is one of a modal that isn't ours.
+// submission reads a submitted modal; nil for one that isn't ours.
 func (t ChatURL) submission(p payload, i *Intent) *Intent {
 	i.Form = Form(p.View.CallbackID)
-	i.Sent = i.Sent.Add(time.Second) // as of a click that doesn't say when it was
+	i.Sent = i.Sent.Add(time.Second) // as with a click that doesn't say when it was
 	var m meta
 	broken := json.Unmarshal([]byte(p.View.PrivateMetadata), &m) != nil || m.V != Version
 	i.Channel, i.Thread, i.ResponseURL = m.Channel, m.Thread, m.ResponseURL
@@ -272,7 +273,7 @@ func (t ChatURL) submission(p payload, i *Intent) *Intent {
 	return i
 }
 
-// assignment reads whom the submitted modal assigns, and the note.
+// assignment reads, from the submitted modal, whom to assign and the note.
 func (i *Intent) assignment(values map[string]map[string]field) {
 	i.Note = strings.TrimSpace(values[noteBlock][noteAction].Value)
 	chosen := ""
@@ -302,13 +303,13 @@ func (i *Intent) assignment(values map[string]map[string]field) {
 	}
 }
 
-// Answer is what a submitted modal is answered with when it stays open.
+// Answer is the answer to a submitted modal that makes it stay open, with errors at its fields.
 type Answer struct {
 	Action string            `json:"response_action"`
 	Errors map[string]string `json:"errors"`
 }
 
-// FormProblem shows at its field what is wrong with a submitted modal.
+// FormProblem shows what is wrong with a submitted modal, at the field that is wrong.
 func FormProblem(f Form, p Problem) Answer {
 	switch p {
 	case LongNote, NoteToNobody, NoteUnreadable:
@@ -319,15 +320,15 @@ func FormProblem(f Form, p Problem) Answer {
 	return atField(f.first(), problemText(p, "", ""))
 }
 
-// FormRefused shows at its field why what a submitted modal asks for can't be done.
+// FormRefused shows, at the modal's first field, why the person may not do what it asks for.
 func FormRefused(command string, f Form, r Reason) Answer {
 	return atField(f.first(), refusedSelf(command, r))
 }
 
-// FormBusy shows that the queue is full.
+// FormBusy shows, at the modal's first field, that the queue is full.
 func FormBusy(f Form) Answer { return atField(f.first(), wordBusy) }
 
-// first is the first field of a modal, where what is wrong with all of it is said.
+// first is the first field of a modal: errors about the whole modal are shown there.
 func (f Form) first() string {
 	if f == PasteForm {
 		return whichBlock
@@ -335,7 +336,7 @@ func (f Form) first() string {
 	return whoBlock
 }
 
-// atField makes an error of mrkdwn words: at a field Slack shows them as they are.
+// atField makes an error at a field out of mrkdwn words. Slack shows it literally, so escapes and backquotes are taken out.
 func atField(block, mrkdwn string) Answer {
 	return Answer{Action: "errors", Errors: map[string]string{block: strings.ReplaceAll(unescaper.Replace(mrkdwn), "`", "")}}
 }
@@ -356,7 +357,7 @@ func readPayload(body []byte) (p payload, err error) {
 	return p, nil
 }
 
-// team answers where the app is installed: in the workspace, or for an org-wide install in the organisation.
+// team returns where the app is installed: the workspace, or for an org-wide install the organisation.
 func (p payload) team() (team, enterprise string) {
 	if p.Enterprise != nil {
 		team, enterprise = p.Enterprise.ID, p.Enterprise.ID

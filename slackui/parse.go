@@ -18,9 +18,9 @@ import (
 var ErrMalformed = errors.New("malformed request")
 
 // ParseCommand reads the body of a slash command (docs.slack.dev: application/x-www-form-urlencoded).
-// Either the intent is to be carried out, or the message is to be said at once (help, or what is wrong
-// with the command), or both are nil: there is nothing to do. sent is the request's own timestamp.
-// Help says of the verbs that are off why they don't work.
+// It returns an intent to carry out, or a message to say at once (help, or what is wrong with the
+// command), or neither if there is nothing to do. sent is the request's own timestamp; off are the verbs
+// that help marks as switched off.
 func (t ChatURL) ParseCommand(body []byte, sent time.Time, off ...Verb) (*Intent, *Message, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -43,14 +43,14 @@ func (t ChatURL) ParseCommand(body []byte, sent time.Time, off ...Verb) (*Intent
 	return i, nil, nil
 }
 
-// payload is what the bot reads of an interaction; the clicked message's blocks are not: a card is
-// drawn from Invent's state, never from an old card.
+// payload is what the bot reads of an interaction. The clicked message's blocks aren't among it: a card
+// is drawn from Invent's state, never from an old card.
 type payload struct {
 	Type        string `json:"type"`
 	TriggerID   string `json:"trigger_id"`
 	ResponseURL string `json:"response_url"`
-	ActionID    string `json:"action_id"` // of a question for options
-	Value       string `json:"value"`     // what was typed there
+	ActionID    string `json:"action_id"` // of the select that asks for options
+	Value       string `json:"value"`     // what was typed into that select
 	Team        *struct {
 		ID string `json:"id"`
 	} `json:"team"`
@@ -67,7 +67,7 @@ type payload struct {
 		MessageTS   string `json:"message_ts"`
 		ChannelID   string `json:"channel_id"`
 		IsEphemeral bool   `json:"is_ephemeral"`
-		UnfurlURL   string `json:"app_unfurl_url"` // of a card that a link unfolded to
+		UnfurlURL   string `json:"app_unfurl_url"` // the link that unfolded to the clicked card
 		ThreadTS    string `json:"thread_ts"`
 	} `json:"container"`
 	Message struct {
@@ -83,39 +83,39 @@ type payload struct {
 	} `json:"actions"`
 	View struct {
 		ID              string `json:"id"`
-		Hash            string `json:"hash"` // another one after each change
+		Hash            string `json:"hash"` // differs after each change
 		Type            string `json:"type"`
 		CallbackID      string `json:"callback_id"`
 		PrivateMetadata string `json:"private_metadata"`
 		State           struct {
-			Values json.RawMessage `json:"values"` // an empty list where Slack means an empty object
+			Values json.RawMessage `json:"values"` // Slack sends an empty list where it means an empty object
 		} `json:"state"`
 	} `json:"view"`
 
-	text []byte // all of it
+	text []byte // the whole JSON
 }
 
-// message answers the message on which a shortcut was called.
+// message returns the message on which a shortcut was used.
 func (p payload) message() json.RawMessage {
 	var m struct {
 		Message json.RawMessage `json:"message"`
 	}
-	_ = json.Unmarshal(p.text, &m) // it was read once already
+	_ = json.Unmarshal(p.text, &m) // can't fail: it was read once already
 	return m.Message
 }
 
-// thread answers the message in whose thread the clicked one stands; "" for one that stands in the channel, or in both: few open the
-// thread.
+// thread returns the ts of the message in whose thread the clicked one stands. It is "" for a message in the channel, and for one that is
+// in both, since few people open the thread.
 func (p payload) thread() string {
 	thread := cmp.Or(p.Message.ThreadTS, p.Container.ThreadTS)
-	if p.Message.Subtype == "thread_broadcast" || thread == p.Message.TS || thread == p.Container.MessageTS { // or it began the thread
+	if p.Message.Subtype == "thread_broadcast" || thread == p.Message.TS || thread == p.Container.MessageTS { // in both, or it began the thread
 		return ""
 	}
 	return thread
 }
 
-// ParseInteraction reads the body of an interaction: a form with the one field payload. A nil intent
-// without an error is one that asks for nothing (a link button, an element of no meaning to us).
+// ParseInteraction reads the body of an interaction: a form with the one field payload. The intent is
+// nil, without an error, if nothing was asked for (a link button, an element that means nothing to us).
 func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) {
 	p, err := readPayload(body)
 	if err != nil {
@@ -138,7 +138,7 @@ func (t ChatURL) ParseInteraction(body []byte, sent time.Time) (*Intent, error) 
 		Channel: cmp.Or(p.Channel.ID, p.Container.ChannelID), Thread: p.thread(),
 	}
 	i.Team, i.Enterprise = p.team()
-	if kind == slack.InteractionTypeViewSubmission && i.Key == "" && p.View.ID != "" { // Slack sends one, but doesn't promise it here; a view that was accepted is closed
+	if kind == slack.InteractionTypeViewSubmission && i.Key == "" && p.View.ID != "" { // Slack sends a trigger_id, but doesn't promise to; view and hash do too, as an accepted view closes
 		i.Key = p.View.ID + "." + p.View.Hash
 	}
 	if i.Team == "" || i.User == "" || i.Key == "" || kind == slack.InteractionTypeBlockActions && len(p.Actions) == 0 {
@@ -160,10 +160,10 @@ func click(p payload, i *Intent) *Intent {
 	if t, ok := slackTime(a.ActionTS); ok {
 		i.Sent = t
 	} else {
-		// The header knows whole seconds only: what happened within that second was seen rather than not.
+		// The header has whole seconds only: when in doubt, count what happened within that second as seen.
 		i.Sent = i.Sent.Add(time.Second)
 	}
-	action, _, _ := strings.Cut(a.ActionID, ":") // behind it stands which of several buttons of one verb it is
+	action, _, _ := strings.Cut(a.ActionID, ":") // behind the colon stands which of several buttons of one verb it is
 	if i.Verb = Verb(action); !slices.Contains(clickable, i.Verb) {
 		return nil
 	}
@@ -171,8 +171,8 @@ func click(p payload, i *Intent) *Intent {
 	return i
 }
 
-// AsksForOptions says whether the payload of an interaction is a question for an external select's options. Over HTTP
-// those come to an address of their own; over Socket Mode among all other interactions.
+// AsksForOptions reports whether the payload of an interaction asks for an external select's options. Over HTTP such
+// requests have an address of their own; over Socket Mode they come among all other interactions.
 func AsksForOptions(payload []byte) bool {
 	var p struct {
 		Type string `json:"type"`
@@ -180,16 +180,17 @@ func AsksForOptions(payload []byte) bool {
 	return json.Unmarshal(payload, &p) == nil && p.Type == string(slack.InteractionTypeBlockSuggestion)
 }
 
-// clickable are the verbs whose buttons are drawn, on cards, messages, windows and the Home tab; each button's action id is its verb.
+// clickable are the verbs that have buttons, on cards, messages, modals and the Home tab. A button's action id is its verb; several of
+// one verb in a message have a colon and a suffix behind it (see numbered).
 var clickable = []Verb{
 	Take, Assign, Release, Show, Refresh, Share, Leave, Choose, Undo, Resolve, Reopen, ToAI, PauseAI, Summary, Paste, Turn, Home, Hush, Tellme,
 	Agree, Decline, Links, History, Queue, Mine,
 }
 
-// openAction is the action id of the link to the dashboard: Slack reports its click, which asks for nothing.
+// openAction is the action id of the link to the dashboard. Slack reports clicks on it too; they ask for nothing.
 const openAction = "open"
 
-// value is what a button carries: ids, and what the person saw; never more than can be checked.
+// value is what a button carries: ids, and what the person saw; only what can be checked.
 type value struct {
 	V      int     `json:"v"`
 	Chat   string  `json:"chat,omitempty"`
@@ -197,12 +198,12 @@ type value struct {
 	To     *To     `json:"to,omitempty"`
 	Origin *Place  `json:"origin,omitempty"`
 	List   Verb    `json:"list,omitempty"`
-	Fixed  bool    `json:"fixed,omitempty"` // the message stands where the bot can't redraw it
+	Fixed  bool    `json:"fixed,omitempty"` // the card stands where the bot can't redraw it
 	Offer  string  `json:"offer,omitempty"`
 	Page   int     `json:"page,omitempty"`
 	Below  int     `json:"below,omitempty"` // page of the Home tab's second list
-	Note   string  `json:"note,omitempty"`  // under which a hand-over note is kept
-	Until  int64   `json:"until,omitempty"` // Unix seconds after which the button means nothing any more
+	Note   string  `json:"note,omitempty"`  // the id under which a hand-over note is kept
+	Until  int64   `json:"until,omitempty"` // Unix seconds; the button expires then
 }
 
 func (v value) String() string {
@@ -210,7 +211,7 @@ func (v value) String() string {
 	return compact(v)
 }
 
-// compact encodes ids for a place whose characters Slack counts: \u003c for < would take the longest ids past its limits.
+// compact is json.Marshal without HTML escaping: Slack limits the characters, and \u003c for < could take long ids past the limits.
 func compact(v any) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
@@ -219,8 +220,8 @@ func compact(v any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// readValue reads a button's value. One that can't be read any more but names its conversation asks
-// for a fresh card instead of for what it once meant.
+// readValue reads a button's value. If it can't be understood any more but names a conversation, the
+// intent asks for a fresh card instead of what the button once meant.
 func (i *Intent) readValue(text string) {
 	var v value
 	err := json.Unmarshal([]byte(text), &v)
@@ -238,7 +239,7 @@ func (i *Intent) readValue(text string) {
 	}
 	if v.V != Version || (i.Verb.Changes() || i.Verb == Choose) && v.Seen == nil || i.Verb == Assign && v.To == nil {
 		i.Verb, i.Retired = Refresh, true
-		switch i.List { // these are no messages: they are drawn anew as a whole
+		switch i.List { // these lists aren't messages: they are redrawn as a whole
 		case Home:
 			i.Verb, i.Chat = Home, ""
 		case Pick:
@@ -255,7 +256,7 @@ func (i *Intent) readValue(text string) {
 	}
 }
 
-// slackTime reads Slack's seconds with a fraction, as in action_ts.
+// slackTime reads a time as Slack writes it: seconds with a fraction, as in action_ts.
 func slackTime(s string) (time.Time, bool) {
 	seconds, fraction, _ := strings.Cut(s, ".")
 	sec, err := strconv.ParseInt(seconds, 10, 64)

@@ -22,7 +22,7 @@ func Shortcuts() []string { return []string{WorkShortcut, TakeShortcut} }
 // found is how many conversations of one message are looked up at most.
 const found = 5
 
-// shortcut reads a shortcut. A nil intent is one that isn't ours.
+// shortcut reads a shortcut; nil for one that isn't ours.
 func (t ChatURL) shortcut(p payload, i *Intent) *Intent {
 	switch p.CallbackID {
 	case TakeShortcut:
@@ -51,11 +51,11 @@ var (
 	letter   = regexp.MustCompile(`\pL`)
 )
 
-// mentioned finds the conversations that a message may speak of: by the dashboard's links (linked), or else by what looks like an id.
-// Ids are opaque, so only Invent can tell which of these are some.
+// mentioned finds the conversations that a message may be about: by links to the dashboard (linked), or else by what looks like an id.
+// Ids are opaque, so only Invent can tell which of those are conversations.
 func (t ChatURL) mentioned(message json.RawMessage) (ids []string, linked bool) {
 	var all any
-	_ = json.Unmarshal(message, &all) // a message that can't be read speaks of nothing
+	_ = json.Unmarshal(message, &all) // a message that can't be read mentions nothing
 	texts := speech(all, nil)
 	add := func(id string) {
 		if validChat(id) && !slices.Contains(ids, id) && len(ids) < found {
@@ -86,7 +86,7 @@ func (t ChatURL) mentioned(message json.RawMessage) (ids []string, linked bool) 
 	return ids, false
 }
 
-// speech collects what a message says and where its links lead.
+// speech appends to texts what a part of a message says, and where its links lead.
 func speech(v any, texts []string) []string {
 	switch v := v.(type) {
 	case []any:
@@ -101,7 +101,7 @@ func speech(v any, texts []string) []string {
 				texts = append(texts, s)
 			}
 		}
-		if s, ok := v["value"].(string); ok && v["title"] != nil { // a field of an attachment; that of a button is no speech
+		if s, ok := v["value"].(string); ok && v["title"] != nil { // a field of an attachment; a button has a value too, but people don't see it
 			texts = append(texts, s)
 		}
 		for _, key := range []string{

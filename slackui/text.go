@@ -12,7 +12,7 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 var unescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
 
 // tame makes one harmless line of other people's words: valid UTF-8, no line breaks or control
-// characters, nothing that turns the direction of the text around it.
+// characters, nothing that changes the direction of the text around it; "" if nothing visible is left.
 func tame(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -29,12 +29,12 @@ func tame(s string) string {
 	return s
 }
 
-// visible says whether a character leaves a mark by itself. (Those named here are letters to Unicode, and blank.)
+// visible reports whether a character leaves a mark by itself. (Those excluded here are graphic to Unicode, but blank.)
 func visible(r rune) bool {
 	return unicode.IsGraphic(r) && !unicode.In(r, unicode.Z, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// begun is words of ours that begin with somebody's name: one that is written from right to left would turn all of them.
+// begun puts a left-to-right mark before words of ours that begin with a name written from right to left, which would turn the whole line.
 func begun(words string) string {
 	if at := strings.IndexFunc(words, unicode.IsLetter); at >= 0 {
 		if r, _ := utf8.DecodeRuneInString(words[at:]); unicode.In(r, unicode.Arabic, unicode.Hebrew, unicode.Syriac, unicode.Thaana, unicode.Nko) {
@@ -82,10 +82,10 @@ func escape(s string, n int) string {
 	return b.String() + "…"
 }
 
-// date shows a time in each reader's own zone, and in UTC where that can't be done.
+// date is mrkdwn that shows a time in each reader's own zone, and in UTC where Slack can't do that.
 func date(t time.Time) string {
 	return fmt.Sprintf("<!date^%d^{date_short_pretty} at {time}|%s>", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
-// mention names a Slack user so that Slack shows the name of the day.
+// mention names a Slack user so that Slack shows their current name.
 func mention(user string) string { return "<@" + user + ">" }

@@ -46,7 +46,7 @@ const (
 	wordNotMine      = "You don't have this conversation any more."
 )
 
-// label is what stands on a button, and what a screen reader says of it.
+// label is what stands on a button, and what a screen reader says instead.
 type label struct{ text, spoken string }
 
 // The buttons.
@@ -79,7 +79,7 @@ var (
 	labelShowQueue = label{labelShow.text, "Show the conversations that wait for a human, only to me"}
 )
 
-// What is asked before a button does what it says.
+// What the confirm dialogs ask before a button does what it says.
 const (
 	wordTakeOverTitle   = "Take over?"
 	wordTakeOverConfirm = "%s has this conversation now. It becomes yours."
@@ -135,7 +135,7 @@ const (
 	wordBusy             = "Too much is waiting right now, so nothing was changed. Please try again in a minute."
 )
 
-// Problem is what is wrong with a request, seen before anything was asked of anybody.
+// Problem is what is wrong with a request itself, mostly found without asking Slack or Invent.
 type Problem string
 
 // The problems.
@@ -198,7 +198,7 @@ func problemText(p Problem, command string, verb Verb) string {
 	return "That can't be read. Nothing was changed."
 }
 
-// orSo says how a person can be named beside by @.
+// orSo says how a person can be named other than by @.
 func orSo(v Verb) string {
 	if v == Assign {
 		return ", or type an e-mail or `me`"
@@ -206,8 +206,8 @@ func orSo(v Verb) string {
 	return ""
 }
 
-// commands is what can be typed today, as help lists it. The first of the words is the one that help shows. help itself is no verb: it is
-// answered at once.
+// commands is what can be typed, in the order of help. The first of the words is the command's name, the others are synonyms. help has no
+// verb: it is answered at once.
 var commands = []struct {
 	verb  Verb
 	words []string
@@ -229,7 +229,7 @@ var commands = []struct {
 	{"", []string{"help"}, "help", "this list"},
 }
 
-// usage words how a verb is typed.
+// usage shows how to type a verb.
 func usage(command string, verb Verb) string {
 	for _, c := range commands {
 		if c.verb == verb {
@@ -239,10 +239,10 @@ func usage(command string, verb Verb) string {
 	return typed(command, "")
 }
 
-// typed shows what to type after the command. What comes is escaped already.
+// typed shows what to type: the command, and words behind it, which must be escaped already.
 func typed(command, words string) string { return "`" + escape(command, nameLimit) + " " + words + "`" }
 
-// help lists what works. Behind an unknown command stands the nearest one.
+// help lists all commands, and marks those that are off. unknown, unless it is "", is the word that was typed: it suggests the nearest.
 func help(command, unknown string, off []Verb) *Message {
 	var b strings.Builder
 	if word := escape(unknown, 40); word != "" {
@@ -268,7 +268,7 @@ func help(command, unknown string, off []Verb) *Message {
 // Busy says that the queue is full.
 func Busy() Message { return say(wordBusy) }
 
-// Doubtful says that the queue is full, and that the request may be in it all the same.
+// Doubtful says that the queue is full, but that the request may be in it all the same.
 func Doubtful() Message {
 	return say("Too much is waiting right now, and I couldn't find out whether your request was taken. Look before you try again.")
 }
@@ -276,18 +276,18 @@ func Doubtful() Message {
 // Cannot says what is wrong with a click.
 func Cannot(i Intent) Message { return say(problemText(i.Problem, i.Command, i.Verb)) }
 
-// Slow says, while it lasts, that an action takes longer.
+// Slow says, while an action is under way, that it takes longer than usual.
 func Slow() Message {
 	return say("Still on it: this takes longer than usual. I'll tell you how it ends.")
 }
 
-// Late says that somebody the person didn't see has the conversation, and offers what can be done about it.
-// now is when this is said.
+// Late says that the conversation has a holder whom the person hadn't seen there, so nothing was changed, and
+// offers to go ahead or to leave it. now is when this is said.
 func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	words := h.name() + " has it."
 	if state.AssignedAt != nil {
 		words = h.name() + " has had it for less than a second."
-		if ago := now.Sub(*state.AssignedAt); ago >= time.Second { // else a second ago, or later by another clock
+		if ago := now.Sub(*state.AssignedAt); ago >= time.Second { // else just now, or in the future by another clock
 			words = fmt.Sprintf("%s has had it for %s.", h.name(), lasted(ago))
 		}
 	}
@@ -296,7 +296,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	same := map[Verb]label{Release: labelRelease, Resolve: labelResolve, Reopen: labelReopen, ToAI: labelToAI, PauseAI: labelPauseAI}
 	if l, found := same[i.Verb]; found {
 		row = append(row, button(i.Verb, l, v))
-	} else if i.Verb == Assign && i.To.User != i.User { // else it is to take it over
+	} else if i.Verb == Assign && i.To.User != i.User { // an assign to oneself is the button Take over
 		to := v
 		to.To, to.Note = i.To, i.NoteID
 		row = append(row, button(Assign, labelAnyway, to))
@@ -304,7 +304,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, labelLeave, v))...)
 }
 
-// card answers the card that the intent is about, where it can be redrawn later: the clicked one, or the one behind a private message.
+// card returns the card that the intent is about, the clicked one or the one behind a private message; nil if it can't be redrawn later.
 func (i Intent) card() *Place {
 	if i.Origin != nil || i.Private || i.Snapshot {
 		return i.Origin
@@ -312,8 +312,8 @@ func (i Intent) card() *Place {
 	return i.Clicked
 }
 
-// About says below private words which conversation they are about, as far as is known; with no id they are about none. Only the one
-// person who reads them may read the customer's name.
+// About adds to a private message which conversation it is about, as far as is known; nothing if chat has no id. The customer's name is in
+// it, so the message must be for one person only.
 func About(chat invent.Chat, m Message) Message {
 	if chat.ID == "" {
 		return m
@@ -324,12 +324,12 @@ func About(chat invent.Chat, m Message) Message {
 	return m
 }
 
-// Linked adds a link to the conversation in the dashboard to words about it, where there is no place for a button.
+// Linked adds a link to the conversation in the dashboard to words that have no place for a button.
 func Linked(words, url string) string {
 	return words + " <" + escaper.Replace(url) + "|" + labelOpen.text + ">"
 }
 
-// which names a conversation.
+// which names a conversation: its id, and customer and channel if known.
 func which(chat invent.Chat) string {
 	words := fmt.Sprintf(wordCardID, escape(chat.ID, 200))
 	if name := escape(chat.Customer(), nameLimit); name != "" {
@@ -341,7 +341,7 @@ func which(chat invent.Chat) string {
 	return words
 }
 
-// Already says that what was asked for is so; noted, that the note which came with it was delivered all the same.
+// Already says that nothing had to be changed: h (nil: nobody) has it already. noted says that the note that came along was delivered.
 func Already(h *Holder, mine, noted bool) Message {
 	switch {
 	case h == nil:
@@ -357,11 +357,11 @@ func Already(h *Holder, mine, noted bool) Message {
 // Back is what a change can be undone to, and until when.
 type Back struct {
 	Holder *Holder // who had it before; nil: nobody
-	Mine   bool    // that was the person who made the change
+	Mine   bool    // Holder is the person who made the change
 	Until  time.Time
 }
 
-// Changed says privately what was done. back, unless it is nil, offers to undo it.
+// Changed says privately what was done. If back is not nil, it offers to undo it.
 func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 	words := "Done: nobody has it now."
 	switch {
@@ -392,8 +392,8 @@ func Changed(i Intent, h *Holder, mine bool, back *Back) Message {
 		button(Undo, label{fmt.Sprintf(labelUndo.text, to), fmt.Sprintf(labelUndo.spoken, to)}, v))
 }
 
-// ChangedSince says privately that what was asked for was done, and that somebody changed it again before that could be shown. h has it
-// now; nil: nobody.
+// ChangedSince says privately that the request was done, but that somebody changed it again before that could be shown. h has it now; nil:
+// nobody.
 func ChangedSince(i Intent, h *Holder) Message {
 	words := "nobody has it now."
 	switch {
@@ -407,27 +407,27 @@ func ChangedSince(i Intent, h *Holder) Message {
 	return say("That was done, but somebody has changed it since: " + words)
 }
 
-// YoursAgain tells a person, below the card that they have, that the conversation was assigned to them by somebody.
+// YoursAgain tells a person, below the card they already have, that somebody assigned the conversation to them.
 func YoursAgain(user, by string) Message {
 	return say(fmt.Sprintf("%s, %s assigned this conversation to you.", mention(user), mention(by)))
 }
 
-// YoursNow tells a person, below the card that they have, that the conversation is theirs since somebody assigned it in Invent.
+// YoursNow tells a person, below the card they already have, that somebody assigned the conversation to them in Invent.
 func YoursNow(user string) Message {
 	return say(mention(user) + ", this conversation is yours now.")
 }
 
-// Relieved tells a person, below the card that they have, who took the conversation from them.
+// Relieved tells a person, below the card they already have, who took the conversation from them.
 func Relieved(user, by string) Message {
 	return say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
 }
 
-// Note hands a note over to the new assignee.
+// Note shows a hand-over note to the new assignee.
 func Note(user, by, note string) Message {
 	return quoting(fmt.Sprintf("%s, a note from %s:", mention(user), mention(by)), note)
 }
 
-// NoteReturned gives a note back to its sender, because it could not be delivered to h, or is delivered to nobody (h is nil).
+// NoteReturned gives a note back to its sender, because it could not be delivered to h, or there was nobody to deliver it to (h is nil).
 func NoteReturned(h *Holder, note string) Message {
 	if h == nil {
 		return quoting("Your note was not delivered. Here it is:", note)
@@ -438,7 +438,7 @@ func NoteReturned(h *Holder, note string) Message {
 	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
 }
 
-// quoting makes a message of words of ours and somebody's own below.
+// quoting makes a message of words of ours, with somebody's words below, shown literally.
 func quoting(ours, theirs string) Message {
 	m := say(ours)
 	if theirs = lines(theirs, textLimit); theirs != "" {
@@ -448,7 +448,7 @@ func quoting(ours, theirs string) Message {
 	return m
 }
 
-// setWords are those of the verbs that set a conversation's state: how it is then, what somebody did, and the same in a list.
+// setWords has words for the verbs that set a conversation's state: how it is then, what somebody did, and the same for the history.
 var setWords = map[Verb]struct{ is, did, deed string }{
 	Resolve: {"resolved", "resolved this conversation", "resolved it"},
 	Reopen:  {"open", "opened this conversation again", "reopened it"},
@@ -456,7 +456,7 @@ var setWords = map[Verb]struct{ is, did, deed string }{
 	PauseAI: {"without the AI", "paused the AI in this conversation", "paused the AI"},
 }
 
-// Set says privately that a conversation is as was asked for; so says that it was so before.
+// Set says privately that a conversation is now as was asked for; or, if so, that it was already.
 func Set(v Verb, so bool) Message {
 	if so {
 		return say("It is " + setWords[v].is + " already.")
@@ -464,12 +464,12 @@ func Set(v Verb, so bool) Message {
 	return say("Done: it is " + setWords[v].is + " now.")
 }
 
-// SetBy tells a person, below the card that they have, what somebody else did with their conversation.
+// SetBy tells a person, below the card they already have, what somebody else did with their conversation.
 func SetBy(user, by string, v Verb) Message {
 	return say(fmt.Sprintf("%s, %s %s. It is still yours.", mention(user), mention(by), setWords[v].did))
 }
 
-// Summarised shows what Invent has summarised of a conversation last; nil when it has nothing.
+// Summarised shows Invent's last summary of a conversation; nil if it has none.
 func Summarised(m *invent.Memory) Message {
 	if m == nil {
 		return say("Invent has no summary of this conversation yet. It makes one every ten messages.")
@@ -487,7 +487,7 @@ func Summarised(m *invent.Memory) Message {
 	return quoting(head, text)
 }
 
-// RetiredButton goes with a fresh card where the button can't mean any more what it said.
+// RetiredButton goes with a fresh card when a button of an old version was clicked.
 func RetiredButton() Message {
 	return say("That card was old and nothing was changed. Here is a fresh one.")
 }
@@ -514,18 +514,18 @@ const (
 	UnknownTeam   Reason = "unknown_team"
 	NoSuchMember  Reason = "no_such_member"
 	NotAllowed    Reason = "not_allowed"      // ASSIGN_OTHERS names other roles
-	NotAdmin      Reason = "not_admin"        // of the workspace, nor in ADMINS
+	NotAdmin      Reason = "not_admin"        // neither an admin of the workspace nor in ADMINS
 	NotOffered    Reason = "not_offered"      // Invent's API lacks a route
 	NoInbox       Reason = "no_inbox"         // Invent's API doesn't list conversations
 	MemberTaken   Reason = "member_taken"     // an admin linked somebody else to that member
 	MemberMailed  Reason = "member_has_email" // somebody else has that member's e-mail
 	SameEmail     Reason = "same_email"       // an equal e-mail links already, and always wins
 	NoLink        Reason = "no_link"          // there is no admin's link to drop
-	SelfLink      Reason = "self_link"        // an admin linking himself
-	OfferGone     Reason = "offer_gone"       // expired, answered, withdrawn, replaced by a newer one, or asked by somebody who is no admin any more
+	SelfLink      Reason = "self_link"        // admins can't link themselves
+	OfferGone     Reason = "offer_gone"       // the question has expired, was answered, withdrawn or replaced, or the asker is no admin any more
 )
 
-// Mends says whether a link that comes later can make the refused action possible.
+// Mends reports whether the refused action can become possible later, once the person is linked to an active member.
 func (r Reason) Mends() bool {
 	switch r {
 	case NotLinked, Unconfirmed, EmailHidden, Inactive:
@@ -534,12 +534,13 @@ func (r Reason) Mends() bool {
 	return false
 }
 
-// ByHand says whether an admin's link counts in its place. An equal e-mail always wins, also that of a member who isn't active.
+// ByHand reports whether an admin's link helps against the reason. It doesn't for Inactive: an equal e-mail always wins, even that of a
+// member who isn't active.
 func (r Reason) ByHand() bool { return r.Mends() && r != Inactive }
 
-// Refused says why nothing was done and what helps. That nothing was changed it says only of a verb that would have
-// changed something. about is the Slack user, the e-mail or the member's id it concerns
-// when that isn't the person who asked. held says that it will be done by itself once a link counts.
+// Refused says why nothing was done and what helps. It says that nothing was changed only if the verb would have
+// changed something. about is the Slack user, e-mail or member's id that the reason concerns, "" for the person who
+// asked. held says that the bot will do it later by itself, once the reason is gone.
 func Refused(command string, v Verb, r Reason, about string, held bool) Message {
 	words := refusedSelf(command, r)
 	if about != "" {
@@ -602,7 +603,7 @@ func refusedSelf(command string, r Reason) string {
 	return "You may not do that."
 }
 
-// WhomYouChose stands for somebody whose name isn't known any more.
+// WhomYouChose stands, as Refused's about, for somebody whose name isn't known any more.
 const WhomYouChose = "the person you chose"
 
 func refusedOther(command string, r Reason, about string) string {
@@ -648,14 +649,14 @@ func refusedOther(command string, r Reason, about string) string {
 	return who + " can't have it."
 }
 
-// Me is what whoami tells of a person.
+// Me is what whoami says about a person.
 type Me struct {
 	Member    string // id
 	Name      string
 	Role      string // as Invent calls it
 	LinkedBy  string // Slack user of the admin; "" when linked by equal e-mail
 	LinkedAt  time.Time
-	MayOthers bool     // assign to others, and release or change theirs
+	MayOthers bool     // may assign to others, and release or change theirs
 	Others    []string // the roles that may, as Invent calls them; empty: all
 }
 
@@ -705,13 +706,13 @@ func Offered(person, name string) Message {
 		mention(person), memberName(name, nameLimit)))
 }
 
-// Agreed takes the question's place once the person has said yes.
+// Agreed replaces the question once the person has said yes.
 func Agreed(command, name string) Message {
 	return say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
 		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
-// Declined takes the question's place once the person has said no.
+// Declined replaces the question once the person has said no.
 func Declined() Message { return say("You weren't linked.") }
 
 // Answered tells the admin what the person said.
@@ -722,7 +723,7 @@ func Answered(person, name string, yes bool) Message {
 	return say(fmt.Sprintf("%s says they aren't *%s* in Invent, so they weren't linked.", mention(person), memberName(name, nameLimit)))
 }
 
-// Unlinked says that an admin's link is gone; person is "" for one's own.
+// Unlinked says that an admin's link is gone: person's, or the reader's own if that is "".
 func Unlinked(person string) Message {
 	if person == "" {
 		return say("The link that an admin made for you is gone.")
@@ -735,7 +736,7 @@ func UnlinkedBy(command, admin string) Message {
 	return say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
 }
 
-// Withdrawn says that a person is not asked any more whether they are a member; person is "" for oneself.
+// Withdrawn says that the question whether person (the reader, if that is "") is a member is withdrawn.
 func Withdrawn(person string) Message {
 	if person == "" {
 		return say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
@@ -743,7 +744,7 @@ func Withdrawn(person string) Message {
 	return say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
 }
 
-// Closed stands in the place of a card in the direct messages of somebody who may not read conversations any more.
+// Closed replaces a card in the direct messages of somebody who may not read conversations any more.
 func Closed(command string) Message {
 	return say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
 }
@@ -753,7 +754,7 @@ func Resumed() Message {
 	return say("You can work on conversations now, so I'm carrying out what you asked for before.")
 }
 
-// LinkLine is one line of the list of links. Each field is optional.
+// LinkLine is one line of the list of links. Its Kind decides which of the other fields count.
 type LinkLine struct {
 	Kind   LinkKind
 	User   string // Slack user
@@ -770,14 +771,14 @@ type LinkKind int
 
 // The kinds of lines, in the order of the list.
 const (
-	LinkedTwice  LinkKind = iota // two people on one member
+	LinkedTwice  LinkKind = iota // two Slack users who are the same member
 	LinkUnclear                  // two members with one e-mail
 	LinkRefused                  // an admin's link of somebody who may not act any more
 	LinkBroken                   // an admin's link to a member that is gone
 	LinkInactive                 // a member who isn't active
-	LinkTried                    // somebody tried without a member
-	LinkMissing                  // a member nobody is linked to
-	LinkedByHand                 // by an admin
+	LinkTried                    // somebody tried to act without being linked to a member
+	LinkMissing                  // a member whom nobody is linked to
+	LinkedByHand                 // a link made by an admin
 	LinkedByMail
 )
 
@@ -821,7 +822,7 @@ func LinkList(command string, lines []LinkLine, page int) Message {
 // Deed is one change made through the bot.
 type Deed struct {
 	User     string // Slack user who made it
-	From, To string // names as Invent had them; "" for nobody, or without a name
+	From, To string // the assignees' names as Invent had them; "" for nobody, or for a member without a name
 	Verb     Verb
 	Channel  string
 	At       time.Time
@@ -834,7 +835,7 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 		what := setWords[d.Verb].deed
 		switch {
 		case what != "":
-		case d.To == "" && d.Verb != Take && d.Verb != Assign: // else the member has no name
+		case d.To == "" && d.Verb != Take && d.Verb != Assign: // after those, "" means a member without a name
 			what = "released it, from " + orNobody(d.From) + " to nobody"
 		default:
 			what = "assigned it, from " + orNobody(d.From) + " to " + cmp.Or(escape(d.To, nameLimit), wordSomebody)
@@ -849,7 +850,7 @@ func Deeds(chat string, deeds []Deed, page int) Message {
 
 func orNobody(name string) string { return cmp.Or(escape(name, nameLimit), "nobody") }
 
-// list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn it.
+// list shows one page of lines, each mrkdwn of at most 280 characters, with buttons to turn the page.
 func list(title, empty string, lines []string, page int, verb Verb, v value) Message {
 	if len(lines) == 0 {
 		return say(empty)
@@ -868,14 +869,14 @@ func list(title, empty string, lines []string, page int, verb Verb, v value) Mes
 // perPage is how many lines or conversations a page of a list has.
 const perPage = 10
 
-// pageOf answers a page of a list, which one that is, and how many there are; a page past the end is the last one.
+// pageOf returns a page of a list, which page that is, and how many there are; a page past the end is the last one.
 func pageOf[T any](all []T, page int) (part []T, at, pages int) {
 	pages = max(1, (len(all)+perPage-1)/perPage)
 	at = max(0, min(page, pages-1))
 	return all[at*perPage : min(len(all), (at+1)*perPage)], at, pages
 }
 
-// ofPages says behind a title which page it is, where there are several.
+// ofPages goes behind a title and says which page it is, if there are several.
 func ofPages(page, pages int) string {
 	if pages == 1 {
 		return ""
@@ -883,7 +884,7 @@ func ofPages(page, pages int) string {
 	return fmt.Sprintf(" (page %d of %d)", page+1, pages)
 }
 
-// turning draws the buttons that turn a list's page, where there are several. They carry what to makes of the page they lead to.
+// turning draws the buttons that turn a list's page, if there are several. to makes a button's value from the page it leads to.
 func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.BlockElement) {
 	if page > 0 {
 		row = append(row, numbered(button(verb, labelBack, to(page-1)), "back"))
@@ -894,7 +895,7 @@ func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.B
 	return row
 }
 
-// Bundled says that many conversations waited when they were counted, instead of a card for each.
+// Bundled says how many conversations waited when they were counted, instead of a card for each.
 func Bundled(count int, counted time.Time) Message {
 	words := fmt.Sprintf("%d conversations wait for a human", count)
 	if count == 1 {
@@ -903,8 +904,8 @@ func Bundled(count int, counted time.Time) Message {
 	return say(words+", as of "+date(counted)+".", button(Queue, labelShowQueue, value{}))
 }
 
-// StillWaiting reminds of a conversation that nobody has taken. since is zero when nobody knows.
-// It names the conversation, for where its card was deleted Slack shows it outside of a thread.
+// StillWaiting reminds of a conversation that nobody has taken. since is zero when that isn't known. It names the
+// conversation, because Slack shows it outside of the card's thread if the card was deleted.
 func StillWaiting(chat string, since time.Time) Message {
 	id := " (" + fmt.Sprintf(wordCardID, escape(chat, 200)) + ")"
 	if since.IsZero() {
@@ -913,7 +914,7 @@ func StillWaiting(chat string, since time.Time) Message {
 	return say("This conversation has been waiting for a human since " + date(since) + "." + id)
 }
 
-// ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's word.
+// ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's error code.
 func ChannelTrouble(channel, code string) Message {
 	help := "Look at the app's rights there."
 	switch code {
@@ -931,14 +932,14 @@ func ChannelTrouble(channel, code string) Message {
 // Item is one conversation of a list.
 type Item struct {
 	Chat     invent.Chat
-	Waits    time.Time // since when it waits; zero when nobody knows
+	Waits    time.Time // since when it waits; zero when that isn't known
 	URL      string
-	Holder   Holder // zero: nobody; a button carries the id
-	NoAssign bool   // Invent's API doesn't let anybody be assigned
+	Holder   Holder // zero: nobody; buttons carry its ID
+	NoAssign bool   // Invent's API doesn't offer assigning
 }
 
-// Items shows one page of the conversations that wait and behind them those of members who aren't active (Queue), of those that wait alone
-// (Pick, for the modal), or of those that a person has (Mine). done, when there is one, is said above.
+// Items shows one page of a list: Queue (the conversations that wait, then those of members who aren't active), Pick (only those that
+// wait, for the modal) or Mine (those that the person has). done, unless it is "", is said above.
 func Items(list Verb, items []Item, page int, done string) Message {
 	title, empty, turn := wordQueueTitle, wordQueueEmpty, list
 	switch list {
@@ -972,7 +973,7 @@ func Items(list Verb, items []Item, page int, done string) Message {
 	return m
 }
 
-// inactiveFrom answers where in a list those begin whose holders aren't active: its length when there are none.
+// inactiveFrom returns the index of the first item whose holder isn't active; the list's length if there is none.
 func inactiveFrom(items []Item) int {
 	if n := slices.IndexFunc(items, func(i Item) bool { return i.Holder.Inactive }); n >= 0 {
 		return n
@@ -980,7 +981,7 @@ func inactiveFrom(items []Item) int {
 	return len(items)
 }
 
-// numbered tells several buttons of one verb in a message apart.
+// numbered makes action ids differ if a message has several buttons of one verb.
 func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockElement {
 	b.ActionID += ":" + which
 	return b
@@ -990,14 +991,15 @@ func numbered(b *slack.ButtonBlockElement, which string) *slack.ButtonBlockEleme
 type Told struct {
 	Rule     string    // the name of the rule that takes it; "" for none
 	Why      string    // which facts of the conversation the rule looked at, in words
-	LeftOut  bool      // it came from Slack itself, and such ones are announced nowhere
-	Unlisted bool      // Invent's API doesn't list conversations, so nothing is announced
+	LeftOut  bool      // it isn't announced, because it came from Slack itself
+	Unlisted bool      // nothing is announced, because Invent's API doesn't list conversations
 	Waiting  bool      // it waits now
-	Waits    time.Time // since when; zero when nobody knows
+	Waits    time.Time // since when; zero when that isn't known
 	Fates    []Fate    // one for each channel of the rule
 }
 
-// WhyRule words which facts of a conversation its rule looked at. others says that there are rules before one that looks at none.
+// WhyRule says in words which facts of a conversation its rule looked at. For a rule that looks at none, others says whether it takes only
+// what the rules before it leave.
 func WhyRule(assistant, kind, language []string, others bool) string {
 	var facts []string
 	add := func(name string, values []string) {
@@ -1017,7 +1019,7 @@ func WhyRule(assistant, kind, language []string, others bool) string {
 	return "it takes every conversation"
 }
 
-// routeChannels is how many channels of one rule are told of at most: as many as a message surely has room for.
+// routeChannels is how many channels of one rule are shown at most: as many as surely fit into a message.
 const routeChannels = 8
 
 // Fate is what became of an announcement in one channel.
@@ -1025,7 +1027,7 @@ type Fate struct {
 	Channel string
 	Posted  time.Time // when it was announced; zero when it wasn't
 	Bundled bool      // as one of many
-	Not     string    // Slack's word or ours for why it wasn't
+	Not     string    // why it wasn't: Slack's error code, or a word of ours
 }
 
 // RouteTold says which rule takes a conversation and why, and what became of its announcement.
@@ -1070,7 +1072,7 @@ func RouteTold(t Told) Message {
 	return say(b.String())
 }
 
-// words says what became of "it"; "" when nothing is known.
+// words says what became of the announcement, to be put behind "it"; "" when nothing is known.
 func (f Fate) words() string {
 	switch {
 	case f.Bundled:
@@ -1099,36 +1101,36 @@ func notPosted(why string) string {
 	return "Slack said " + why
 }
 
-// LockedOut tells admins that the bot can't work, once, by the side that still does.
+// LockedOut tells admins, in Slack, that the bot can't work because Invent refuses its key.
 func LockedOut() Message {
 	return say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
 		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say it again in a week if it still doesn't work.")
 }
 
-// Failure is why an action could not be done, whoever asks.
+// Failure is why an action failed, for a reason that has nothing to do with who asked.
 type Failure string
 
 // The failures, as they stand in the log too.
 const (
 	NoAnswer       Failure = "no_answer"       // two minutes passed, nothing was changed
-	Limited        Failure = "limited"         // Invent has had too many calls, and says so
-	Unsettled      Failure = "unsettled"       // two minutes passed, and it can't be told whether it was changed
+	Limited        Failure = "limited"         // Invent, or the bot's own limit for it, takes no more calls for a while
+	Unsettled      Failure = "unsettled"       // it couldn't be found out whether the change was made
 	Stopped        Failure = "stopped"         // the bot was stopped before it came to it
 	NotFound       Failure = "not_found"       // no such conversation
 	KeyRefused     Failure = "key_refused"     // Invent doesn't take the bot's key
 	RefusedByAPI   Failure = "refused_by_api"  // Invent said no to this very request
 	SlackRefused   Failure = "slack_refused"   // Slack doesn't take the bot's token
-	SlackForbids   Failure = "slack_forbids"   // Slack said no to something that this needs
+	SlackForbids   Failure = "slack_forbids"   // Slack said no to something that the action needs
 	SlackSilent    Failure = "slack_silent"    // Slack gave no answer in time, nothing was changed
-	Unplaced       Failure = "unplaced"        // it was changed, but Slack took no card
-	NewerVersion   Failure = "newer_version"   // a newer process wrote it, and none came
+	Unplaced       Failure = "unplaced"        // the change was made, but Slack took no card
+	NewerVersion   Failure = "newer_version"   // a newer process queued it, and no newer process came to do it
 	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
-	Crashed        Failure = "crashed"         // our own fault, and it may have been changed
+	Crashed        Failure = "crashed"         // our own fault, and the change may have been made
 	MemberNotFound Failure = "member_rejected" // Invent doesn't take the member
 	ModalTooLate   Failure = "modal_too_late"  // Slack opened no modal in time
 )
 
-// Again says whether the words offer to try the same once more, with the note that came with it.
+// Again reports whether Failed offers to try the same once more, with the note that came along.
 func (f Failure) Again() bool {
 	switch f {
 	case Unsettled, Stopped, NotFound, KeyRefused, RefusedByAPI, SlackRefused, SlackForbids, Unplaced, Crashed, MemberNotFound, ModalTooLate:
@@ -1137,8 +1139,8 @@ func (f Failure) Again() bool {
 	return true
 }
 
-// Failed says what went wrong and the next step, with the reference that stands in the log. url is that of the conversation in the
-// dashboard, where it can be done all the same; "" when there is none.
+// Failed says what went wrong and the next step, with the reference (ref) that stands in the log. url leads to the conversation in the
+// dashboard, where the person can do it instead; "" when there is none.
 func Failed(f Failure, i Intent, ref, url string) Message {
 	var words string
 	var row []slack.BlockElement
@@ -1146,7 +1148,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		f = BotFailed
 	}
 	and, unchanged := ", so nothing was changed.", " Nothing was changed."
-	if i.Verb.Known() && !i.Verb.alters() { // nobody feared that
+	if i.Verb.Known() && !i.Verb.alters() { // such a verb changes nothing anyway
 		and, unchanged = ".", ""
 	}
 	switch f {
@@ -1208,7 +1210,7 @@ func Newer(i Intent, newer, ref string) Message {
 		button(Show, labelNewer, value{Chat: newer}))
 }
 
-// look offers to see how it is now.
+// look offers to see how the conversation is now.
 func (i Intent) look() []slack.BlockElement {
 	if i.Chat == "" {
 		return nil
@@ -1216,7 +1218,7 @@ func (i Intent) look() []slack.BlockElement {
 	return []slack.BlockElement{button(Show, labelRefresh, value{Chat: i.Chat, Origin: i.card()})}
 }
 
-// again offers the same action once more. For a command nobody was seen, so the button has seen nobody.
+// again offers the same action once more. A command has seen no holder, so its button counts as having seen that nobody has it.
 func (i Intent) again() []slack.BlockElement {
 	verb := i.Verb
 	if verb == Undo { // its five minutes may be over
@@ -1262,7 +1264,7 @@ var channelNames = map[string]string{
 	"twilio": "Twilio", "telnyx": "Telnyx", "email": "Email", "google_calendar": "Google Calendar", "tiktok_dm": "TikTok",
 }
 
-// channelName words where the customer writes; an unknown one is shown as Invent calls it.
+// channelName names the channel that the customer writes through; an unknown one keeps Invent's name.
 func channelName(integration string) string {
 	if name, ok := channelNames[integration]; ok {
 		return name
@@ -1270,7 +1272,7 @@ func channelName(integration string) string {
 	return escape(integration, nameLimit)
 }
 
-// lasted words a duration in its largest unit.
+// lasted is a duration in words, in its largest unit.
 func lasted(d time.Duration) string {
 	switch {
 	case d < time.Minute:

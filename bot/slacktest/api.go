@@ -17,9 +17,9 @@ import (
 // Call is one request to the Web API, or to a response_url, as it came in.
 type Call struct {
 	Method string            // "chat.postMessage", "response_url"
-	Args   map[string]string // without the token; what is not a string in JSON stands here as JSON
-	Status int               // of the HTTP answer; 0 while none was given
-	Error  string            // Slack's error, when the answer says one
+	Args   map[string]string // without the token; JSON values other than strings stay JSON
+	Status int               // of the HTTP answer; 0 until there is one
+	Error  string            // Slack's error code in the answer, if any
 	At     time.Time         // by the workspace's clock
 }
 
@@ -34,7 +34,7 @@ func (w *Workspace) Calls() []Call {
 	return out
 }
 
-// CallsTo are the calls of one method; of response_urls for "response_url".
+// CallsTo are the calls of one method; "response_url" stands for all response_urls.
 func (w *Workspace) CallsTo(method string) []Call {
 	return slices.DeleteFunc(w.Calls(), func(c Call) bool { return c.Method != method })
 }
@@ -45,7 +45,7 @@ func (a args) yes(key string) bool { return a[key] == "true" || a[key] == "1" }
 
 type reply map[string]any
 
-// refusal is {"ok":false,"error":code}. complaint is empty for what happens to careful bots too.
+// refusal is the answer {"ok":false,"error":code}. complaint is "" for what happens to careful bots too.
 type refusal struct {
 	code      string
 	complaint string
@@ -58,7 +58,7 @@ func blame(code, format string, a ...any) *refusal {
 	return &refusal{code: code, complaint: fmt.Sprintf(format, a...)}
 }
 
-// method is one method of the Web API: the scope it needs, its calls a minute (tiers: docs.slack.dev/apis/web-api/rate-limits),
+// method is one method of the Web API: the scope it needs, how many calls a minute it takes (docs.slack.dev/apis/web-api/rate-limits),
 // and what it does, with the mutex held.
 type method struct {
 	scope string
@@ -68,13 +68,13 @@ type method struct {
 
 var methods = map[string]method{
 	"auth.test":           {"", 300, (*Workspace).authTest},
-	"chat.postMessage":    {"chat:write", 0, (*Workspace).postMessage}, // a second per channel instead
+	"chat.postMessage":    {"chat:write", 0, (*Workspace).postMessage}, // one a second per channel instead
 	"chat.postEphemeral":  {"chat:write", 100, (*Workspace).postEphemeral},
 	"chat.update":         {"chat:write", 50, (*Workspace).update},
 	"chat.delete":         {"chat:write", 50, (*Workspace).deleteMessage},
 	"chat.unfurl":         {"links:write", 50, (*Workspace).unfurl},
 	"conversations.open":  {"im:write", 50, (*Workspace).openConversation},
-	"conversations.info":  {"channels:read", 50, (*Workspace).conversationInfo}, // groups:read or im:read for those
+	"conversations.info":  {"channels:read", 50, (*Workspace).conversationInfo}, // it checks groups:read and im:read itself
 	"users.info":          {"users:read", 100, (*Workspace).userInfo},
 	"users.list":          {"users:read", 20, (*Workspace).userList},
 	"users.lookupByEmail": {"users:read.email", 50, (*Workspace).lookupByEmail},
@@ -83,12 +83,12 @@ var methods = map[string]method{
 	"views.update":        {"", 100, (*Workspace).viewsUpdate},
 	"views.publish":       {"", 100, (*Workspace).viewsPublish},
 
-	connectionsOpen: {"", 20, (*Workspace).openSocket}, // by the app-level token, with connections:write
+	connectionsOpen: {"", 20, (*Workspace).openSocket}, // called with the app-level token, which has connections:write
 }
 
 const connectionsOpen = "apps.connections.open"
 
-// ScopeOf is the scope a method needs, empty when none; ok is false for a method that is not served.
+// ScopeOf is the scope a method needs, "" for none; ok is false for a method that is not served.
 func ScopeOf(name string) (scope string, ok bool) {
 	m, ok := methods[name]
 	return m.scope, ok
@@ -117,8 +117,8 @@ func (w *Workspace) serveAPI(rw http.ResponseWriter, r *http.Request) {
 	answerJSON(rw, status, body)
 }
 
-// serve is what a call to the Web API and one to a response_url have in common: it is recorded, meets the faults, is done by do with the
-// mutex held, and is answered after the time that Slack asks to wait. key is what it is counted with, grace that of tooSoon.
+// serve is what calls to the Web API and to response_urls have in common: a call is recorded, meets the faults, is carried out by do with
+// the mutex held, and gets Retry-After if it has to wait. key names the limit that it counts towards, grace is for tooSoon.
 func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request, name string, a args, key string, grace time.Duration,
 	do func() (body reply, status, retryAfter int),
 ) (body reply, status int) {
@@ -164,7 +164,7 @@ func answerJSON(rw http.ResponseWriter, status int, body reply) {
 	_, _ = rw.Write(marshal(body))
 }
 
-// answer does one call. The mutex must be held.
+// answer carries out one call. The mutex must be held.
 func (w *Workspace) answer(name string, a args, token string, bad *refusal) (body reply, status, retryAfter int) {
 	m, known := methods[name]
 	var no *refusal
@@ -211,7 +211,7 @@ func (w *Workspace) missing(scope string) *refusal {
 }
 
 // readArgs takes arguments from a form, a JSON object or (GET) the query, and the token from the form or the Authorization header:
-// slack-go does the one for chat.* and users.*, the other for views.*.
+// slack-go puts it into the form for chat.* and users.*, into the header for views.*.
 func readArgs(r *http.Request) (a args, token string, bad *refusal) {
 	a = args{}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxCall+1))
@@ -316,7 +316,7 @@ func (w *Workspace) grumble(what string, problems []problem) {
 	}
 }
 
-// reachable finds a channel the bot may write to.
+// reachable finds a channel the bot may write to; uninvited: also one that it isn't a member of.
 func (w *Workspace) reachable(id string, uninvited bool) (*Channel, *refusal) {
 	c := w.channels[id]
 	switch {
@@ -375,7 +375,7 @@ func (w *Workspace) postMessage(a args) (reply, *refusal) {
 	return reply{"channel": c.ID, "ts": q.ts, "message": w.messagePayload(q)}, nil
 }
 
-// sharedWith says whether a person of another organisation is in a channel with the bot.
+// sharedWith reports whether a person of another organisation is in a shared channel with the bot.
 func (w *Workspace) sharedWith(user string) bool {
 	for _, c := range w.channels {
 		if c.Shared && c.has(user) && c.has(botUserID) {
@@ -417,13 +417,13 @@ func (w *Workspace) own(a args, denied string) (*post, *refusal) {
 	c, no := w.reachable(id, true)
 	if no != nil {
 		if no.code == "is_archived" {
-			no.code = "is_inactive" // that is chat.update's word for it
+			no.code = "is_inactive" // so chat.update calls it
 		}
 		return nil, no
 	}
 	q := w.byTS[c.ID][a["ts"]]
 	switch {
-	case q == nil, q.deleted, q.ephemeral != "": // an ephemeral is nowhere to be found for the Web API
+	case q == nil, q.deleted, q.ephemeral != "": // the Web API doesn't find ephemerals
 		return nil, refuse("message_not_found")
 	case q.author != botUserID:
 		return nil, blame(denied, "the message is %s's", q.author)
@@ -445,7 +445,7 @@ func (w *Workspace) update(a args) (reply, *refusal) {
 		a = maps.Clone(a)
 		a["text"] = q.last().text
 	}
-	r, no := w.content("chat.update", a, updateLimit) // no blocks given: they are removed
+	r, no := w.content("chat.update", a, updateLimit) // if no blocks are given, the old ones are removed
 	if no != nil {
 		return nil, no
 	}
@@ -541,7 +541,7 @@ func (w *Workspace) conversationInfo(a args) (reply, *refusal) {
 	}}, nil
 }
 
-// userPayload is a person as users.info tells; the e-mail only with users:read.email, and not of strangers.
+// userPayload is a person as users.info shows them; with an e-mail only if the scope users:read.email is there, and never for strangers.
 func (w *Workspace) userPayload(u *User) map[string]any {
 	profile := map[string]any{
 		"real_name": u.RealName, "real_name_normalized": u.RealName, "display_name": u.Name, "display_name_normalized": u.Name,

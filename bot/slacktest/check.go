@@ -12,11 +12,11 @@ import (
 	"unicode/utf8"
 )
 
-// CheckMessage says what is wrong with a message, an object with text, blocks, attachments: what Slack would answer invalid_blocks to, and
-// what it would take but a careful bot doesn't send (text that is not escaped, a mention of everybody, blocks without text, for screen
-// readers read the text alone). Nil when nothing is. Lengths are in characters. Limits: https://docs.slack.dev/reference/block-kit.
+// CheckMessage says what is wrong with a message, an object with text, blocks and attachments; nil if nothing is. That is what Slack would
+// refuse, and what it would take but a careful bot doesn't send: text that is not escaped, a mention of everybody, blocks without text
+// (screen readers read only the text). Lengths are in characters. Limits: https://docs.slack.dev/reference/block-kit.
 //
-// Known are the blocks actions, context, divider, header, image, input, markdown, rich_text, section and video; any other is a problem.
+// It knows the blocks actions, context, divider, header, image, input, markdown, rich_text, section and video; any other is a problem.
 func CheckMessage(raw json.RawMessage) []string {
 	var m struct {
 		Text        string          `json:"text"`
@@ -32,7 +32,7 @@ func CheckMessage(raw json.RawMessage) []string {
 // CheckView is CheckMessage for a modal or a Home tab.
 func CheckView(raw json.RawMessage) []string { return said(checkView(raw)) }
 
-// problem is one thing that is wrong. Without a code Slack would take it.
+// problem is one thing that is wrong. code is the error that Slack would answer; "" if Slack would take it.
 type problem struct{ path, what, code string }
 
 func (p problem) String() string { return p.path + ": " + p.what }
@@ -45,7 +45,7 @@ func said(problems []problem) []string {
 	return out
 }
 
-// firstCode is the error that Slack would answer, empty for none.
+// firstCode is the error that Slack would answer, "" for none.
 func firstCode(problems []problem) string {
 	for _, p := range problems {
 		if p.code != "" {
@@ -182,7 +182,7 @@ func (c *checker) soft(path, format string, args ...any) {
 	c.problems = append(c.problems, problem{path, fmt.Sprintf(format, args...), ""})
 }
 
-// props refuses properties that the object doesn't have, as Slack does.
+// props refuses properties that such an object can't have, as Slack does.
 func (c *checker) props(path string, m map[string]any, allowed string) {
 	have := strings.Fields(allowed)
 	for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -253,7 +253,7 @@ func (c *checker) text(path string, v any, limit, kind int, required bool) {
 	}
 }
 
-// list gives an array's elements when their number is right.
+// list returns an array's elements, and records a problem if it is no array or their number is wrong.
 func (c *checker) list(path string, v any, least, most int) []any {
 	l, ok := v.([]any)
 	switch {
@@ -265,7 +265,7 @@ func (c *checker) list(path string, v any, least, most int) []any {
 	return l
 }
 
-// blockProps are the properties of each block beside type and block_id.
+// blockProps are the properties that each type of block may have beside type and block_id.
 var blockProps = map[string]string{
 	"actions":   "elements",
 	"context":   "elements",
@@ -371,7 +371,7 @@ func (c *checker) image(path string, m map[string]any) {
 	}
 }
 
-// elementKind is what an element may be: its properties beside type, and the blocks it works in.
+// elementKind says of a type of element which properties it may have beside type, and in which blocks it may stand.
 type elementKind struct{ props, in string }
 
 const (
@@ -405,7 +405,7 @@ var elementKinds = map[string]elementKind{
 	"number_input":               {typed + " is_decimal_allowed min_value max_value", "input"},
 }
 
-// interactive are the elements that have an action_id.
+// interactive tells the types of elements that have an action_id.
 var interactive = func() map[string]bool {
 	out := map[string]bool{}
 	for k := range elementKinds {
@@ -495,7 +495,7 @@ func (c *checker) confirm(path string, v any) {
 	c.text(path+".deny", m["deny"], 30, plainOnly, true)
 }
 
-// options checks options or option_groups; an external select's answer may be empty.
+// options checks options or option_groups. Without some they may be empty, as in an external select's answer.
 func (c *checker) options(path string, m map[string]any, kind string, most int, some bool) {
 	least := 0
 	if some {
@@ -546,7 +546,7 @@ func (c *checker) option(path string, v any, kind string) {
 	c.length(path+".value", o["value"], 75, true)
 }
 
-// initial refuses an initial option that is none of the options.
+// initial refuses an initial option that isn't among the options.
 func (c *checker) initial(path string, e map[string]any) {
 	var first []any
 	if e["initial_option"] != nil {
@@ -573,8 +573,8 @@ var special = regexp.MustCompile(`^<(@[UW][A-Z0-9]+(\|[^<>]*)?` +
 
 var everybody = regexp.MustCompile(`^<!(channel|here|everyone)(\|[^<>]*)?>`)
 
-// mrkdwn finds text that was not escaped: & < > are written &amp; &lt; &gt; and nothing else, but for Slack's own <…> and a > that
-// starts a quoted line.
+// mrkdwn finds text that was not escaped: & < > must be written &amp; &lt; &gt;, except in Slack's own <…> and for a > that starts
+// a quoted line.
 func (c *checker) mrkdwn(path, s string) {
 	start := true // of a line
 	for i := 0; i < len(s); {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// helper marks the caller as a helper of the test, where there is one.
+// helper marks the caller as a helper of the test, if there is a test.
 func (w *Workspace) helper() {
 	if w.tb != nil {
 		w.tb.Helper()
@@ -27,8 +27,8 @@ func (w *Workspace) fail(format string, args ...any) {
 	w.complain(format, args...)
 }
 
-// await looks again after each change until look finds something, and fails when that takes too long. Both functions run with the
-// mutex held.
+// await calls look, and again after each change, until it finds something; after w.patience it fails with what wanted says. Both
+// functions are called with the mutex held.
 func await[T any](w *Workspace, look func() *T, wanted func() string) *T {
 	w.helper()
 	timer := time.NewTimer(w.patience)
@@ -57,7 +57,7 @@ func await[T any](w *Workspace, look func() *T, wanted func() string) *T {
 	}
 }
 
-// holds says whether people read each of these in a drawing: as it looks (@grace), or as it was sent (<@U1>).
+// holds reports whether people read all of these words in a drawing: as it looks (@grace), or as it was sent (<@U1>).
 func (w *Workspace) holds(r revision, contains []string) bool {
 	looks, sent := w.shows(r.text, r.blocks), raw(r.text, r.blocks)
 	for _, c := range contains {
@@ -68,8 +68,8 @@ func (w *Workspace) holds(r revision, contains []string) bool {
 	return true
 }
 
-// match takes the first drawing from the given one on that holds all words, and marks it as expected. Drawings before it, which it has
-// overtaken, are expected with it.
+// match returns the first drawing, from the given one on, that holds all words, and marks it as expected, and with it all drawings before
+// it; nil if there is none.
 func (w *Workspace) match(q *post, from int, contains []string) *Message {
 	for i := from; i < len(q.revs); i++ {
 		if w.holds(q.revs[i], contains) {
@@ -80,7 +80,7 @@ func (w *Workspace) match(q *post, from int, contains []string) *Message {
 	return nil
 }
 
-// wants is the message of a failed expectation: what was wanted, what there was instead.
+// wants returns a function that makes the message of a failed expectation: what was wanted, and what there was instead.
 func (w *Workspace) wants(what, channel string, contains []string) func() string {
 	return func() string {
 		var b strings.Builder
@@ -114,7 +114,7 @@ func (w *Workspace) wants(what, channel string, contains []string) func() string
 	}
 }
 
-// where names a channel behind a word; nothing for none.
+// where is a channel's name behind word; "" for no channel.
 func (w *Workspace) where(word, channel string) string {
 	switch c := w.channels[channel]; {
 	case c == nil:
@@ -141,7 +141,7 @@ func (w *Workspace) describe(q *post) string {
 	return fmt.Sprintf("%s%s, by %s, drawn %d times%s: %q", w.where("", q.channel), only, q.via, len(q.revs), gone, w.shows(r.text, r.blocks))
 }
 
-// pending says in which way the post is still to be expected, empty when it is not.
+// pending says in which way the post has not been expected yet; "" if there is nothing left to expect.
 func (q *post) pending() string {
 	switch {
 	case q.seen == 0:
@@ -157,8 +157,8 @@ func (q *post) pending() string {
 	return ""
 }
 
-// ExpectMessage waits for the first message for all in this channel that no test has expected yet and that shows all of these words,
-// and returns it as it was then, also when it was redrawn since. The top-level text is not searched when there are blocks.
+// ExpectMessage waits for a message in this channel that all can see, that nobody has expected yet, and that shows all of these words. It
+// returns the first, in its first drawing with those words, even if it was redrawn since. If there are blocks, the top-level text is ignored.
 func (c *Channel) ExpectMessage(contains ...string) *Message {
 	w := c.w
 	w.helper()
@@ -174,8 +174,8 @@ func (c *Channel) ExpectMessage(contains ...string) *Message {
 	}, w.wants("A message", c.ID, contains))
 }
 
-// ExpectUpdate waits until the message was redrawn, after the last drawing that was expected of it, to show all of these words.
-// Drawings in between are taken as expected.
+// ExpectUpdate waits for a drawing of the message, later than the last that was expected, that shows all of these words. Drawings in
+// between count as expected too.
 func (c *Channel) ExpectUpdate(m *Message, contains ...string) *Message {
 	w, what := c.w, "A new drawing of the message"
 	w.helper()
@@ -191,8 +191,8 @@ func (c *Channel) ExpectUpdate(m *Message, contains ...string) *Message {
 	}, w.wants(what, m.Channel, contains))
 }
 
-// ExpectPrivate waits for a message in this channel that only this person sees and that shows all of these words: a new one, or a
-// new drawing of one.
+// ExpectPrivate waits for a message in this channel that only this person sees and that shows all of these words: a new message, or
+// a new drawing of one.
 func (p *Person) ExpectPrivate(ch *Channel, contains ...string) *Message {
 	w := p.w
 	w.helper()
@@ -230,7 +230,7 @@ func (p *Person) ExpectDM(contains ...string) *Message {
 	return p.DM().ExpectMessage(contains...)
 }
 
-// ExpectUnfurl waits until a link in the message has unfolded to a card that shows all of these words, and returns the message with it.
+// ExpectUnfurl waits until a link in the message has unfolded to a card that shows all of these words, and returns the message.
 func (c *Channel) ExpectUnfurl(m *Message, link string, contains ...string) *Message {
 	w := c.w
 	w.helper()
@@ -291,8 +291,8 @@ func (w *Workspace) wantsView(what string, p *Person, contains []string) func() 
 	}
 }
 
-// Leftovers are the messages nobody expected, and those whose last drawing nobody expected and which differs from the last expected
-// one. Views are none, nor is the deletion of a message that was expected.
+// Leftovers are the messages that nobody expected, and those whose last drawing or unfurl nobody expected and that differs from the last
+// expected one. Views never count, nor does the deletion of an expected message.
 func (w *Workspace) Leftovers() []*Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -323,7 +323,7 @@ func (w *Workspace) tolerates(q *post) bool {
 	return q.seen == 0 && slices.ContainsFunc(w.tolerated, func(words string) bool { return strings.Contains(w.shows(r.text, r.blocks), words) })
 }
 
-// ExpectNothing is an error that lists the leftovers, nil when there are none. It doesn't wait: let the bot finish first.
+// ExpectNothing returns an error that lists the leftovers; nil if there are none. It doesn't wait: let the bot finish first.
 func (w *Workspace) ExpectNothing() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -334,7 +334,7 @@ func (w *Workspace) ExpectNothing() error {
 	return errors.Join(said...)
 }
 
-// IgnoreLeftovers lets the test pass whatever messages nobody expected: for tests of load, and of crashes.
+// IgnoreLeftovers makes leftovers not count: for tests of load, and of crashes.
 func (w *Workspace) IgnoreLeftovers() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Fault is a trouble on purpose. With neither Error nor Status nor Hang it only delays.
+// Fault is a failure on purpose. With neither Error nor Status nor Hang it only delays the answer.
 type Fault struct {
-	Method     string        // of the Web API, "response_url", or "*" for all
-	Times      int           // how many calls it meets; 0 means all until it is undone
-	Error      string        // answers {"ok":false,"error":…}; for a response_url with status 404 unless Status says another
+	Method     string        // a method of the Web API, "response_url", or "*" for all
+	Times      int           // how many calls it meets; 0: all until it is undone
+	Error      string        // answers {"ok":false,"error":…}; for a response_url with status 404, unless Status is set
 	Status     int           // the HTTP status, e.g. 500, 429; a Web API Error comes with 200
 	RetryAfter int           // seconds, in the header
 	Delay      time.Duration // real time before the answer
 	Hang       bool          // no answer until the caller gives up
-	After      bool          // what was asked for is done all the same, only the answer is lost
+	After      bool          // the call is carried out all the same; only its answer is lost
 }
 
 type armed struct {
@@ -26,7 +26,7 @@ type armed struct {
 
 func (f *armed) fails() bool { return f.Error != "" || f.Status != 0 || f.Hang }
 
-// status is the one of a call by this name: errors of a response_url have one of their own, unlike those of the Web API.
+// status is the HTTP status of the answer to a call: unless it is set, 404 for a response_url and 200 for the Web API.
 func (f *armed) status(name string) int {
 	switch {
 	case f.Status != 0:
@@ -48,7 +48,7 @@ func (f *armed) body() reply {
 	return reply{"ok": false, "error": code}
 }
 
-// Fault arms a fault; of several for one method the first that is not used up is met. What a fault causes is no complaint.
+// Fault arms a fault. If several fit a call, it meets the first that isn't used up. What a fault causes is no complaint.
 func (w *Workspace) Fault(f Fault) (undo func()) {
 	a := &armed{Fault: f, left: f.Times}
 	if f.Times == 0 {
@@ -75,7 +75,7 @@ func (w *Workspace) strike(name string) *armed {
 	return nil
 }
 
-// suffer waits as the fault wants; false means that nobody waits for the answer any more, and nothing is to be done.
+// suffer waits as the fault wants. false means that nobody waits for the answer any more, so the call must not be carried out.
 func (w *Workspace) suffer(r *http.Request, f *armed) bool {
 	if f == nil {
 		return true
@@ -117,15 +117,15 @@ func (w *Workspace) setRevoked(yes bool) {
 	w.revoked = yes
 }
 
-// SetScopes replaces what the token may do from now on.
+// SetScopes replaces the token's scopes from now on.
 func (w *Workspace) SetScopes(scopes ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	Scopes(scopes...)(w)
 }
 
-// RateLimits turns Slack's limits on or off; they are off at the start. chat.postMessage: one a second and channel, five at once;
-// the others their tier's calls a minute. What is too much gets 429 and Retry-After.
+// RateLimits turns Slack's limits on or off; they are off at the start. chat.postMessage takes one call a second for each channel, with
+// bursts of five; the others take their tier's calls a minute. Calls beyond that get 429 and Retry-After.
 func (w *Workspace) RateLimits(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,8 +134,8 @@ func (w *Workspace) RateLimits(on bool) {
 	clear(w.pauses)
 }
 
-// Limit gives one method a limit of its own, however slowly it is called: after so many calls it asks to wait for so many seconds, then
-// takes as many again. chat.postMessage is counted for each channel.
+// Limit gives one method a limit of its own, however slowly it is called: after so many calls it asks to wait for retryAfter seconds, and
+// then takes as many again. chat.postMessage is counted for each channel separately.
 func (w *Workspace) Limit(method string, calls, retryAfter int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,7 +152,7 @@ type bucket struct {
 	last   time.Time
 }
 
-// counted names what a call is counted with.
+// counted names the limit that a call counts towards: its method's, or for chat.postMessage its channel's.
 func counted(name string, a args) string {
 	if name == "chat.postMessage" {
 		return name + " " + a["channel"]
@@ -160,7 +160,7 @@ func counted(name string, a args) string {
 	return name
 }
 
-// throttle gives the seconds to wait, 0 when the call may pass. The mutex must be held.
+// throttle counts a call, and returns how many seconds it must wait; 0 if it may pass. The mutex must be held.
 func (w *Workspace) throttle(name string, m method, a args) int {
 	own, limited := w.limits[name]
 	if !limited && !w.limited {
@@ -189,19 +189,19 @@ func (w *Workspace) throttle(name string, m method, a args) int {
 		return 0
 	}
 	if limited {
-		delete(w.buckets, key) // full again after the pause
+		delete(w.buckets, key) // it starts full after the pause
 		return own.retryAfter
 	}
 	return max(1, int(math.Ceil((1-b.tokens)/perSecond)))
 }
 
-// pause is what a 429 asked for.
+// pause is the wait that a 429 asked for.
 type pause struct{ told, until time.Time }
 
-// onTheWay is how long after a 429 calls may come that were sent before it was read.
+// onTheWay is for how long after a 429 a call may still come that was sent before the 429 was read.
 const onTheWay = 900 * time.Millisecond
 
-// tooSoon complains of a call that comes while Slack asks to wait with such calls. The mutex must be held.
+// tooSoon complains of a call that comes during a pause, except in the first grace of it. The mutex must be held.
 func (w *Workspace) tooSoon(key string, grace time.Duration) {
 	p, now := w.pauses[key], w.now()
 	if now.Sub(p.told) > grace && now.Before(p.until) {
@@ -209,7 +209,7 @@ func (w *Workspace) tooSoon(key string, grace time.Duration) {
 	}
 }
 
-// toldToWait remembers a 429. The mutex must be held.
+// toldToWait begins a pause after a 429, unless one is under way. The mutex must be held.
 func (w *Workspace) toldToWait(key string, seconds int) {
 	if now := w.now(); !w.pauses[key].until.After(now) {
 		w.pauses[key] = pause{told: now, until: now.Add(time.Duration(seconds) * time.Second)}

@@ -14,13 +14,13 @@ type Message struct {
 	Channel   string
 	TS        string
 	ThreadTS  string
-	Broadcast bool   // though in a thread, it is shown in the channel too
+	Broadcast bool   // it is in a thread, but shown in the channel too
 	User      string // who wrote it: the bot's user id, or a person's
 	Text      string // the top-level text: for notifications and screen readers when there are blocks
 	Blocks    json.RawMessage
 	Ephemeral string // the only person who sees it; empty when all do
 	Via       string // chat.postMessage, chat.postEphemeral, response_url, ack, person
-	Updated   int    // how often it was redrawn until this drawing
+	Updated   int    // how often it had been redrawn at this drawing
 	Deleted   bool
 	Metadata  json.RawMessage
 	Unfurls   map[string]json.RawMessage // what chat.unfurl put below it, by URL
@@ -37,11 +37,11 @@ type Button struct {
 	URL      string
 	Style    string   // "primary", "danger" or empty
 	Type     string   // button, overflow, static_select
-	Confirm  *Confirm // the dialog before, when there is one
+	Confirm  *Confirm // the dialog before the click is sent; nil: none
 
 	option      map[string]any
 	channel, ts string
-	unfurl      string // the link whose card it stands in
+	unfurl      string // the link that unfolded to the card it stands in; "" for none
 	viewID      string
 }
 
@@ -55,10 +55,10 @@ type post struct {
 	author, ephemeral   string
 	via                 string
 	revs                []revision
-	seen                int // drawings that a test has expected
+	seen                int // how many of its drawings a test has expected
 	deleted             bool
 	unfurls             map[string]json.RawMessage
-	unfurlsSeen         map[string]string // the last drawings of unfurls that a test has expected
+	unfurlsSeen         map[string]string // the last drawing of each unfurl that a test has expected
 }
 
 type revision struct {
@@ -107,7 +107,7 @@ func (w *Workspace) message(q *post, i int) *Message {
 	return m
 }
 
-// messagePayload is the message in what is sent to the bot. The mutex must be held.
+// messagePayload is the message as payloads to the bot carry it. The mutex must be held.
 func (w *Workspace) messagePayload(q *post) map[string]any {
 	r := q.last()
 	m := map[string]any{"type": "message", "ts": q.ts, "text": r.text, "user": q.author, "team": w.teamID}
@@ -139,7 +139,7 @@ func (w *Workspace) beganThread(channel, ts string) bool {
 	return slices.ContainsFunc(w.posts[channel], func(q *post) bool { return q.thread == ts && q.ephemeral == "" && !q.deleted })
 }
 
-// normal is nil for what means "no blocks".
+// normal returns blocks without surrounding space; nil for what means "no blocks".
 func normal(blocks json.RawMessage) json.RawMessage {
 	s := string(bytes.TrimSpace(blocks))
 	if s == "" || s == "null" || s == "[]" {
@@ -148,7 +148,7 @@ func normal(blocks json.RawMessage) json.RawMessage {
 	return json.RawMessage(s)
 }
 
-// withIDs gives the blocks and elements that have no id one, as Slack does; the same each time for one message.
+// withIDs gives an id to blocks and elements that have none, as Slack does: the same one each time for one seed.
 func withIDs(raw json.RawMessage, seed string) []any {
 	var blocks []any
 	_ = json.Unmarshal(raw, &blocks)
@@ -270,7 +270,7 @@ func buttonsIn(blocks []any) []*Button {
 	return out
 }
 
-// optionsOf are the options of a select, also those in groups.
+// optionsOf are the options of a select, including those in groups.
 func optionsOf(e map[string]any) []map[string]any {
 	var out []map[string]any
 	take := func(v any) {
@@ -292,7 +292,7 @@ func optionsOf(e map[string]any) []map[string]any {
 }
 
 // Shows is all that a person reads in the message without clicking: mentions as @name, links by their label, dates by their fallback,
-// the labels of buttons. The top-level text counts only when there are no blocks, for Slack shows it only then.
+// the labels of buttons. The top-level text is part of it only if there are no blocks, as in Slack.
 func (m *Message) Shows() string {
 	if m == nil {
 		return ""
@@ -309,7 +309,7 @@ func (w *Workspace) shows(text string, blocks json.RawMessage) string {
 	return strings.Join(w.lines(blocks), "\n")
 }
 
-// raw is what people read, in mrkdwn as it was sent.
+// raw is what people read, but with mrkdwn as it was sent.
 func raw(text string, blocks json.RawMessage) string {
 	if len(normal(blocks)) == 0 {
 		return text
@@ -317,7 +317,7 @@ func raw(text string, blocks json.RawMessage) string {
 	return strings.Join((*Workspace)(nil).lines(blocks), "\n")
 }
 
-// lines of a nil workspace keep mrkdwn as it is.
+// lines are the texts in blocks. A nil workspace keeps their mrkdwn as it was sent.
 func (w *Workspace) lines(raw json.RawMessage) []string {
 	var blocks []any
 	_ = json.Unmarshal(raw, &blocks)
@@ -355,7 +355,7 @@ func (w *Workspace) lines(raw json.RawMessage) []string {
 				out = append(out, s)
 			}
 			walk(v["initial_option"])
-			if t := str(v, "type"); t == "checkboxes" || t == "radio_buttons" { // their options are always open
+			if t := str(v, "type"); t == "checkboxes" || t == "radio_buttons" { // unlike a select's, their options are always visible
 				walk(v["options"])
 			}
 		}
@@ -392,8 +392,8 @@ func (w *Workspace) plain(s string) string {
 	return decoded.Replace(s)
 }
 
-// Messages are those of a channel as one person sees them now, oldest first: what is deleted is left out, and so are other people's
-// ephemerals. With an empty viewer all ephemerals are in it. Nobody sees a channel that he is not in.
+// Messages are those of a channel as one person sees them now, oldest first, without deleted ones and other people's ephemerals. If viewer
+// is empty, all ephemerals are included. A person who is not in the channel sees none.
 func (w *Workspace) Messages(channel, viewer string) []Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -409,7 +409,7 @@ func (w *Workspace) Messages(channel, viewer string) []Message {
 	return out
 }
 
-// Message is one message as it is now, also a deleted one; nil when there was none.
+// Message is one message as it is now, even if deleted; nil if there never was one.
 func (w *Workspace) Message(channel, ts string) *Message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -422,7 +422,7 @@ func (w *Workspace) Message(channel, ts string) *Message {
 // Now is the same message as it is drawn now.
 func (m *Message) Now() *Message { return m.w.Message(m.Channel, m.TS) }
 
-// Delete is a person deleting the message in Slack; the bot is not told.
+// Delete deletes the message as a person would in Slack; the bot is not told.
 func (m *Message) Delete() {
 	m.w.mu.Lock()
 	defer m.w.mu.Unlock()

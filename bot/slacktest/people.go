@@ -22,24 +22,24 @@ type User struct {
 	UltraGuest       bool   // single-channel guest: is_restricted and is_ultra_restricted
 	Bot              bool   // is_bot
 	Deactivated      bool   // deleted
-	Stranger         bool   // is_stranger: from another organisation, in none of the bot's channels
-	TeamID           string // of another organisation (Slack Connect), or of another workspace of this one's; this workspace when empty
-	Enterprise       string // of another workspace's organisation, for who has a TeamID; this one's is that of [Enterprise]
+	Stranger         bool   // is_stranger: from another organisation, and in none of the bot's channels
+	TeamID           string // a workspace of another organisation (Slack Connect), or another one of this organisation; "": this workspace
+	Enterprise       string // the organisation of that TeamID; for people of this workspace it is set from [Enterprise]
 	Admin            bool
 	Owner            bool
 	TZ               string // "Europe/Berlin"; UTC when empty
 }
 
-// Person is somebody who can act in the workspace. Its fields are as they were when it was handed out.
+// Person is somebody who can act in the workspace. Its fields are copies, as they were when the Person was returned.
 type Person struct {
 	ID, Name, RealName, Email string
 
 	w *Workspace
 }
 
-// Channel is both what a channel is made from and the handle to it. As a handle, its fields are as they were when it was handed out.
+// Channel describes a channel to add, and is the handle to one. A handle's fields are copies, as they were when it was returned.
 type Channel struct {
-	ID          string // C… ; made up when empty
+	ID          string // C…; made up when empty
 	Name        string
 	Private     bool
 	Archived    bool
@@ -48,11 +48,11 @@ type Channel struct {
 	BotIsMember bool     // else the bot can't post there
 	Members     []string // user ids; nil means everybody
 
-	im string // the person of a direct message
+	im string // in a direct message with the bot: the other person
 	w  *Workspace
 }
 
-// AddUser adds a person; an id that is there already is replaced.
+// AddUser adds a person; it replaces one with the same id.
 func (w *Workspace) AddUser(u User) *Person {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,7 +80,7 @@ func (w *Workspace) person(u *User) *Person {
 	return &Person{ID: u.ID, Name: u.Name, RealName: u.RealName, Email: u.Email, w: w}
 }
 
-// SetUser changes what Slack knows about a person; an unknown id is ignored. The function must not call the workspace.
+// SetUser changes what Slack knows about a person; an unknown id is ignored. change must not call the workspace.
 func (w *Workspace) SetUser(id string, change func(*User)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -90,7 +90,7 @@ func (w *Workspace) SetUser(id string, change func(*User)) {
 	}
 }
 
-// Person is nil for an unknown id.
+// Person is the person with this id; nil for an unknown id.
 func (w *Workspace) Person(id string) *Person {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,7 +100,7 @@ func (w *Workspace) Person(id string) *Person {
 	return nil
 }
 
-// Users are all, in the order in which they were added; the bot's own user is first.
+// Users are all users, in the order in which they were added; the bot's own user is first.
 func (w *Workspace) Users() []User {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +111,7 @@ func (w *Workspace) Users() []User {
 	return out
 }
 
-// AddChannel adds a channel; an id that is there already is replaced.
+// AddChannel adds a channel; it replaces one with the same id.
 func (w *Workspace) AddChannel(c Channel) *Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -140,7 +140,7 @@ func (c *Channel) handle() *Channel {
 	return &h
 }
 
-// SetChannel changes a channel; an unknown id is ignored. The function must not call the workspace.
+// SetChannel changes a channel; an unknown id is ignored. change must not call the workspace.
 func (w *Workspace) SetChannel(id string, change func(*Channel)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -150,7 +150,7 @@ func (w *Workspace) SetChannel(id string, change func(*Channel)) {
 	}
 }
 
-// Channel is nil for an unknown id. Direct messages are channels too.
+// Channel is the channel with this id; nil for an unknown id. Direct messages are channels too.
 func (w *Workspace) Channel(id string) *Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -160,7 +160,7 @@ func (w *Workspace) Channel(id string) *Channel {
 	return nil
 }
 
-// Channels are all, direct messages with the bot too, in the order in which they came to be.
+// Channels are all channels, including direct messages with the bot, in the order in which they were made.
 func (w *Workspace) Channels() []Channel {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,7 +171,7 @@ func (w *Workspace) Channels() []Channel {
 	return out
 }
 
-// IsDM says whether the channel is a direct message between a person and the bot.
+// IsDM reports whether the channel is a direct message between a person and the bot.
 func (c *Channel) IsDM() bool { return c.im != "" }
 
 func (c *Channel) has(user string) bool {
@@ -184,7 +184,7 @@ func (c *Channel) has(user string) bool {
 	return c.Members == nil || slices.Contains(c.Members, user)
 }
 
-// payloadName is what Slack calls a channel in what it sends: the names of private ones are not told.
+// payloadName is how payloads name a channel: Slack hides the names of private ones.
 func (c *Channel) payloadName() string {
 	switch {
 	case c.im != "":
@@ -213,9 +213,8 @@ func (p *Person) DM() *Channel {
 	return p.w.openDM(p.ID).handle()
 }
 
-// Types lets the person type a line: "/invent take chat_1". Any word with a leading slash is sent to the bot as a command; a line
-// without one is an ordinary message, which the bot is not told of. It returns when the bot has acknowledged, or when Slack has given up.
-// In a direct message's or a private channel's payload the channel's name is hidden, as in Slack.
+// Types lets the person type a line: "/invent take chat_1". A line with a leading slash is sent to the bot as a command, whatever its
+// name; any other is an ordinary message (see Says). It returns when the bot has acknowledged, or when Slack has given up.
 func (p *Person) Types(ch *Channel, line string) *Ack {
 	w := p.w
 	w.helper()
@@ -263,8 +262,8 @@ func (p *Person) Types(ch *Channel, line string) *Ack {
 	return ack
 }
 
-// Says posts an ordinary message of the person. It needs no expectation. A link of one of the workspace's UnfurlDomains is told to the
-// bot, in whatever channel, as Slack does.
+// Says posts an ordinary message of the person. Nobody needs to expect it. If it has links to UnfurlDomains, the bot is told of them,
+// in whatever channel, as Slack does; of anything else it isn't told.
 func (p *Person) Says(ch *Channel, text string) *Message {
 	w := p.w
 	w.mu.Lock()
@@ -279,7 +278,7 @@ func (p *Person) Says(ch *Channel, text string) *Message {
 	return m
 }
 
-// linkShared is the event of a message with links that the bot may unfold; nil when there are none. The mutex must be held.
+// linkShared is the event for a message with links to UnfurlDomains; nil when it has none. The mutex must be held.
 func (w *Workspace) linkShared(q *post) map[string]any {
 	links := []any{}
 	for _, m := range marked.FindAllStringSubmatch(q.last().text, -1) {
@@ -314,7 +313,7 @@ func (w *Workspace) escape(text string) string {
 			b.WriteString("<" + strings.ReplaceAll(word, "&", "&amp;") + ">")
 			continue
 		case '@':
-			name := strings.TrimRight(word[1:], "._-") // a full stop after it
+			name := strings.TrimRight(word[1:], "._-") // as in "@ada."
 			if id := w.userNamed(name); id != "" && starts {
 				b.WriteString("<@" + id + "|" + name + ">" + word[1+len(name):])
 				continue
@@ -353,7 +352,7 @@ func (w *Workspace) channelNamed(name string) string {
 	return ""
 }
 
-// showAck shows what the body of a command's acknowledgement says, as Slack does: JSON with text or blocks, or plain words.
+// showAck posts the message in the body of a command's acknowledgement, as Slack does: JSON with text or blocks, or plain words.
 func (w *Workspace) showAck(channel, user string, ack *Ack) *Message {
 	body := strings.TrimSpace(string(ack.Body))
 	if body == "" {
@@ -388,9 +387,9 @@ func (w *Workspace) showAck(channel, user string, ack *Ack) *Message {
 	return w.message(q, 0)
 }
 
-// Clicks lets the person press a button, or pick an overflow's or select's option; confirm dialogs are agreed to. A button that opens a
-// URL sends the request too, as in Slack. A button of an earlier drawing can be clicked, as on a screen that is slow to redraw;
-// one of a message that is deleted, or that the person can't see, can't: that fails the test.
+// Clicks lets the person press a button, or pick an option of an overflow menu or select, and agree to a confirm dialog. A button that
+// opens a URL sends the request too, as in Slack. A button of an earlier drawing can be clicked, as on a screen that is slow to redraw. To
+// click in a message that is deleted, or that the person can't see, fails the test.
 func (p *Person) Clicks(b *Button) *Ack {
 	w := p.w
 	w.helper()
@@ -410,7 +409,7 @@ func (p *Person) Clicks(b *Button) *Ack {
 	return ack
 }
 
-// Press is Clicks on the button with this label; when the message has none it fails and says which it has.
+// Press is Clicks on the button with this label. If the message has none, it fails and says which labels there are.
 func (p *Person) Press(m *Message, label string) *Ack {
 	p.w.helper()
 	b := m.Button(label)
@@ -504,10 +503,10 @@ func (w *Workspace) blockActions(p *Person, b *Button) (map[string]any, error) {
 	payload["state"] = map[string]any{"values": map[string]any{}}
 	from := q
 	if b.unfurl != "" {
-		from = nil // the message is a person's: it can't be replaced
+		from = nil // the message is a person's: response_url can't replace it
 	}
 	payload["response_url"] = w.newHook(&hook{channel: q.channel, user: p.ID, from: from})
-	if q.ephemeral == "" { // of an ephemeral Slack keeps nothing that it could send
+	if q.ephemeral == "" { // Slack doesn't keep ephemerals, so it can't send them
 		payload["message"] = w.messagePayload(q)
 	}
 	return payload, nil
@@ -518,7 +517,7 @@ func (p *Person) Shortcut(callbackID string) *Ack {
 	return p.shortcut("shortcut", callbackID, nil)
 }
 
-// MessageShortcut runs a message shortcut on a message, of whoever it is.
+// MessageShortcut runs a message shortcut on a message, whoever wrote it.
 func (p *Person) MessageShortcut(callbackID string, m *Message) *Ack {
 	return p.shortcut("message_action", callbackID, m)
 }
@@ -548,7 +547,7 @@ func (p *Person) shortcut(kind, callbackID string, m *Message) *Ack {
 	return ack
 }
 
-// Event sends an event in the Events API's envelope, with an event_id of its own. Nothing is sent again by itself: see EventAgain.
+// Event sends an event in the Events API's envelope, with an event_id of its own. It never retries: see EventAgain.
 func (w *Workspace) Event(inner map[string]any) *Ack {
 	w.mu.Lock()
 	id := "Ev" + random(9)
@@ -579,8 +578,8 @@ func (w *Workspace) Event(inner map[string]any) *Ack {
 	return w.sendEvent(envelope, nil)
 }
 
-// EventAgain sends an event once more under its old event_id, as Slack does when it heard no 200: at once, after a minute, after five.
-// reason is "http_timeout", "http_error" or another of Slack's.
+// EventAgain sends an event once more under its old event_id, as Slack does without a 200: at once, after a minute, after five.
+// retry counts from 1; reason is "http_timeout", "http_error" or another of Slack's.
 func (w *Workspace) EventAgain(eventID string, retry int, reason string) *Ack {
 	w.mu.Lock()
 	envelope := w.events[eventID]
@@ -608,7 +607,7 @@ func nullable(s string) any {
 func marshal(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("slacktest: " + err.Error()) // only values of our own making come here
+		panic("slacktest: " + err.Error()) // can't be: only values of our own making come here
 	}
 	return b
 }

@@ -19,13 +19,13 @@ type hook struct {
 }
 
 const (
-	responseURL = "response_url" // what such a call is called
+	responseURL = "response_url" // the name of such calls in Call and Fault
 
 	hookUses = 5
 	hookLife = 30 * time.Minute
 )
 
-// newHook makes a response_url: 5 uses within 30 minutes, https://docs.slack.dev/interactivity/handling-user-interaction.
+// newHook makes a response_url, good for 5 uses within 30 minutes: https://docs.slack.dev/interactivity/handling-user-interaction.
 // The mutex must be held.
 func (w *Workspace) newHook(h *hook) string {
 	id := random(24)
@@ -42,7 +42,7 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 	isObject := err == nil && json.Unmarshal(raw, &fields) == nil
 	a := flatten(fields)
 
-	// It is used by one after the other: no call is on its way when another is told to wait.
+	// No grace: a response_url is used by one call after the other, so none is on its way when another is told to wait.
 	body, status := w.serve(rw, r, responseURL, a, responseURL+" "+id, 0, func() (reply, int, int) {
 		var status int
 		var code, complaint string
@@ -69,7 +69,7 @@ func (w *Workspace) serveResponseURL(rw http.ResponseWriter, r *http.Request) {
 	answerJSON(rw, status, body)
 }
 
-// respond does what was posted to a response_url. The mutex must be held.
+// respond carries out what was posted to a response_url. The mutex must be held.
 func (w *Workspace) respond(h *hook, a args) (status int, code, complaint string) {
 	switch {
 	case h == nil:
@@ -101,7 +101,7 @@ func (w *Workspace) respond(h *hook, a args) (status int, code, complaint string
 	if a.yes("replace_original") {
 		switch {
 		case h.from == nil:
-			// Slack posts a new message (bolt-js#2287): hardly what was meant.
+			// Slack posts a new message (bolt-js#2287), which is hardly what was meant.
 			w.complain("response_url: replace_original, but no click on a message came before")
 		case h.from.deleted:
 			return http.StatusNotFound, "message_not_found", ""

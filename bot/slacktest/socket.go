@@ -15,11 +15,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// SocketMode turns Socket Mode on: what people do goes through the connections that the bot opens with this app-level
-// token, and nothing to the address of SetBot.
+// SocketMode turns Socket Mode on: what people do is sent through the connections that the bot opens with this app-level
+// token, and nothing to SetBot's address.
 func SocketMode(appToken string) Option { return func(w *Workspace) { w.appToken = appToken } }
 
-// ackBytes is what Slack takes of an acknowledgement; what is larger it drops without a word.
+// ackBytes limits an acknowledgement: Slack drops one of this size or more without a word.
 const ackBytes = 20 << 10
 
 // socket is one connection of the bot's.
@@ -27,7 +27,7 @@ type socket struct {
 	send chan []byte
 	gone context.Context // ends with the connection
 	drop context.CancelFunc
-	old  bool // Slack has asked for another in its place, and sends nothing more here
+	old  bool // Slack has asked for a new connection in its place, and sends nothing more here
 }
 
 // envelope is a request on its way through a socket.
@@ -36,14 +36,14 @@ type envelope struct {
 	acked        chan json.RawMessage
 }
 
-// openSocket answers apps.connections.open: an address that is good for one connection.
+// openSocket is apps.connections.open: it returns an address that is good for one connection.
 func (w *Workspace) openSocket(args) (reply, *refusal) {
 	ticket := random(20)
 	w.tickets[ticket] = true
 	return reply{"url": "ws" + strings.TrimPrefix(w.server.URL, "http") + "/socket?ticket=" + ticket}, nil
 }
 
-// Sockets is how many connections are open that Slack sends to.
+// Sockets is how many open connections there are that Slack sends to.
 func (w *Workspace) Sockets() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -54,7 +54,7 @@ func (w *Workspace) usable() []*socket {
 	return slices.DeleteFunc(slices.Clone(w.sockets), func(s *socket) bool { return s.old || s.gone.Err() != nil })
 }
 
-// ExpectSockets waits until so many connections are open that Slack sends to.
+// ExpectSockets waits until Sockets is n.
 func (w *Workspace) ExpectSockets(n int) {
 	w.helper()
 	await(w, func() *int {
@@ -65,8 +65,8 @@ func (w *Workspace) ExpectSockets(n int) {
 	}, func() string { return fmt.Sprintf("%d connections are open, want %d", len(w.usable()), n) })
 }
 
-// RefreshSocket asks the bot for another connection in the place of the oldest, as Slack does now and then. Slack sends
-// nothing more through it.
+// RefreshSocket asks the bot to replace the oldest connection by a new one, as Slack does now and then. Slack sends
+// nothing more through the old one.
 func (w *Workspace) RefreshSocket() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,7 +95,7 @@ func (w *Workspace) serveSocket(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "no such ticket", http.StatusForbidden)
 		return
 	}
-	conn, err := websocket.Accept(rw, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the Origin is Slack's own
+	conn, err := websocket.Accept(rw, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // clients send Slack's own Origin, not this server's
 	if err != nil {
 		return
 	}
@@ -133,7 +133,7 @@ func (w *Workspace) serveSocket(rw http.ResponseWriter, r *http.Request) {
 			w.acknowledge(text)
 		}
 	}()
-	beat := time.NewTicker(5 * time.Second) // without it a client takes the connection for dead
+	beat := time.NewTicker(5 * time.Second) // without pings a client takes the connection for dead
 	defer beat.Stop()
 	for {
 		select {
@@ -150,7 +150,7 @@ func (w *Workspace) serveSocket(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// acknowledge hears what came through a socket: {"envelope_id":…,"payload":…}, once for each envelope.
+// acknowledge takes an acknowledgement from a socket: {"envelope_id":…,"payload":…}, exactly one for each envelope.
 func (w *Workspace) acknowledge(text []byte) {
 	var a struct {
 		ID      string          `json:"envelope_id"`
@@ -180,8 +180,8 @@ func (w *Workspace) acknowledge(text []byte) {
 	e.acked <- a.Payload
 }
 
-// sendEnvelope is send through a socket: ack gets what became of it. An acknowledgement is a 200 with the payload as
-// its body.
+// sendEnvelope is send through a socket: it sends the request in ack, and writes to ack what became of it. An
+// acknowledgement counts as a 200 with its payload as the body.
 func (w *Workspace) sendEnvelope(ack *Ack, extra http.Header) {
 	outer := map[string]any{"envelope_id": random(20), "accepts_response_payload": true}
 	form, _ := url.ParseQuery(string(ack.Request))

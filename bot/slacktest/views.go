@@ -17,9 +17,9 @@ type View struct {
 	CallbackID      string
 	PrivateMetadata string
 	Hash            string
-	Submit, Close   string // the labels of its buttons; empty: there is none
+	Submit, Close   string // the labels of its buttons; "": there is none
 	Blocks          json.RawMessage
-	Errors          map[string]string // what the last submission was told, by block_id
+	Errors          map[string]string // the errors in the answer to the last submission, by block_id
 
 	w *Workspace
 }
@@ -50,7 +50,7 @@ func (w *Workspace) view(v *view) *View {
 	}
 }
 
-// Buttons are all that can be clicked in the view, its submit and close buttons excepted.
+// Buttons are all that can be clicked in the view, except its submit and close buttons.
 func (v *View) Buttons() []*Button {
 	if v == nil {
 		return nil
@@ -93,7 +93,7 @@ func (p *Person) Modal() *View {
 	return nil
 }
 
-// Home is what was last published for the person's Home tab; nil before.
+// Home is what was last published for the person's Home tab; nil if nothing was.
 func (p *Person) Home() *View {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
@@ -103,7 +103,7 @@ func (p *Person) Home() *View {
 	return nil
 }
 
-// fill takes what a call says about a view.
+// fill sets v to the view in a call, or refuses it.
 func (w *Workspace) fill(v *view, raw string) *refusal {
 	problems := checkView(json.RawMessage(raw))
 	for _, p := range problems {
@@ -126,7 +126,7 @@ func (w *Workspace) fill(v *view, raw string) *refusal {
 	return nil
 }
 
-// viewPayload is a view as calls answer it and as requests to the bot carry it. The mutex must be held.
+// viewPayload is a view as the Web API's answers and the requests to the bot carry it. The mutex must be held.
 func (w *Workspace) viewPayload(v *view, state map[string]any) map[string]any {
 	if state == nil {
 		state = map[string]any{}
@@ -143,7 +143,7 @@ func (w *Workspace) viewPayload(v *view, state map[string]any) map[string]any {
 	return m
 }
 
-// spend uses a trigger_id: 3 s, once, https://docs.slack.dev/surfaces/modals.
+// spend uses a trigger_id, which is valid once, for 3 s: https://docs.slack.dev/surfaces/modals.
 func (w *Workspace) spend(id string) (user string, no *refusal) {
 	t := w.triggers[id]
 	switch {
@@ -181,7 +181,7 @@ func (w *Workspace) viewsPush(a args) (reply, *refusal) {
 	return w.show(user, a, top)
 }
 
-// show opens a modal, alone or upon another.
+// show opens a modal, alone (below is nil) or on top of another.
 func (w *Workspace) show(user string, a args, below *view) (reply, *refusal) {
 	v := &view{id: "V" + random(10), user: user}
 	if no := w.fill(v, a["view"]); no != nil {
@@ -229,7 +229,7 @@ func (w *Workspace) viewsUpdate(a args) (reply, *refusal) {
 	}
 	switch {
 	case v == nil:
-		return nil, refuse("not_found") // the person has closed it
+		return nil, refuse("not_found") // no complaint: the person may have closed it
 	case a["hash"] != "" && a["hash"] != v.hash:
 		return nil, refuse("hash_conflict")
 	}
@@ -268,7 +268,7 @@ func (w *Workspace) viewsPublish(a args) (reply, *refusal) {
 	return reply{"view": w.viewPayload(&next, nil)}, nil
 }
 
-// OpensHome sends app_home_opened for the Home tab, with the view that is there.
+// OpensHome sends app_home_opened for the Home tab, with the view that was published, if any.
 func (p *Person) OpensHome() *Ack {
 	w := p.w
 	w.helper()
@@ -278,7 +278,7 @@ func (p *Person) OpensHome() *Ack {
 	}
 	if v := w.views[w.homes[p.ID]]; v != nil {
 		shown := w.viewPayload(v, nil)
-		shown["state"] = map[string]any{"values": []any{}} // an empty list here, where all else has an object (slack-go#943)
+		shown["state"] = map[string]any{"values": []any{}} // here Slack sends an empty list, everywhere else an object (slack-go#943)
 		inner["view"] = shown
 	}
 	w.mu.Unlock()
@@ -286,7 +286,7 @@ func (p *Person) OpensHome() *Ack {
 }
 
 // Options types into an external select and returns what the bot offers: at most 100 options, https://docs.slack.dev/reference/block-kit.
-// What was offered last can be named by its text in Submits.
+// Submits can then name an option that was offered last, by its text or value.
 func (p *Person) Options(v *View, actionID, query string) ([]Choice, *Ack) {
 	w := p.w
 	w.helper()
@@ -344,9 +344,9 @@ func (p *Person) Options(v *View, actionID, query string) ([]Choice, *Ack) {
 	return out, ack
 }
 
-// Submits fills the topmost modal and submits it. values are by action_id (or block_id): a string for inputs, the text or the value
+// Submits fills an open modal and submits it. values are by action_id (or block_id): a string for inputs, the text or the value
 // of an option for selects and radio buttons, a []string of them for checkboxes and multi-selects, an id for people and
-// channels. What is not named keeps its initial value. Slack, as here, does not send a form whose required fields are empty.
+// channels. A field that isn't named keeps its initial value. A form whose required fields are empty is not sent, as in Slack: that fails.
 // The answer is obeyed: errors (see View.Errors), update, push, clear; an empty one closes the modal.
 func (p *Person) Submits(v *View, values map[string]any) *Ack {
 	w := p.w
@@ -369,7 +369,7 @@ func (p *Person) Submits(v *View, values map[string]any) *Ack {
 		return &Ack{Err: "no_such_field", w: w}
 	}
 	payload := w.common("view_submission", p)
-	if u := w.users[p.ID]; u != nil { // not where the app is installed, which is the view's app_installed_team_id: bolt-js#1614
+	if u := w.users[p.ID]; u != nil { // the person's team; the installing one is the view's app_installed_team_id: bolt-js#1614
 		payload["team"] = map[string]any{"id": u.TeamID, "domain": domain}
 	}
 	payload["view"] = w.viewPayload(open, state)
@@ -386,7 +386,7 @@ func (p *Person) Submits(v *View, values map[string]any) *Ack {
 	return ack
 }
 
-// Closes closes the topmost modal; the bot is told when the view asked for it (notify_on_close), else the Ack is nil.
+// Closes closes the topmost modal. The bot is told if the view asked for that (notify_on_close); else the Ack is nil.
 func (p *Person) Closes() *Ack {
 	w := p.w
 	w.helper()
@@ -472,7 +472,7 @@ func (w *Workspace) obey(user string, v *view, body []byte) {
 	}
 }
 
-// state is what a filled form sends; complete wants its required fields filled. The mutex must be held.
+// state is what a filled form sends. If complete, an empty required field is an error. The mutex must be held.
 func (w *Workspace) state(v *view, values map[string]any, complete bool) (map[string]any, error) {
 	out := map[string]any{}
 	used := map[string]bool{}
@@ -542,11 +542,11 @@ func (w *Workspace) state(v *view, values map[string]any, complete bool) (map[st
 
 // untouched is the state of a form that nobody has typed into.
 func (w *Workspace) untouched(v *view) map[string]any {
-	state, _ := w.state(v, nil, false) // only values can be wrong
+	state, _ := w.state(v, nil, false) // it can't fail: only values can be wrong
 	return state
 }
 
-// choose finds the option of a select that a person means.
+// choose finds the option of a select that has this text or value.
 func (w *Workspace) choose(v *view, e map[string]any, s string) (map[string]any, error) {
 	for _, o := range optionsOf(e) {
 		if textOf(o["text"]) == s || str(o, "value") == s {
@@ -562,7 +562,7 @@ func (w *Workspace) choose(v *view, e map[string]any, s string) (map[string]any,
 	return nil, fmt.Errorf("%s does not offer %q", str(e, "action_id"), s)
 }
 
-// stateKey is where a stateful element's value stands in state.values.
+// stateKey is the name of each stateful element's value in state.values.
 var stateKey = map[string]string{
 	"plain_text_input": "value", "email_text_input": "value", "url_text_input": "value", "number_input": "value",
 	"static_select": "selected_option", "external_select": "selected_option", "radio_buttons": "selected_option",

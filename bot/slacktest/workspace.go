@@ -6,14 +6,13 @@
 // What Slack would refuse is refused in Slack's words; what a careful bot would not have sent is recorded as a complaint,
 // and in a workspace made by [New] a complaint, or a message that nobody expected, fails the test.
 //
-// Not a complaint, for it happens to careful bots too: a channel the bot is no member of, an archived or unknown channel, a message
+// What happens to careful bots too is no complaint: a channel the bot is no member of, an archived or unknown channel, a message
 // or a person that is gone, a stale hash, a revoked token, a rate limit, a provoked [Fault].
 //
 // With [SocketMode] the bot is not called: it connects, as to Slack's Socket Mode.
 //
-// What it does not do: OAuth, files, reactions, search, scheduled messages, incoming webhooks, the composer's previews of links;
-// block types other than those that [CheckMessage] names are refused although Slack may know them. It keeps all it was sent until
-// Close.
+// It does not do OAuth, files, reactions, search, scheduled messages, incoming webhooks, or the composer's previews of links. It
+// refuses block types that [CheckMessage] doesn't name, although Slack may know them. It keeps everything it was sent until Close.
 package slacktest
 
 import (
@@ -47,14 +46,14 @@ const (
 	domain    = "sandbox"
 )
 
-// Workspace is one pretended Slack workspace with one installed bot. Its methods may be called from many goroutines, except those
-// that expect something: they end the test with FailNow and so belong on the test's own goroutine.
+// Workspace is one pretended Slack workspace with one installed bot. Its methods may be called from any goroutine, except those
+// that expect something: they may end the test with FailNow, and so must run on the test's own goroutine.
 type Workspace struct {
-	// Escape is the command's should_escape of the manifest: people and channels in a command's text arrive as <@U1|ada> and
-	// <#C1|support>. Set it before the first command.
+	// Escape is should_escape in the manifest: people and channels in a command's text arrive as <@U1|ada> and <#C1|support>.
+	// Set it before the first command.
 	Escape bool
 
-	// UnfurlDomains are the unfurl_domains of the manifest: links to them are told to the bot. Set it before the first message.
+	// UnfurlDomains are the unfurl_domains of the manifest: the bot is told of links to them. Set it before the first message.
 	UnfurlDomains []string
 
 	tb       testing.TB // nil outside tests
@@ -77,7 +76,7 @@ type Workspace struct {
 	mu         sync.Mutex // never held while the bot is called
 	bot        string
 	scopes     map[string]bool
-	changed    chan struct{} // closed and replaced at each change that people or a test can see
+	changed    chan struct{} // closed and replaced at each change that people or tests can see
 	lastTS     int64
 	users      map[string]*User
 	userOrder  []string
@@ -104,10 +103,10 @@ type Workspace struct {
 	pauses     map[string]pause
 	ignoring   bool
 	tolerated  []string
-	tickets    map[string]bool // for connections that are to be opened
+	tickets    map[string]bool // each good for opening one connection
 	sockets    []*socket
 	envelopes  map[string]*envelope // sent and not acknowledged, by envelope_id
-	turn       int                  // of the sockets
+	turn       int                  // which socket is next
 }
 
 // Option changes what [Start] and [New] make.
@@ -122,7 +121,7 @@ func Enterprise(id string) Option { return func(w *Workspace) { w.entID = id } }
 // Secret sets the signing secret.
 func Secret(s string) Option { return func(w *Workspace) { w.secret = s } }
 
-// Scopes replaces what the token may do; by default commands, chat:write, users:read and users:read.email.
+// Scopes sets the token's scopes; by default commands, chat:write, users:read and users:read.email.
 func Scopes(scopes ...string) Option {
 	return func(w *Workspace) {
 		w.scopes = map[string]bool{}
@@ -132,8 +131,8 @@ func Scopes(scopes ...string) Option {
 	}
 }
 
-// Now sets Slack's clock: timestamps, signatures, the ends of trigger_ids and response_urls, rate limits. How long the bot takes to
-// acknowledge, and how long an expectation waits, is always real time.
+// Now sets Slack's clock: for timestamps, signatures, the expiry of trigger_ids and response_urls, and rate limits. How long the bot may
+// take to acknowledge, and how long an expectation waits, is always real time.
 func Now(now func() time.Time) Option { return func(w *Workspace) { w.now = now } }
 
 // AckWithin sets how long the bot may take to acknowledge; 3 s in Slack and by default.
@@ -142,13 +141,13 @@ func AckWithin(d time.Duration) Option { return func(w *Workspace) { w.ackLimit 
 // Patience sets how long an expectation waits before it fails; 10 s by default.
 func Patience(d time.Duration) Option { return func(w *Workspace) { w.patience = d } }
 
-// Tolerates lets messages that show these words come without anybody having expected them: what a bot says only where it is slow.
+// Tolerates makes a message that shows these words no leftover although nobody expected it: for what a bot says only when it is slow.
 func Tolerates(words string) Option {
 	return func(w *Workspace) { w.tolerated = append(w.tolerated, words) }
 }
 
 // Start opens a workspace without a test around it. Expectations that are not met return nil and are recorded as complaints.
-// The caller closes it. It panics when no loopback port can be had.
+// The caller closes it. It panics if there is no free loopback port.
 func Start(opts ...Option) *Workspace {
 	w := &Workspace{
 		Escape:   true,
@@ -187,7 +186,7 @@ func Start(opts ...Option) *Workspace {
 	w.userOrder = append(w.userOrder, botUserID)
 	w.client = &http.Client{
 		Transport:     &http.Transport{MaxIdleConnsPerHost: 512, DisableCompression: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // Slack doesn't follow either
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // Slack doesn't follow redirects either
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", w.serveAPI)
@@ -197,8 +196,8 @@ func Start(opts ...Option) *Workspace {
 	return w
 }
 
-// New opens a workspace for one test and closes it at the end. Complaints that were not allowed, and messages or redrawings that
-// nobody expected, fail the test then: stop the bot in a t.Cleanup registered after New, so that it runs before.
+// New opens a workspace for one test and closes it at the end. Then complaints that were not allowed, and messages or redrawings that
+// nobody expected, fail the test. Stop the bot before that, in a t.Cleanup registered after New.
 func New(t testing.TB, opts ...Option) *Workspace {
 	t.Helper()
 	w := Start(opts...)
@@ -224,7 +223,7 @@ func (w *Workspace) URL() string { return w.server.URL + "/api/" }
 // Secret is what requests to the bot are signed with.
 func (w *Workspace) Secret() string { return w.secret }
 
-// AppToken is the app-level token for Socket Mode, empty without.
+// AppToken is the app-level token; empty without Socket Mode.
 func (w *Workspace) AppToken() string { return w.appToken }
 
 // Token is the bot's token.
@@ -242,14 +241,14 @@ func (w *Workspace) BotUserID() string { return botUserID }
 // BotID is the bot_id of its messages.
 func (w *Workspace) BotID() string { return botID }
 
-// SetBot says where the bot listens, without a path: http://127.0.0.1:8080. Before, everything is a dispatch_failed.
+// SetBot says where the bot listens, without a path: http://127.0.0.1:8080. Until then, every request to it is a dispatch_failed.
 func (w *Workspace) SetBot(url string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bot = strings.TrimRight(url, "/")
 }
 
-// Close ends the server, requests under way in either direction, and all watching. It may be called more than once.
+// Close ends the server, requests under way in either direction, and all Watch channels. It may be called more than once.
 func (w *Workspace) Close() {
 	w.closing.Do(func() {
 		w.mu.Lock()
@@ -263,14 +262,14 @@ func (w *Workspace) Close() {
 	})
 }
 
-// Complaints are all of them so far, also the allowed ones.
+// Complaints are all complaints so far, including the allowed ones.
 func (w *Workspace) Complaints() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.complaints)
 }
 
-// AllowComplaint lets complaints that contain this pass at the end of the test, earlier ones too: for tests that provoke them.
+// AllowComplaint keeps complaints that contain this, earlier ones too, from failing the test: for tests that provoke them.
 func (w *Workspace) AllowComplaint(substring string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -297,15 +296,15 @@ func (w *Workspace) touch() {
 	w.changed = make(chan struct{})
 }
 
-// Watch signals that something changed which people can see, many changes at once as one signal. The channel is closed
-// when the context or the workspace ends.
+// Watch returns a channel that signals changes that people can see; several changes may make one signal. The channel is
+// closed when the context or the workspace ends.
 func (w *Workspace) Watch(ctx context.Context) <-chan struct{} {
 	out := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	changed := w.changed
 	select {
-	case <-w.done: // too late to join those that Close waits for
+	case <-w.done: // Close may be waiting for the watchers already: start none
 		close(out)
 		return out
 	default:
@@ -343,12 +342,12 @@ func Sign(secret, ts string, body []byte) string {
 
 // Ack is what became of one request to the bot.
 type Ack struct {
-	Status  int           // 0 when nothing came back
+	Status  int           // 0 when no answer came
 	Body    []byte        // at most 1 MiB of it
 	Header  http.Header   // of the answer
 	Took    time.Duration // until the whole answer was there
-	Err     string        // empty for a 200; "operation_timeout" after 3 s, else "dispatch_failed", the words that a person reads in Slack
-	Message *Message      // shown because the answer to a command said so; still to be expected by ExpectPrivate or ExpectMessage
+	Err     string        // what a person reads in Slack: "" for a 200, "operation_timeout" after 3 s, else "dispatch_failed"
+	Message *Message      // the message in a command's answer, if any; ExpectPrivate or ExpectMessage must still expect it
 
 	// What was sent.
 	Path        string
@@ -361,14 +360,14 @@ type Ack struct {
 	w *Workspace
 }
 
-// Again sends the very same bytes once more, freshly signed, as when a request is repeated on its way. A repeated command's answer is
-// not shown.
+// Again sends the very same bytes once more, freshly signed, as if the request were repeated on its way. If it is a command, its answer
+// is not shown.
 func (a *Ack) Again() *Ack {
 	return a.w.send(a.Path, a.ContentType, a.Request, nil)
 }
 
-// Send posts a rightly signed request with any body, for payloads that were tampered with by who knows the secret, or that Slack may
-// send one day. A refusal by the bot is no complaint.
+// Send posts a correctly signed request with any body: for payloads that somebody who knows the secret made up, or that Slack may send one
+// day. A refusal by the bot is no complaint.
 func (w *Workspace) Send(path, contentType string, body []byte) *Ack {
 	return w.send(path, contentType, body, nil)
 }
@@ -414,7 +413,7 @@ func (w *Workspace) send(path, contentType string, body []byte, extra http.Heade
 	return ack
 }
 
-// must records a complaint when the bot did not acknowledge what a person did.
+// must records a complaint if the bot did not acknowledge what a person did.
 func (w *Workspace) must(ack *Ack, what string) {
 	if ack.Err == "" {
 		return
@@ -424,7 +423,7 @@ func (w *Workspace) must(ack *Ack, what string) {
 	w.complain("%s: %s (status %d after %v): %.200s", what, ack.Err, ack.Status, ack.Took.Round(time.Millisecond), ack.Body)
 }
 
-// sendForm and sendPayload are the two shapes of what people do: a command's fields, and JSON in the field "payload".
+// sendForm and sendPayload send what people do in its two shapes: a command's fields, and JSON in the field "payload".
 func (w *Workspace) sendForm(path string, form url.Values) *Ack {
 	return w.send(path, formType, []byte(form.Encode()), nil)
 }
@@ -444,7 +443,7 @@ func (w *Workspace) stamp() string {
 
 func random(n int) string { return rand.Text()[:n] }
 
-// trigger is one trigger_id: 3 s, once.
+// trigger is one trigger_id: valid once, for 3 s.
 type trigger struct {
 	user string
 	made time.Time

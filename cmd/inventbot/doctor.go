@@ -26,9 +26,9 @@ type state string
 
 const (
 	good      state = "ok"
-	off       state = "off"     // the bot works, but for what is said
+	off       state = "off"     // the bot works, except for what the finding says
 	bad       state = "fails"   // the bot doesn't work
-	unchecked state = "skipped" // it could not be found out, or there is nothing to find out
+	unchecked state = "skipped" // the check could not be made
 )
 
 // finding is one line of the doctor's report. It holds no secret, no e-mail and no name of a person.
@@ -37,10 +37,10 @@ type finding struct {
 	Checked string `json:"checked"`
 	State   state  `json:"state"`
 	Result  string `json:"result"`
-	Mend    string `json:"mend,omitempty"` // the one step
+	Mend    string `json:"mend,omitempty"` // the step that puts it right
 }
 
-// doctor looks at an installation as it is set up, and changes nothing anywhere.
+// doctor checks an installation as it is set up, and changes nothing anywhere.
 type doctor struct {
 	settings settings
 	findings []finding
@@ -50,7 +50,8 @@ type doctor struct {
 
 const doctorTime = time.Minute
 
-// printDoctor answers `inventbot doctor`: 0 when all is well, 1 when the bot works with something off, 2 when it doesn't.
+// printDoctor is `inventbot doctor`: it prints the report and returns 0 if all is well, 1 if the bot works but something is off, 2 if
+// it doesn't work or the arguments are wrong.
 func printDoctor(ctx context.Context, args []string, stdout io.Writer) int {
 	flags := flag.NewFlagSet("inventbot doctor", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -102,7 +103,7 @@ func (d *doctor) add(part, checked string, s state, result, mend string) {
 	d.findings = append(d.findings, finding{Part: part, Checked: checked, State: s, Result: result, Mend: mend})
 }
 
-// examine makes all checks; what hangs on a setting that is wrong is left out.
+// examine makes all checks, except those that need a setting that is wrong.
 func (d *doctor) examine(ctx context.Context, problems []string) {
 	wrong := map[string]bool{}
 	for _, p := range problems {
@@ -198,8 +199,8 @@ func (d *doctor) persistence(is cache.Condition) {
 
 const fromAppPage = "copy the Bot User OAuth Token (xoxb-...) from the app's page, OAuth & Permissions, to SLACK_BOT_TOKEN"
 
-// workspace looks at the token, what it may do, and the clock, and answers the confirmed e-mails of the workspace's
-// people (case folded); nil when Slack doesn't tell them.
+// workspace checks the token, its scopes, the clock, the channels for handoffs and ADMINS. It returns the confirmed
+// e-mails (case folded) of the workspace's people; nil if Slack doesn't tell them.
 func (d *doctor) workspace(ctx context.Context) map[string]bool {
 	const part = "slack"
 	who, err := d.slack.AuthTestContext(ctx)
@@ -243,7 +244,7 @@ func (d *doctor) scopes(granted string) {
 	}
 }
 
-// reinstall is how the app gets the scopes that it lacks.
+// reinstall says how the app gets the scopes that it lacks.
 func (d *doctor) reinstall() string {
 	return "bring the app's manifest up to date (" + d.manifest() + "), then install the app again"
 }
@@ -269,7 +270,7 @@ func (d *doctor) clock(ahead time.Duration) {
 	}
 }
 
-// channels looks whether the bot is where handoffs are to be announced.
+// channels checks whether the bot is a member of the channels where handoffs are announced.
 func (d *doctor) channels(ctx context.Context) {
 	var asked []string
 	for _, rule := range d.settings.routes.Rules {
@@ -302,7 +303,7 @@ func (d *doctor) people(ctx context.Context) map[string]bool {
 		d.add("slack", "people", unchecked, "they can't be listed: "+word, "")
 		return nil
 	}
-	var emails map[string]bool // stays nil when nobody shows one: then the scope users:read.email is missing
+	var emails map[string]bool // stays nil if nobody has one, which means that the scope users:read.email is missing
 	ids := map[string]bool{}
 	for i := range users {
 		u := &users[i]
@@ -325,7 +326,7 @@ func (d *doctor) people(ctx context.Context) map[string]bool {
 	return emails
 }
 
-// way looks at how Slack's requests come here.
+// way checks how Slack's requests reach the bot: by Socket Mode, or at PUBLIC_URL.
 func (d *doctor) way(ctx context.Context) {
 	const part = "slack"
 	switch {
@@ -342,7 +343,7 @@ func (d *doctor) way(ctx context.Context) {
 	}
 }
 
-// ways are the addresses that the manifest gives Slack, each with a request that asks the bot for nothing.
+// ways are the routes that the manifest gives Slack, each with a request that makes the bot do nothing.
 var ways = []struct{ path, contentType, body string }{
 	{"/slack/commands", "application/x-www-form-urlencoded", "ssl_check=1"},
 	{"/slack/interactions", "application/x-www-form-urlencoded", `payload={"type":"doctor"}`},
@@ -350,7 +351,7 @@ var ways = []struct{ path, contentType, body string }{
 	{"/slack/events", "application/json", `{"type":"url_verification","challenge":"doctor"}`},
 }
 
-// selfRequest asks the bot through its public address, as Slack would, for nothing: at each route once rightly signed, once not.
+// selfRequest sends the requests of ways to the bot's public address, as Slack would, each once correctly signed and once unsigned.
 func (d *doctor) selfRequest(ctx context.Context) {
 	const part, checked = "slack", "PUBLIC_URL"
 	for _, way := range ways {
@@ -381,7 +382,7 @@ func (d *doctor) selfRequest(ctx context.Context) {
 	d.add(part, checked, good, "leads to a bot with this signing secret, which refuses what isn't signed", "")
 }
 
-// ask posts to a route of the bot at its public address, and answers the status.
+// ask posts to a route of the bot at its public address, and returns the status.
 func (d *doctor) ask(ctx context.Context, path, contentType, body string, headers http.Header) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -400,7 +401,7 @@ func (d *doctor) ask(ctx context.Context, path, contentType, body string, header
 	return resp.StatusCode, nil
 }
 
-// organisation looks at the key, at what this Invent can do, and at how many members are on Slack.
+// organisation checks the key, what this Invent's API offers, and how many members are on Slack.
 func (d *doctor) organisation(ctx context.Context, emails map[string]bool) {
 	const part = "invent"
 	err := d.invent.Ping(ctx)
@@ -422,7 +423,7 @@ func (d *doctor) organisation(ctx context.Context, emails map[string]bool) {
 	}
 }
 
-// need is what the bot does with a route of Invent's, or with a property of its body.
+// need is what the bot needs a route of Invent's for, or a property of its body.
 type need struct {
 	feature string
 	vital   bool // without it nothing works
@@ -442,7 +443,7 @@ var needs = map[string]need{
 	"listen":           {"announcing handoffs at once", false},
 }
 
-// contract compares what the bot uses with what Invent says it has.
+// contract compares what the bot uses with what Invent's own description says the API has.
 func (d *doctor) contract(ctx context.Context) {
 	const part = "invent"
 	k, err := d.invent.Check(ctx)
@@ -468,7 +469,7 @@ func (d *doctor) contract(ctx context.Context) {
 	}
 }
 
-// members counts; whose e-mail is missing it doesn't say.
+// members reports how many members there are and how many are on Slack, but never who.
 func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 	const part, checked = "invent", "members"
 	all, err := d.invent.Members(ctx)
@@ -509,8 +510,8 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 	}
 }
 
-// slackFails adds what Slack refused, in Slack's own word: an error may hold more than one wants printed. Without an
-// answer the step that mends it is another.
+// slackFails adds a finding for a failed call to Slack. If Slack answered, it shows only Slack's error code: an error may hold
+// more than should be printed. If not, it shows the error, and mend is replaced by a check of SLACK_API_URL.
 func (d *doctor) slackFails(checked string, s state, err error, mend string) {
 	word, answered := slackWord(err)
 	if !answered {
@@ -520,7 +521,7 @@ func (d *doctor) slackFails(checked string, s state, err error, mend string) {
 	d.add("slack", checked, s, word, mend)
 }
 
-// slackWord is Slack's own word for what went wrong, and whether there was one.
+// slackWord says in words what went wrong with a call to Slack, by Slack's error code if there is one, and whether Slack answered.
 func slackWord(err error) (word string, answered bool) {
 	var limit *slack.RateLimitedError
 	var said slack.SlackErrorResponse

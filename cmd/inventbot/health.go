@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// printHealth answers `inventbot health`: 0 when the bot that serves with the same ADDR or PORT on this machine lives,
-// else 1. It is the health check of images that hold nothing but the binary.
+// printHealth is `inventbot health`: it returns 0 if the bot that serves with the same ADDR or PORT on this machine lives,
+// else 1. It is the health check for images that hold nothing but the binary.
 func printHealth(ctx context.Context, addr string, stdout io.Writer) int {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
@@ -44,7 +44,7 @@ func ask(ctx context.Context, address string) error {
 	if err != nil {
 		return fmt.Errorf("ADDR: %w", err)
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(r) // past any proxy
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Do(r) // without any proxy
 	if err != nil {
 		return fmt.Errorf("asking: %w", err)
 	}

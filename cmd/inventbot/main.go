@@ -1,6 +1,6 @@
-// Command inventbot serves Invent's Slack bot: `inventbot` or `inventbot serve` with the settings of
-// the README in the environment. What else it does is in its usage. It does not install anything, neither
-// in Slack nor in Invent.
+// Command inventbot serves Invent's Slack bot: `inventbot` or `inventbot serve`, with settings in the
+// environment (see the README). `inventbot help` lists its other commands. It installs nothing, neither in
+// Slack nor in Invent.
 package main
 
 import (
@@ -25,19 +25,19 @@ import (
 	"inventbot/slackui"
 )
 
-// After SIGTERM: for how long requests are still answered while /readyz says that none should come, and how long what runs may take then.
+// After SIGTERM: for how long requests are still answered while /readyz says not ready, and then how long running work may take.
 const (
 	farewell = 2 * time.Second
 	drain    = 20 * time.Second
 
-	restEvery = 5 * time.Second // memory is given back after so long a time, if less than restBelow was allocated in it
+	restEvery = 5 * time.Second // memory is given back after each such period in which less than restBelow was allocated
 	restBelow = 16 << 20
 )
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
 
-// run is the whole program: it does what the arguments say until it is done, ctx ends or a signal comes, and answers
-// the exit code: 0 after an orderly end, 1 when it could not, 2 for settings or arguments that are wrong.
+// run is the whole program: it does what the arguments say until that is done, ctx ends or a signal comes, and returns
+// the exit code: 0 after an orderly end, 1 if it failed, 2 for wrong settings or arguments. (For doctor see printDoctor.)
 func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	case command == "serve":
 		return printServe(ctx, stdout)
 	case command == "health":
-		s, _ := load() // but for ADDR and PORT, what is set wrongly is not its business
+		s, _ := load() // other settings than ADDR and PORT don't matter here, even if they are wrong
 		return printHealth(ctx, s.Addr, stdout)
 	case command == "version":
 		return printVersion(stdout)
@@ -91,10 +91,10 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 	return 0
 }
 
-// spendMemory lets the small heap of the bot grow to five times what lives before it is collected, as long as all of
-// it stays below 80 MiB: with Go's own 100 % a good part of the processor's time under load goes into collecting a few
-// megabytes, and one acknowledgement in a hundred waits for it. At rest nobody waits: then what isn't needed is given back to
-// the system, until end is called. GOGC and GOMEMLIMIT override it.
+// spendMemory lets the bot's small heap grow to five times its live size before it is collected, as long as all memory stays
+// below 80 MiB. With Go's default (twice), much CPU time under load goes into collecting a few megabytes, and one
+// acknowledgement in a hundred waits for that. While little is allocated, unused memory is given back to the system, until end
+// is called. GOGC and GOMEMLIMIT override it.
 func spendMemory() (end func()) {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(80 << 20)
@@ -158,7 +158,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) (err error) {
 	return b.Serve(ctx, listener, drain)
 }
 
-// slack is a client with the bot's token, and for Socket Mode with the app's.
+// slack is a client with the bot's token and, for Socket Mode, the app-level token.
 func (s settings) slack() *slack.Client {
 	return bot.NewSlack(s.SlackBotToken, s.SlackAPIURL, slack.OptionAppLevelToken(s.SlackAppToken))
 }
@@ -167,7 +167,7 @@ func (s settings) invent() *invent.Client {
 	return invent.New(invent.Options{URL: s.InventAPIURL, Key: s.InventAPIKey, Org: s.InventOrgID, PerMinute: s.rate, Wrap: bot.TimeInvent})
 }
 
-// open opens the Redis of the settings, or one in this process, with a warning of what that means.
+// open opens the Redis of the settings, or else one in this process, and then warns what that means.
 func (s settings) open(log *slog.Logger) (*cache.Cache, error) {
 	var store *cache.Cache
 	var err error

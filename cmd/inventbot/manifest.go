@@ -17,7 +17,7 @@ var manifestText string
 
 var manifestTemplate = template.Must(template.New("manifest").Parse(manifestText))
 
-// manifest is what the Slack app's manifest depends on.
+// manifest holds what the Slack app's manifest depends on.
 type manifest struct {
 	URL      string // public address of the bot, without a slash at the end; empty with Socket
 	Command  string // with its slash
@@ -35,12 +35,12 @@ func (m manifest) write(w io.Writer) error {
 // Slack's rule for the name of a command.
 var commandName = regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`)
 
-// printManifest answers `inventbot manifest`: the manifest to paste into Slack, for one address or for Socket Mode.
+// printManifest is `inventbot manifest`: it prints the manifest to paste into Slack, for one address or for Socket Mode.
 func printManifest(args []string, stdout io.Writer) int {
 	flags := flag.NewFlagSet("inventbot manifest", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	address := flags.String("url", "", "the bot's public `address`, such as https://bot.example.com")
-	s, _ := load() // what is wrong with other settings doesn't matter here
+	s, _ := load() // wrong settings don't matter here: what is used of them is checked below
 	m := manifest{LinkHost: s.linkHost()}
 	flags.StringVar(&m.Command, "command", s.SlackCommand, "the slash `command`; SLACK_COMMAND tells it to the bot")
 	flags.BoolVar(&m.Socket, "socket", false, "for Socket Mode: the bot connects out and needs no address")
@@ -81,12 +81,12 @@ func (s *settings) linkHost() string {
 	return u.Hostname()
 }
 
-// scope is one that the manifest asks for, and what needs it.
+// scope is one scope that the manifest asks for, and the feature that needs it.
 type scope struct{ name, feature string }
 
 var scopeLine = regexp.MustCompile(`(?m)^      - ([a-z:.]+) # (.+)$`)
 
-// scopes reads from the manifest what the bot's token must be allowed to do.
+// scopes reads the bot token's scopes from the manifest.
 func scopes(command string) []scope {
 	var text strings.Builder
 	_ = manifest{Command: command, Socket: true}.write(&text) // into memory: it can't fail

@@ -20,8 +20,8 @@ import (
 	"inventbot/cache"
 )
 
-// settings are read from the environment; the README's table explains each. They are all strings, since
-// envconfig stops at the first that doesn't parse: the lower-case fields are what load makes of them.
+// settings are read from the environment; the README's table explains each. Those that envconfig reads are
+// all strings, because it would stop at the first that doesn't parse. load sets the lower-case fields from them.
 type settings struct {
 	Addr               string `envconfig:"ADDR"`
 	Port               string `envconfig:"PORT"`
@@ -48,10 +48,10 @@ type settings struct {
 	LogFormat          string `envconfig:"LOG_FORMAT" default:"json"`
 
 	secrets   []string
-	slackHost string // "" for Slack itself
+	slackHost string // of SLACK_API_URL; "" for Slack itself
 	rate      int
 	admins    []string
-	roles     []string // that may assign to others; empty: all
+	roles     []string // the roles that may assign to others; empty: all
 	guests    bool
 	routes    bot.Routes
 	slackToo  bool
@@ -59,11 +59,11 @@ type settings struct {
 	level     slog.Level
 }
 
-// defaultRate stays below the 500 calls a minute that Invent allows one address.
+// defaultRate is below the 500 calls a minute that Invent allows from one address.
 const defaultRate = 480
 
-// load reads the settings from the process's environment. All that is wrong is answered at once, a line for
-// each, by name and without values, which may be secret. What is set but empty counts as not set.
+// load reads the settings from the process's environment. It returns all problems together, a line for each,
+// with the setting's name but not its value, which may be secret. A setting that is empty counts as not set.
 func load() (settings, []string) {
 	var s settings
 	var problems []string
@@ -108,7 +108,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		{"SLACK_BOT_TOKEN", s.SlackBotToken}, {"SLACK_APP_TOKEN", s.SlackAppToken},
 		{"SLACK_SIGNING_SECRET", s.SlackSigningSecret}, {"INVENT_API_KEY", s.InventAPIKey},
 	} {
-		if strings.ContainsAny(key.value, "\"'") { // Docker's and Kubernetes' --env-file keep what other shells take off
+		if strings.ContainsAny(key.value, "\"'") { // Docker's and Kubernetes' env files keep quotes that a shell would take off
 			wrong(key.name, "has quotes in it: write it without")
 		}
 	}
@@ -121,7 +121,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		wrong("SLACK_APP_TOKEN", "is not an app-level token: those begin with xapp-")
 	}
 	switch {
-	case socket: // nobody needs to sign
+	case socket: // no secret needed: in Socket Mode nothing is signed
 	case s.SlackSigningSecret == "":
 		wrong("SLACK_SIGNING_SECRET", "is not set: the bot needs it, or else SLACK_APP_TOKEN, for Socket Mode")
 	case len(s.secrets) == 0:
@@ -172,7 +172,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	}
 	if s.AssignOthers != "members" {
 		s.roles = list(strings.ToUpper(s.AssignOthers))
-		if len(s.roles) == 0 { // no role at all would let everybody
+		if len(s.roles) == 0 { // an empty list of roles would allow everybody
 			wrong("ASSIGN_OTHERS", "names no role")
 		}
 		if !each(s.roles, func(role string) bool {
@@ -186,7 +186,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	if s.guests, err = strconv.ParseBool(s.AllowGuests); err != nil {
 		wrong("ALLOW_GUESTS", "is not true or false")
 	}
-	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil || strings.ContainsAny(s.LogLevel, "+-") { // slog reads levels between them, too
+	if s.level.UnmarshalText([]byte(s.LogLevel)) != nil || strings.ContainsAny(s.LogLevel, "+-") { // slog also reads INFO+2
 		wrong("LOG_LEVEL", "is not debug, info, warn or error")
 	}
 	if s.LogFormat != "json" && s.LogFormat != "text" {
@@ -198,7 +198,7 @@ func (s *settings) check(wrong func(name, what string)) {
 func (s *settings) checkHandoffs(wrong func(name, what string)) {
 	channels := list(s.HandoffChannel)
 	slices.Sort(channels)
-	channels = slices.Compact(channels) // one that is named twice gets each announcement once
+	channels = slices.Compact(channels) // a channel that is named twice gets each announcement once
 	if !each(channels, bot.IsChannel) {
 		wrong("HANDOFF_CHANNEL", "is not a list of Slack channel ids such as C012ABCDEF")
 	}
@@ -211,7 +211,7 @@ func (s *settings) checkHandoffs(wrong func(name, what string)) {
 			wrong("HANDOFF_ROUTES", "names a file that can't be opened")
 		} else {
 			s.routes, err = bot.ReadRoutes(f)
-			_ = f.Close() // only read
+			_ = f.Close() // it was only read
 			if err != nil {
 				wrong("HANDOFF_ROUTES", strings.ReplaceAll(err.Error(), "\n", "; "))
 			}
@@ -230,7 +230,7 @@ func (s *settings) checkHandoffs(wrong func(name, what string)) {
 
 var slackUser = regexp.MustCompile(`^[UW][A-Z0-9]+$`)
 
-// list reads what is separated by commas.
+// list splits a comma-separated setting into its items, without empty ones.
 func list(s string) []string {
 	var items []string
 	for item := range strings.SplitSeq(s, ",") {
@@ -241,12 +241,12 @@ func list(s string) []string {
 	return items
 }
 
-// each says whether all items are so.
+// each reports whether are is true for all items.
 func each(items []string, are func(string) bool) bool {
 	return !slices.ContainsFunc(items, func(item string) bool { return !are(item) })
 }
 
-// base reads an address that paths are put behind.
+// base reads an https address that paths will be appended to; nil, and a problem, if it is none.
 func base(name, raw string, wrong func(name, what string)) *url.URL {
 	if strings.ContainsAny(raw, "?#") {
 		wrong(name, "has a ? or #, behind which no path can follow")
@@ -255,7 +255,7 @@ func base(name, raw string, wrong func(name, what string)) *url.URL {
 	return address(name, raw, wrong)
 }
 
-// address reads an https address. Keys travel to it, so plain http is for this machine only.
+// address reads an https address; nil, and a problem, if it is none. Keys are sent to it, so plain http is for this machine only.
 func address(name, raw string, wrong func(name, what string)) *url.URL {
 	u, err := url.Parse(raw)
 	switch {
@@ -269,13 +269,13 @@ func address(name, raw string, wrong func(name, what string)) *url.URL {
 	return u
 }
 
-// isPort says whether s is the number of a port that can be called.
+// isPort reports whether s is a port number from 1 to 65535.
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n > 0
 }
 
-// local says whether an address is on this machine.
+// local reports whether an address is on this machine.
 func local(u *url.URL) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()

@@ -8,14 +8,14 @@ import (
 	"runtime/debug"
 )
 
-// Set by -ldflags "-X main.version=..." in releases and images, where the repository isn't at hand; elsewhere Go's own
-// stamp of the build says the same.
+// Set by -ldflags "-X main.version=..." in releases and images, which are built without the repository. In other builds
+// they are empty, and Go's own build info says the same.
 var version, commit, date string
 
-// build is what a program was built from; "" is what nobody said.
+// build is what a program was built from; "" is unknown.
 type build struct{ version, commit, date string }
 
-// built says it of this program, for `inventbot version` and the metrics alike.
+// built returns what this program was built from, for `inventbot version` and the metrics.
 func built() build {
 	b := build{version, commit, date}
 	if info, ok := debug.ReadBuildInfo(); ok && b.version == "" {
@@ -34,7 +34,7 @@ func built() build {
 	return b
 }
 
-// printVersion answers `inventbot version`: version, commit, date of the commit, and what it was built with.
+// printVersion is `inventbot version`: it prints version, commit, the commit's date, and what it was built with and for.
 func printVersion(w io.Writer) int {
 	b := built()
 	_, _ = fmt.Fprintf(w, "inventbot %s, commit %s of %s, %s %s/%s\n",

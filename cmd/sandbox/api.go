@@ -29,8 +29,8 @@ const dm = "invent"
 // home is how the page calls a person's Home tab with the bot.
 const home = "home"
 
-// handler serves the page and what it asks for. Other websites, though open in the same browser, can neither read from
-// it (Host) nor do anything by it (Origin, content type).
+// handler serves the page and its API. Other websites that are open in the same browser can neither read from it (because
+// of the checked Host) nor act through it (Origin, content type).
 func (w *world) handler() http.Handler {
 	page, err := fs.Sub(files, "page")
 	if err != nil {
@@ -69,7 +69,7 @@ func (w *world) handler() http.Handler {
 	})
 }
 
-// answer is what became of something the person did. Said is shown to that person alone, as Slack's own words.
+// answer is what became of something the person did. Said is shown only to that person, as if Slack itself said it.
 type answer struct {
 	Said    string             `json:"said,omitempty"`
 	Choices []slacktest.Choice `json:"choices,omitempty"` // of an external select
@@ -77,7 +77,7 @@ type answer struct {
 
 func said(format string, args ...any) answer { return answer{Said: fmt.Sprintf(format, args...)} }
 
-// post wraps what takes JSON and answers JSON.
+// post makes a handler that decodes a JSON body, calls do, and answers its result as JSON.
 func post[T any](do func(T) answer) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
@@ -92,12 +92,12 @@ func post[T any](do func(T) answer) http.Handler {
 			return
 		}
 		rw.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(rw).Encode(do(asked)) // whoever asked has gone: there is nobody left to tell
+		_ = json.NewEncoder(rw).Encode(do(asked)) // it fails if whoever asked has gone: there is nobody left to tell
 	})
 }
 
 // stream sends, as server-sent events, what the person sees in the channel and what Invent holds: at once, and again
-// whenever it is something else.
+// whenever it changes.
 func (w *world) stream(rw http.ResponseWriter, r *http.Request) {
 	p := w.person(r.FormValue("as"))
 	if p == nil {
@@ -112,7 +112,7 @@ func (w *world) stream(rw http.ResponseWriter, r *http.Request) {
 	for {
 		now, err := json.Marshal(w.look(p, r.FormValue("channel")))
 		if err != nil {
-			return // blocks that are no JSON never come in
+			return // can't be: blocks that aren't JSON were refused
 		}
 		if !bytes.Equal(now, last) {
 			last = now
@@ -144,7 +144,7 @@ type (
 		Chats      []inventtest.Chat `json:"chats"`
 		Members    []invent.Member   `json:"members"`
 		Complaints []string          `json:"complaints"` // about the bot, by either pretended side
-		Away       bool              `json:"away"`       // Invent answers nothing but 503
+		Away       bool              `json:"away"`       // Invent answers every call with 503
 	}
 	person struct {
 		Name  string `json:"name"`
@@ -163,7 +163,7 @@ type (
 		Text    string          `json:"text"`
 		Blocks  json.RawMessage `json:"blocks,omitempty"`
 		Private bool            `json:"private"`
-		Thread  string          `json:"thread,omitempty"` // where else than in the channel it stands, in words
+		Thread  string          `json:"thread,omitempty"` // for a message in a thread: where people see it, in words
 		Unfurls []unfurl        `json:"unfurls,omitempty"`
 	}
 	unfurl struct { // the card that a link in the message unfolded to
@@ -224,7 +224,7 @@ func (w *world) look(p *slacktest.Person, in string) state {
 	return s
 }
 
-// threadOf says of a message in a thread who sees it: the page has one list.
+// threadOf says where people see a message that is in a thread, because the page shows all messages in one list; "" for others.
 func threadOf(m slacktest.Message) string {
 	switch {
 	case m.ThreadTS == "":
@@ -235,7 +235,7 @@ func threadOf(m slacktest.Message) string {
 	return "In a thread"
 }
 
-// in says whether the person sees the channel: each direct message has one person, all other channels have a list.
+// in reports whether the person sees the channel. Members is never nil here, which would mean everybody.
 func (w *world) in(p *slacktest.Person, c *slacktest.Channel) bool {
 	return slices.Contains(c.Members, p.ID)
 }
@@ -256,7 +256,7 @@ type place struct {
 	Channel string `json:"channel"`
 }
 
-// find answers who and where; nil for people and channels that are not there, or not for this person.
+// find returns the person and the channel of a place: nil for a person that doesn't exist, or a channel that the person doesn't see.
 func (w *world) find(at place) (*slacktest.Person, *slacktest.Channel) {
 	p := w.person(at.As)
 	if p == nil {
@@ -282,7 +282,7 @@ func (w *world) types(a struct {
 	switch {
 	case p == nil || c == nil:
 		return gone
-	case c.IsDM(): // as its manifest wants it: the bot reads no messages
+	case c.IsDM(): // as the manifest says: nobody can write to the bot in its direct messages
 		return said("Sending messages to this app has been turned off, commands too. Type it in a channel.")
 	case !strings.HasPrefix(line, "/"):
 		p.Says(c, line)
@@ -296,8 +296,8 @@ func (w *world) types(a struct {
 	return answer{}
 }
 
-// clicked names a button, or an option, of what the person sees now: of a message, of the Home tab when TS is "home", or of the modal
-// when it is empty.
+// clicked names a button, or an option, that the person sees now: in the message TS, in the Home tab if TS is "home", or in the modal if
+// TS is empty.
 type clicked struct {
 	place
 	TS     string `json:"ts"`
@@ -337,7 +337,7 @@ func (w *world) click(a clicked) answer {
 	return said("This was redrawn just before you clicked. Nothing was sent: look again.")
 }
 
-// openHome is a click on the app's name.
+// openHome opens the app's Home tab.
 func (w *world) openHome(a place) answer {
 	p := w.person(a.As)
 	if p == nil {
@@ -346,7 +346,7 @@ func (w *world) openHome(a place) answer {
 	return acknowledged(p.OpensHome())
 }
 
-// shortcut runs the message's shortcut, or the global one when TS is empty.
+// shortcut runs the message shortcut on the message TS, or the global shortcut if TS is empty.
 func (w *world) shortcut(a struct {
 	place
 	TS string `json:"ts"`
@@ -368,7 +368,7 @@ func (w *world) shortcut(a struct {
 	return gone
 }
 
-// acknowledged words what Slack shows of an interaction: nothing, or a warning.
+// acknowledged is what Slack shows after an interaction: nothing, or a warning.
 func acknowledged(ack *slacktest.Ack) answer {
 	switch {
 	case ack == nil || ack.Err == "":
@@ -379,7 +379,7 @@ func acknowledged(ack *slacktest.Ack) answer {
 	return said("The app couldn't take this (%s).", ack.Err)
 }
 
-// modal is the one that the person has open, when it is the one with this id.
+// modal returns the person and their topmost modal, if that has this id; else the modal is nil.
 func (w *world) modal(as, id string) (*slacktest.Person, *slacktest.View) {
 	p := w.person(as)
 	if p == nil {
@@ -439,7 +439,7 @@ func (w *world) options(a struct {
 	return told
 }
 
-// setChat changes a conversation as somebody in the dashboard would; what is nil stays.
+// setChat changes a conversation as somebody in the dashboard would. What is nil stays as it is.
 func (w *world) setChat(a struct {
 	Chat     string        `json:"chat"`
 	Assignee *string       `json:"assignee"`
@@ -472,7 +472,7 @@ func (w *world) setChat(a struct {
 	return answer{}
 }
 
-// setMember makes a member active, or no longer so.
+// setMember makes a member active or inactive.
 func (w *world) setMember(a struct {
 	Member string `json:"member"`
 	Active bool   `json:"active"`

@@ -1,9 +1,9 @@
-// Command sandbox serves the bot beside a pretended Slack workspace and a pretended Invent, in one process, on a web
-// page where one is Ada, Grace or a guest, types commands into a channel and clicks on cards. It needs no settings and
+// Command sandbox runs the bot beside a pretended Slack workspace and a pretended Invent, in one process, with a web
+// page on which you are Ada, Grace or a guest, type commands into a channel and click on cards. It needs no settings and
 // no network, and forgets everything when it ends.
 //
-// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. It is not for
-// the world: the page has no password, so it is served to this machine alone. `sandbox load` measures instead.
+// It is the real bot: signed HTTP requests over the loopback, the real queue, the real client. The page has no
+// password, so it is served to this machine only. `sandbox load` measures the bot instead.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 	"inventbot/slackui"
 )
 
-// drain is how long what runs may take after SIGTERM.
+// drain is how long running work may take after SIGTERM.
 const drain = 5 * time.Second
 
 const hint = `This is a sandbox: nothing in it is real, and nothing leaves this machine.
@@ -43,12 +43,12 @@ There you are Ada. Type into the line at the bottom:
 
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout)) }
 
-// run is the whole program: it serves until ctx ends or a signal comes, and answers the exit code: 0 after an orderly
-// end, 1 when it could not serve, 2 for arguments that are wrong.
+// run is the whole program: it serves until ctx ends or a signal comes, and returns the exit code: 0 after an orderly
+// end, 1 when it could not serve, 2 for wrong arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second signal ends at once
+	defer context.AfterFunc(ctx, stop)() // a second signal ends the process at once
 	if len(args) > 0 && args[0] == "load" {
 		return load.Run(ctx, args[1:], stdout)
 	}
@@ -78,20 +78,20 @@ func run(ctx context.Context, args []string, stdout io.Writer) int {
 	return 0
 }
 
-// thisMachine says whether a host's name or address means the machine itself.
+// thisMachine reports whether a host's name or address means the machine itself.
 func thisMachine(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// serve runs everything until ctx ends: first the page goes, so that nobody asks for more, then the bot drains, then
-// Slack and Invent.
+// serve runs everything until ctx ends. Then it closes the page first, so that nobody asks for more, then drains the bot,
+// then closes Slack and Invent.
 func serve(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger) error {
 	listener, err := (&net.ListenConfig{}).Listen(context.WithoutCancel(ctx), "tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	defer func() { _ = listener.Close() }() // the server's own, once it serves
+	defer func() { _ = listener.Close() }() // for an early return; once the page's server runs, that closes it
 	at := listener.Addr().String()
 	w := newWorld()
 	defer w.invent.Close()
@@ -122,13 +122,13 @@ func serve(ctx context.Context, addr string, stdout io.Writer, log *slog.Logger)
 	shutdown, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
 	if page.Shutdown(shutdown) != nil {
-		_ = page.Close() // a browser that holds on to its stream
+		_ = page.Close() // a browser still holds on to its stream
 	}
 	stopBot()
 	return errors.Join(err, <-ended)
 }
 
-// startBot starts the real bot for the world, on a port of its own, until ctx ends; then the channel says how it ended.
+// startBot starts the real bot for the world, on a port of its own, until ctx ends. The channel then gets the error it ended with.
 func startBot(ctx context.Context, w *world, page string, log *slog.Logger) (chan error, error) {
 	store, err := cache.OpenInProcess()
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"inventbot/invent/inventtest"
 )
 
-// world is what the page shows: a workspace, and an organisation in Invent. People and conversations in it are
-// examples, and plainly so.
+// world is what the page shows: a workspace in Slack, and an organisation in Invent. Its people and conversations are
+// plainly made up.
 type world struct {
 	slack  *slacktest.Workspace
 	invent *inventtest.Invent
-	about  map[string]string // what is worth knowing of a person or channel, by id
+	about  map[string]string // what is worth knowing about a person or channel, by id
 
 	mu   sync.Mutex
 	back func() // lets Invent answer again; nil while it does
 }
 
-// newWorld starts both with people and conversations of each kind. The caller closes them.
+// newWorld starts Slack and Invent with people and conversations of each kind. The caller closes both.
 func newWorld() *world {
 	w := &world{
 		slack: slacktest.Start(slacktest.Scopes("commands", "chat:write", "users:read", "users:read.email",

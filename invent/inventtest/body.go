@@ -8,10 +8,10 @@ import (
 	"inventbot/invent"
 )
 
-// object is a JSON object; its functions want the lock held.
+// object is a JSON object. The methods below that make one must be called with the lock held.
 type object = map[string]any
 
-// chatJSON is a whole Chat, with all that a client has no business with.
+// chatJSON is a whole Chat, including all that a client shouldn't use.
 func (i *Invent) chatJSON(c *Chat) any {
 	o := object{
 		"id": c.ID, "title": "", "org_id": "org_1", "status": "COMPLETED", "visibility": "PRIVATE", "pinned": false,
@@ -32,7 +32,7 @@ func (i *Invent) chatJSON(c *Chat) any {
 	return o
 }
 
-// stateJSON is a ChatState. Its id is another than the chat's, for nothing says that they are equal.
+// stateJSON is a ChatState. Its id differs from the chat's, for no documentation says that they are equal.
 func (i *Invent) stateJSON(c *Chat) any {
 	o := object{
 		"id": "state_of_" + c.ID, "state": c.State, "integration_id": c.Channel, "assistant_id": "ast_1", "assistant_integration_id": "asi_1",
@@ -95,7 +95,7 @@ func orNull(s string) any {
 	return s
 }
 
-// openAPI is the document about what is served now.
+// openAPI is the OpenAPI document of what is served now.
 func (i *Invent) openAPI() any {
 	paths := object{}
 	for _, r := range table {

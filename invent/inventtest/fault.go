@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Fault is a way to fail. Which calls it meets: those with its Method ("" for all) whose escaped path contains Path, or ends with it
-// when Path ends with "$". Without anything but Delay the answer is late and else right.
+// Fault is a way to fail. It meets calls with its Method ("" for all) whose escaped path contains Path, or ends with what stands before
+// a "$" at Path's end. If it says nothing but a Delay, the answer is late but right.
 type Fault struct {
 	Method, Path string
-	Times        int           // so many calls; 0: until undone
+	Times        int           // how many calls it meets; 0: all until undone
 	Delay        time.Duration // before anything else happens
-	AfterWrite   bool          // the call is carried out all the same, and only its answer replaced
+	AfterWrite   bool          // the call is carried out all the same; only its answer is replaced
 	Hang         bool          // no answer until the client leaves or Close
 	Status       int           // default: 200
 	RetryAfter   string        // header
@@ -23,10 +23,10 @@ type Fault struct {
 	HTML         bool          // a proxy's page as the body
 	Cut          bool          // the connection ends in the middle of the body
 	Body         []byte        // this body
-	Huge         int           // the right answer, behind so many blanks: wrong by its length alone. A change is carried out with AfterWrite only
+	Huge         int           // how many blanks precede the right answer: only its length is wrong. A PATCH is carried out only with AfterWrite
 }
 
-// Fault makes calls fail, those of an earlier fault by the earlier one, until undo is called or Times are used up.
+// Fault makes calls fail, until undo is called or Times are used up. If several faults fit a call, it meets the earliest.
 func (i *Invent) Fault(f Fault) (undo func()) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -39,7 +39,7 @@ func (i *Invent) Fault(f Fault) (undo func()) {
 	}
 }
 
-// fault returns the fault that meets r, nil for none, and counts it. It wants the lock held.
+// fault returns the fault that r meets, nil for none, and counts it. It must be called with the lock held.
 func (i *Invent) fault(r *http.Request) *Fault {
 	path := r.URL.EscapedPath()
 	for n, f := range i.faults {
@@ -62,7 +62,7 @@ func (f *Fault) onlyLate() bool {
 	return !f.Hang && f.Status == 0 && !f.HTML && !f.Cut && f.Body == nil && f.Huge == 0
 }
 
-// answer fails as f says. right is the body of the answer that it replaces, if the call was carried out.
+// answer fails as f says. right is the body that it replaces; nil if the call was not carried out.
 func (f *Fault) answer(w http.ResponseWriter, right []byte) {
 	kind, body := "application/json", f.Body
 	switch {

@@ -1,8 +1,8 @@
-// Package inventtest is a pretended Invent: an HTTP server on the loopback that answers the calls the bot uses as the real one is
-// documented to, is strict about what it is sent, and remembers it. Tests and the sandbox run on it; it needs no *testing.T.
+// Package inventtest is a pretended Invent: an HTTP server on the loopback that answers the calls the bot makes as the real one is
+// documented to, is strict about what it gets, and records it. Tests and the sandbox run on it; it needs no *testing.T.
 //
 // It does not imitate what is not documented: assigning changes the assignee and nothing else, an inactive member can be assigned,
-// nothing is sent to anybody. People and conversations are changed through its methods, as the dashboard would change them.
+// and nobody is notified. Its methods change people and conversations as the dashboard would.
 package inventtest
 
 import (
@@ -16,16 +16,16 @@ import (
 	"inventbot/invent"
 )
 
-// What stands in the answers and must never get out of a client: the assistant's prompt, and how to reach the customer.
+// Secrets that stand in the answers and that a client must never pass on: the assistant's prompt, and how to reach the customer.
 const (
 	SecretPrompt  = "PROMPT-SECRET"
 	CustomerPhone = "+4915100000000"
 	CustomerEmail = "customer@private.example"
 )
 
-const kept = 10_000 // recorded requests and writes; the oldest go first
+const kept = 10_000 // how many requests, and how many writes, are recorded at most; the oldest go first
 
-// Chat is a conversation as the server holds it. The zero value of a field is a plain open conversation on WhatsApp, without the AI.
+// Chat is a conversation as the server holds it. AddChat makes the zero value an open conversation on WhatsApp, without the AI.
 type Chat struct {
 	ID                   string // default: chat_<n>
 	Customer             string // the contact's name; "": unnamed
@@ -44,20 +44,20 @@ type Chat struct {
 	Memories             []invent.Memory
 	CreatedAt, UpdatedAt time.Time // default: now
 	Bare                 bool      // answers leave out everything that is optional, except the assignee
-	Newer                string    // the chat that has superseded it: see Supersede
+	Newer                string    // the id of the chat that has superseded it: see Supersede
 }
 
 // Write is a PATCH that was carried out.
 type Write struct {
 	Chat   string
 	Route  string       // "assign" or "state"
-	Member *string      // of an assign
-	State  invent.State // of a state; "": left
-	AI     *bool        // of a state
+	Member *string      // for "assign"
+	State  invent.State // for "state"; "": not changed
+	AI     *bool        // for "state"; nil: not changed
 	At     time.Time
 }
 
-// Request is a call that arrived. Status is 0 while it waits, and stays so when nothing is answered; 101 is a socket.
+// Request is a call that arrived. Status is 0 until it is answered, 101 for a socket.
 type Request struct {
 	Method, Path, Query string // the path as it was sent, escaped
 	Status              int
@@ -74,7 +74,7 @@ type Invent struct {
 	mu       sync.Mutex
 	key      string
 	oldKeys  map[string]bool
-	refusals bool // wrong keys are expected
+	refusals bool // wrong keys are no complaint
 	now      func() time.Time
 	n        int
 	members  []*invent.Member
@@ -89,12 +89,12 @@ type Invent struct {
 	writes   []Write
 	requests []*Request
 	wrongs   []string
-	sockets  map[chan []byte]func() // what is to be sent, and how to drop it
+	sockets  map[chan []byte]func() // by the channel of a socket's outgoing messages: how to drop the socket
 	mute     bool
 	watchers map[chan struct{}]bool
 }
 
-// Start starts a server with the key "inv_test_key" for the organisation "org_1", which "c" means too, without members and chats.
+// Start starts a server without members and chats. Its key is "inv_test_key", its organisation "org_1", for which "c" stands too.
 func Start() *Invent {
 	i := &Invent{
 		key: "inv_test_key", oldKeys: map[string]bool{}, now: time.Now, byID: map[string]*Chat{}, leftOut: map[string]bool{},
@@ -111,7 +111,7 @@ func (i *Invent) URL() string { return i.srv.URL }
 // Key returns the key that is accepted now.
 func (i *Invent) Key() string { i.mu.Lock(); defer i.mu.Unlock(); return i.key }
 
-// Close ends the server, whatever hangs, and every socket; all its goroutines are gone when it returns.
+// Close ends the server, every call that hangs, and every socket. All its goroutines are gone when it returns.
 func (i *Invent) Close() {
 	i.stop()
 	i.srv.CloseClientConnections()
@@ -130,24 +130,24 @@ func (i *Invent) Rotate(key string) {
 	i.mu.Unlock()
 }
 
-// ExpectRefusal makes missing and wrong keys no complaint from now on.
+// ExpectRefusal makes missing and wrong keys no complaint from now on; they still get 401.
 func (i *Invent) ExpectRefusal() { i.mu.Lock(); i.refusals = true; i.mu.Unlock() }
 
-// AssignedUserIDs makes assigned_user.id the member's user id instead of the member's id: both are possible by the documentation.
+// AssignedUserIDs makes assigned_user.id the member's user id (true) or the member's id (false): the documentation allows both.
 func (i *Invent) AssignedUserIDs(userID bool) { i.mu.Lock(); i.byUserID = userID; i.mu.Unlock() }
 
-// SortInbox sets the inbox's order, which is not documented; without it, the conversation that changed last comes first.
+// SortInbox sets the inbox's order, which is not documented. Without it, the conversation that changed last comes first.
 func (i *Invent) SortInbox(compare func(a, b Chat) int) {
 	i.mu.Lock()
 	i.sorting = compare
 	i.mu.Unlock()
 }
 
-// LimitPerMinute makes the server answer 429 with Retry-After to more than n calls in a sliding minute, and complain; 0: no limit.
+// LimitPerMinute allows n calls in a sliding minute (0: no limit). Each further call gets 429 with Retry-After, and is a complaint.
 func (i *Invent) LimitPerMinute(n int) { i.mu.Lock(); i.perMin, i.arrivals = n, nil; i.mu.Unlock() }
 
 // LeaveOut makes the API lack routes, e.g. "GET /chats/{chat_id}", or properties of a body, e.g. "PATCH /chats/{chat_id}/state state":
-// they are refused, and are not in /openapi.json. It panics for what was never there.
+// they are refused, and are not in /openapi.json. It panics for a name it doesn't know.
 func (i *Invent) LeaveOut(names ...string) {
 	for _, name := range names {
 		if !slices.ContainsFunc(table, func(r route) bool {
@@ -163,7 +163,7 @@ func (i *Invent) LeaveOut(names ...string) {
 	}
 }
 
-// AddMember adds a member; what is empty becomes mem_<n>, usr_<n>, "Member <n>", member<n>@team.example, AGENT, ACTIVE.
+// AddMember adds a member; empty fields become mem_<n>, usr_<n>, "Member <n>", member<n>@team.example, AGENT, ACTIVE.
 func (i *Invent) AddMember(m invent.Member) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -225,7 +225,7 @@ func (i *Invent) AddChat(c Chat) string {
 	return c.ID
 }
 
-// SetChat changes a conversation as the dashboard would: updated_at is now, so is assigned_at when the assignee is another, and the
+// SetChat changes a conversation as the dashboard would: updated_at becomes now, and so does assigned_at if the assignee changed; the
 // sockets are told. An unknown id panics.
 func (i *Invent) SetChat(id string, change func(*Chat)) {
 	i.mu.Lock()
@@ -246,10 +246,10 @@ func (i *Invent) SetChat(id string, change func(*Chat)) {
 	i.tell(c)
 }
 
-// Supersede makes new the chat in which the conversation old goes on: old answers 404 and leaves the inbox, its state/info names new.
+// Supersede makes newer the chat in which the conversation of old goes on: old answers 404 and leaves the inbox, its state/info names newer.
 func (i *Invent) Supersede(old, newer string) { i.SetChat(old, func(c *Chat) { c.Newer = newer }) }
 
-// Chat returns a conversation.
+// Chat returns a conversation; false for an unknown id.
 func (i *Invent) Chat(id string) (Chat, bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -259,7 +259,7 @@ func (i *Invent) Chat(id string) (Chat, bool) {
 	return Chat{}, false
 }
 
-// Chats returns all conversations as they were added.
+// Chats returns all conversations, in the order in which they were added.
 func (i *Invent) Chats() []Chat {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -273,10 +273,10 @@ func (i *Invent) Chats() []Chat {
 // Assignee returns the id of the member who has the conversation, "" for nobody.
 func (i *Invent) Assignee(chat string) string { c, _ := i.Chat(chat); return c.AssigneeID }
 
-// Writes returns what was carried out, in order.
+// Writes returns the writes that were carried out, in order.
 func (i *Invent) Writes() []Write { i.mu.Lock(); defer i.mu.Unlock(); return slices.Clone(i.writes) }
 
-// Requests returns what arrived, in order, refused and faulty calls too.
+// Requests returns all calls that arrived, in order, including refused ones and those that met a fault.
 func (i *Invent) Requests() []Request {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -287,14 +287,14 @@ func (i *Invent) Requests() []Request {
 	return all
 }
 
-// Complaints returns what a client must never do and one has done. A test ends with there being none.
+// Complaints returns what clients did that they must never do. A test should end without any.
 func (i *Invent) Complaints() []string {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Clone(i.wrongs)
 }
 
-// Watch returns a channel that says, until ctx ends, that something has happened since it was last read: a change, a request, a socket
+// Watch returns a channel that signals, until ctx ends, that something has happened since it was last read: a change, a request, a socket
 // that came or went.
 func (i *Invent) Watch(ctx context.Context) <-chan struct{} {
 	ch := make(chan struct{}, 1)
@@ -305,7 +305,7 @@ func (i *Invent) Watch(ctx context.Context) <-chan struct{} {
 	return ch
 }
 
-// Until waits until holds, which is called after each change, or ctx ends; it reports which.
+// Until waits until holds returns true, and returns true; or until ctx ends, and returns false. It calls holds at first and after each change.
 func (i *Invent) Until(ctx context.Context, holds func() bool) bool {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -333,19 +333,19 @@ func (i *Invent) DropSockets() {
 	}
 }
 
-// Mute makes the server lose the events that it would send to the sockets; what happens stays.
+// Mute makes the server lose the events that it would send to the sockets; the changes themselves happen.
 func (i *Invent) Mute(mute bool) { i.mu.Lock(); i.mute = mute; i.mu.Unlock() }
 
-// Send sends any message to every socket: half an event, an old one, one of another kind.
+// Send sends a message to every socket, whatever it is: half an event, an old one, one of another kind.
 func (i *Invent) Send(message []byte) { i.mu.Lock(); i.send(message); i.mu.Unlock() }
 
-// The functions below want the lock held.
+// The functions below must be called with the lock held.
 
 func (i *Invent) send(message []byte) {
 	for ch := range i.sockets {
 		select {
 		case ch <- message:
-		default: // a client that does not read loses events
+		default: // a client that doesn't read loses events
 		}
 	}
 }
@@ -380,7 +380,7 @@ func (i *Invent) complain(format string, args ...any) {
 	i.wrongs = append(i.wrongs, fmt.Sprintf(format, args...))
 }
 
-// def sets what is empty.
+// def sets *p to its default if it is the zero value.
 func def[T comparable](p *T, to T) {
 	var zero T
 	if *p == zero {
@@ -388,7 +388,7 @@ func def[T comparable](p *T, to T) {
 	}
 }
 
-// push appends, and forgets the older half of what is too long.
+// push appends, and forgets the older half if all is too long.
 func push[T any](all []T, one T) []T {
 	if len(all) >= kept {
 		all = slices.Clone(all[kept/2:])

@@ -18,9 +18,9 @@ import (
 	"inventbot/invent"
 )
 
-// call is a request that has found its route.
+// call is what a route's handler gets of a request.
 type call struct {
-	id    string // of the path
+	id    string // the path's parameter
 	query url.Values
 	body  []byte
 	head  http.Header // of the answer
@@ -36,7 +36,7 @@ type route struct {
 
 func (r route) name() string { return r.method + " " + r.path }
 
-// table is all that is served, and what /openapi.json is made of.
+// table is every route that is served; /openapi.json is made from it.
 var table = []route{
 	{"GET", "/chats/{chat_id}", nil, nil, "Chat", (*Invent).getChat},
 	{"PATCH", "/chats/{chat_id}/state", nil, []string{"ai_enabled", "state"}, "Chat", (*Invent).patchState},
@@ -50,9 +50,9 @@ var table = []route{
 
 const socketPath = "/orgs/{org_id}/inbox/ws"
 
-// ServeHTTP answers as Invent would. It is for the server that Start started.
+// ServeHTTP answers as Invent would. Only the server that Start started calls it.
 func (i *Invent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// The body is read first: net/http notices only then that a client has left.
+	// The body is read first: until then net/http doesn't notice that a client has left.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -140,7 +140,7 @@ func (i *Invent) route(r *http.Request, c *call) (int, any) {
 	for n := range table {
 		id, ok := match(table[n].path, r.URL.EscapedPath())
 		switch {
-		case ok && i.leftOut[table[n].name()]: // a router without it
+		case ok && i.leftOut[table[n].name()]: // as if it weren't in the table
 		case ok && table[n].method == r.Method:
 			t, c.id = &table[n], id
 		case ok:
@@ -153,7 +153,7 @@ func (i *Invent) route(r *http.Request, c *call) (int, any) {
 			return ok && t.method == r.Method
 		})
 		switch {
-		case known: // left out: the client may have had to try
+		case known: // left out: no complaint, for the client may have had to try
 			return status, failure("Not Found")
 		case strings.Contains(r.URL.Path, "/messages") && r.Method != http.MethodGet:
 			return refuse(http.StatusBadRequest, "this would write to the customer")
@@ -200,7 +200,7 @@ func (i *Invent) route(r *http.Request, c *call) (int, any) {
 	return status, answer
 }
 
-// match compares a path as it was sent with one of the table; each {parameter} is one escaped segment.
+// match compares a path, as it was sent, with a pattern of the table, and returns the {parameter}, which is one escaped segment.
 func match(pattern, path string) (id string, ok bool) {
 	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
 	if len(want) != len(got) {
@@ -220,7 +220,7 @@ func match(pattern, path string) (id string, ok bool) {
 	return id, true
 }
 
-// tooMany counts the call and answers 429 above the limit.
+// tooMany counts the call. Above the limit it returns a 429 and sets Retry-After; else the status is 0.
 func (i *Invent) tooMany(head http.Header) (int, any) {
 	if i.perMin == 0 {
 		return 0, nil
@@ -343,11 +343,11 @@ func (i *Invent) inbox(c *call) (int, any) {
 	return paged(c, rows, i.chatJSON)
 }
 
-// paged answers one page of rows, a bare array, and the counts in the headers.
+// paged answers one page of rows as a bare array, with the counts in the headers.
 func paged[T any](c *call, rows []T, row func(T) any) (int, any) {
 	number := func(name string, n, most int) int {
 		if s := c.query.Get(name); s != "" {
-			n, _ = strconv.Atoi(s) // 0 is refused
+			n, _ = strconv.Atoi(s) // what is no number becomes 0, which is refused below
 		}
 		if n > most {
 			return 0
@@ -368,7 +368,7 @@ func paged[T any](c *call, rows []T, row func(T) any) (int, any) {
 	return http.StatusOK, all
 }
 
-// socket sends what is told to one listener, until it leaves, is dropped, or Close.
+// socket sends the events to one listener until it leaves, is dropped, or the server closes.
 func (i *Invent) socket(w http.ResponseWriter, r *http.Request) {
 	i.live.Add(1)
 	defer i.live.Done()
@@ -380,7 +380,7 @@ func (i *Invent) socket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.CloseNow()
-	ctx, drop := context.WithCancel(conn.CloseRead(i.ctx)) // reads pings; a client has nothing to say
+	ctx, drop := context.WithCancel(conn.CloseRead(i.ctx)) // it answers pings; a client may send no messages
 	defer drop()
 	ch := make(chan []byte, 1000)
 	i.mu.Lock()
@@ -405,7 +405,7 @@ func (i *Invent) socket(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// failure is the body of an error. The real one's shape is not documented.
+// failure is the body of an error. The shape of Invent's is not documented.
 type failure string
 
 func (f failure) MarshalJSON() ([]byte, error) {
@@ -415,7 +415,7 @@ func (f failure) MarshalJSON() ([]byte, error) {
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprint("inventtest: ", err)) // only what this package made is encoded
+		panic(fmt.Sprint("inventtest: ", err)) // can't be: only values made by this package are encoded
 	}
 	return b
 }

@@ -24,12 +24,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// bareMark makes `sandbox load` the bare handler. It is set by ourselves only.
+// bareMark is an environment variable that makes `sandbox load` the bare handler. Only startBot sets it.
 const bareMark = "INVENTBOT_LOAD_BARE"
 
 // serveBare is what one would write by hand in an afternoon: verify, answer, ask Redis, PATCH, redraw the card. It is there
-// to be compared with, and keeps none of the bot's promises: what it has answered is lost when it dies, nothing is in
-// order, nobody is asked before a conversation is taken away, nothing is tried again.
+// for comparison only, and keeps none of the bot's promises: what it has acknowledged is lost when it dies, nothing is in
+// order, nobody is asked before a conversation is taken from somebody, nothing is tried again.
 func serveBare(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// What the same job takes with Slack's own framework on Node, as multiples of the bare handler on the same machine, where Bolt
-// isn't measured in the same run: as it was on another machine.
+// What the same job takes with Bolt, Slack's own framework on Node, as multiples of the bare handler. These were measured on another
+// machine, and are used when Bolt isn't measured in the same run.
 const (
 	boltAckP99    = 7.8 / 0.66
 	boltCardP99   = 19 / 1.7
 	boltCPU       = 7.4 / 3.0
 	boltSustained = 2000
 
-	boltWarm = 6000 // clicks until Node runs as fast as it does
+	boltWarm = 6000 // clicks until Node runs at its full speed
 )
 
 // figure is one line of the table.
 type figure struct {
 	what  string
 	found string
-	limit string // "" for what only helps to judge the others
+	limit string // "" for a figure that only helps to judge the others
 	holds bool
 }
 
@@ -60,13 +60,14 @@ func measureAll(ctx context.Context, o options, runs int, w io.Writer) (good boo
 	return good, nil
 }
 
-// median is the middle one of all, by what of answers.
+// median returns the middle one of all, ordered by what the function of returns.
 func median[T any, N cmp.Ordered](all []T, of func(T) N) T {
 	all = slices.SortedFunc(slices.Values(all), func(a, b T) int { return cmp.Compare(of(a), of(b)) })
 	return all[len(all)/2]
 }
 
-// compare measures the bot, the bare handler and the bot without Invent in turn, so that all meet the same weather.
+// compare measures the bare handler, the bot, the bot while Invent hangs, and Bolt if it is there, in turn, so that all meet the same
+// conditions.
 func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, error) {
 	o.rate, o.duration, o.mix = rate, 5*time.Second, weights{click: 1}
 	hanging := o
@@ -109,7 +110,7 @@ func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, 
 		times := float64(found) / float64(max(base, 1))
 		return figure{what + at, fmt.Sprintf("%s, bare %s: %.1f times", show(found), show(base), times), fmt.Sprintf("%.1f times", limit), times <= limit}
 	}
-	// under compares with a share of Bolt's, or, where Bolt isn't measured, with as many times bare's.
+	// under compares with a share of Bolt's figure, or, if Bolt isn't measured, of bare's figure multiplied by times.
 	under := func(what string, s []result, of func(result) time.Duration, share, times float64) figure {
 		f := ratio(what, s, of, share*times)
 		if len(bolt) > 0 {
@@ -143,7 +144,7 @@ func compare(ctx context.Context, o options, rate float64, runs int) ([]figure, 
 	return lines, nil
 }
 
-// sustain looks for the rate at which the queue begins to grow: there the last cards come long after the last click.
+// sustain looks for the rate at which the queue begins to grow, that is at which the last cards come long after the last click.
 func sustain(ctx context.Context, o options, runs int) ([]figure, error) {
 	warm := o
 	warm.warm = boltWarm
@@ -172,13 +173,13 @@ func sustain(ctx context.Context, o options, runs int) ([]figure, error) {
 	}}, nil
 }
 
-// kept is the highest rate that was kept up with, and what came at the next.
+// kept is the highest rate that was kept up with, and what happened at the next.
 type kept struct {
 	rate float64
 	why  string
 }
 
-// holds answers what is kept up with, from the given rate on in steps of 250.
+// holds finds the highest rate that whom keeps up with, trying from the given rate on in steps of 250.
 func holds(ctx context.Context, o options, whom subject, from float64) (best kept, err error) {
 	o.duration, o.mix = 4*time.Second, weights{click: 1}
 	for o.rate = from; o.rate <= 8000; o.rate += 250 {
@@ -195,7 +196,7 @@ func holds(ctx context.Context, o options, whom subject, from float64) (best kep
 	return best, nil
 }
 
-// fillOwn fills the bot's own Redis with 10,000 cards and links (measure makes sure of that), and leaves 1,000 jobs waiting in it.
+// fillOwn measures the memory when the bot's own Redis has 10,000 cards and links (from measure's warm-up) and 1,000 jobs waiting in it.
 func fillOwn(ctx context.Context, o options, runs int) ([]figure, error) {
 	o.inProcess, o.people, o.chats, o.mix = true, 10_000, 10_000, weights{command: 1}
 	o.hanging, o.rate, o.duration = true, 500, 2*time.Second

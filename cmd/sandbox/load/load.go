@@ -1,13 +1,13 @@
-// Package load sends the real inventbot clicks at a fixed rate and measures what comes back: `sandbox load`. The bot
-// runs as a process of its own, beside a redis-server, a pretended Slack and a pretended Invent. For ratios
-// the same clicks go to a "bare" handler too (bare.go), which keeps none of the bot's promises, and, where Node has it, to one made
+// Package load is `sandbox load`: it sends clicks to the real inventbot at a fixed rate and measures what comes back. The
+// bot runs as a process of its own, beside a redis-server, a pretended Slack and a pretended Invent. For comparison
+// it sends the same clicks to a "bare" handler (bare.go), which keeps none of the bot's promises, and, if Node has it, to one made
 // with Slack's own framework Bolt (bolt.js).
 //
-// The loop is open: a click is sent when its time has come, however slow the answers are, and every time counts from
-// that moment, not from when the sender got round to it. All of it stays on this machine and ends by itself.
+// The loop is open: a click is sent when it is due, however slow the answers are, and all durations count from that
+// moment, even if the sender was late. All of it stays on this machine and ends by itself.
 //
-// It does not check that Slack or Invent would take what the bot sends; the tests do, with pretended sides that are
-// strict. Those here are only fast.
+// It does not check that Slack or Invent would take what the bot sends. The tests do that, with a strict Slack and
+// Invent; those here are only fast.
 package load
 
 import (
@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// Run is `sandbox load` with the arguments behind it. It answers the exit code: 0, 1 when something failed, a click was
-// not acknowledged or lost, or a figure misses its limit, 2 for wrong arguments.
+// Run is `sandbox load` with the arguments behind it. It returns the exit code: 0; 1 when something failed, a click was
+// not acknowledged or got no card, or a figure misses its limit; 2 for wrong arguments.
 func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	if os.Getenv(bareMark) != "" {
 		if err := serveBare(ctx); err != nil {
@@ -74,7 +74,7 @@ func Run(ctx context.Context, args []string, stdout io.Writer) int {
 	defer func() { _ = os.RemoveAll(o.dir) }()
 	whom := theBot
 	switch {
-	case *figures: // all of them
+	case *figures: // measures the bot and all others
 	case *bare:
 		whom = theBare
 	case o.bolt != "":
@@ -114,13 +114,13 @@ type options struct {
 	inProcess bool
 	people    int
 	chats     int
-	warm      int // actions before it is measured; everybody acts once at least
+	warm      int // how many actions warm up first; at least one for each person
 	binary    string
 	bolt      string // where Node finds Bolt; empty: Bolt isn't measured
 	dir       string
 }
 
-// weights of the things people do.
+// weights say how often people do each thing, relative to the others.
 type weights struct{ click, command, show float64 }
 
 func parseMix(text string) (weights, error) {
@@ -156,9 +156,9 @@ type result struct {
 	ack, delivered          times
 	late                    times         // how late the sender itself was
 	drained                 time.Duration // from the last click to the last card
-	cpu                     time.Duration // of the bot, while it was loaded
+	cpu                     time.Duration // of the bot, while it was under load
 	redisCPU                time.Duration
-	stolen                  float64 // of all processors' time meanwhile: what the host took for others
+	stolen                  float64 // the share of all processors' time that the host gave to other machines meanwhile
 	idle, peak              int64   // bytes resident
 	start                   time.Duration
 	slackCalls, inventCalls int

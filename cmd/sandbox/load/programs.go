@@ -26,11 +26,11 @@ const (
 	stopIn  = 30 * time.Second
 )
 
-// build makes the inventbot of this source. It wants to be called within the module.
+// build builds the inventbot of this source, and returns the binary's path. It must be run within the module.
 func build(ctx context.Context, dir string) (string, error) {
 	binary := filepath.Join(dir, "inventbot")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "inventbot/cmd/inventbot") //nolint:gosec // our own directory
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")                                         // as images and releases are built
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")                                         // like images and releases
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("building inventbot (or give one with -bin): %w\n%s", err, out)
@@ -38,14 +38,14 @@ func build(ctx context.Context, dir string) (string, error) {
 	return binary, nil
 }
 
-// program is a process of ours.
+// program is a process that the measurement runs.
 type program struct {
 	cmd     *exec.Cmd
 	address string
 	took    time.Duration // from its start to its first 200 on /readyz
 }
 
-// startRedis starts a redis-server that keeps what it confirmed, with the policy Redis itself recommends (every second).
+// startRedis starts a redis-server that keeps what it confirmed, by the policy that Redis itself recommends (appendfsync everysec).
 func startRedis(ctx context.Context, dir string) (*program, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -86,8 +86,8 @@ const (
 //go:embed bolt.js
 var boltSource []byte
 
-// startBot starts the inventbot, or what it is compared with, with settings that lead to the pretended sides, and waits until it
-// is ready.
+// startBot starts the inventbot, or what it is compared with (whom), with settings that point to the pretended Slack and Invent, and
+// waits until it is ready.
 func startBot(ctx context.Context, o options, s *sides, redis *program, whom subject) (*program, error) {
 	p := &program{cmd: exec.CommandContext(ctx, o.binary)} //nolint:gosec // what the caller wants measured
 	var more []string
@@ -176,7 +176,7 @@ func ready(ctx context.Context, address string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// waiting is how many jobs the bot says that are not done yet.
+// waiting is how many jobs are not done yet, as the bot says.
 func (p *program) waiting(ctx context.Context) (int, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.address+"/metrics", http.NoBody)
 	if err != nil {
@@ -199,7 +199,7 @@ func (p *program) waiting(ctx context.Context) (int, error) {
 	return 0, errors.New("the metrics don't tell how many jobs wait")
 }
 
-// stop ends the process: it is killed when it doesn't end by itself.
+// stop asks the process to end, waits for it, and kills it after stopIn.
 func (p *program) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	kill := time.AfterFunc(stopIn, func() { _ = p.cmd.Process.Kill() })
@@ -244,14 +244,14 @@ func (p *program) resident() (now, most int64) {
 	return now, most
 }
 
-// processors answers the time of all processors so far, in ticks, and how much of it the host of this machine took for others. Where
-// there is no /proc both are zero.
+// processors returns the time of all processors so far, in ticks, and how much of it this machine's host gave to other machines. Without
+// a /proc both are zero.
 func processors() (all, stolen int64) {
 	text, _ := os.ReadFile("/proc/stat")
 	line, _, _ := strings.Cut(string(text), "\n")
 	for n, field := range strings.Fields(line) {
 		ticks, _ := strconv.ParseInt(field, 10, 64)
-		if n >= 1 && n <= 8 { // what follows is part of these
+		if n >= 1 && n <= 8 { // the fields behind these are counted in them already
 			all += ticks
 		}
 		if n == 8 {

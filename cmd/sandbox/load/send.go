@@ -26,12 +26,12 @@ import (
 )
 
 const (
-	settle   = time.Second     // after the start, until the memory is looked at
-	drainFor = time.Minute     // after the last click, for the last card
-	ackIn    = 3 * time.Second // Slack's own patience
+	settle   = time.Second     // from the start until the memory is measured
+	drainFor = time.Minute     // how long, after the last click, to wait for the last card
+	ackIn    = 3 * time.Second // how long Slack waits for an acknowledgement
 )
 
-// measure starts everything, warms up, sends what the options ask for, and ends everything.
+// measure starts everything, warms up, sends what the options ask for, ends everything, and returns what it found.
 func measure(ctx context.Context, o options, whom subject) (r result, err error) {
 	o.warm = max(o.warm, o.people)
 	s, err := startSides(ctx, o)
@@ -94,10 +94,10 @@ func measure(ctx context.Context, o options, whom subject) (r result, err error)
 	}
 	c.count(&r, o.warm, last)
 	r.slackCalls, r.inventCalls, r.wrote = int(s.slackCalls.Load()), int(s.inventCalls.Load()), int(s.wrote.Load())
-	return r, ctx.Err() //nolint:wrapcheck // the one who cancelled knows
+	return r, ctx.Err() //nolint:wrapcheck // whoever cancelled it knows why
 }
 
-// seedBare tells the bare handler who is who; the bot finds that out by itself.
+// seedBare writes to Redis, for the bare handler, who is who; the bot finds that out by itself.
 func seedBare(ctx context.Context, address string, people int) error {
 	rdb := redis.NewClient(&redis.Options{Addr: address})
 	defer func() { _ = rdb.Close() }()
@@ -111,7 +111,7 @@ func seedBare(ctx context.Context, address string, people int) error {
 	return nil
 }
 
-// crowd is all who click, and what became of it.
+// crowd is all people who act, and what became of their actions.
 type crowd struct {
 	o        options
 	sides    *sides
@@ -119,9 +119,9 @@ type crowd struct {
 	idle     chan *connection
 	random   *rand.Rand
 	payloads map[string]string // of clicks, by verb
-	held     []bool            // by chat: somebody will have it once all that was sent is done
+	held     []bool            // by chat: somebody has it, once everything sent is done
 	actions  []action
-	posts    []atomic.Int64 // by chat: the action, counted from 1, whose card is expected in the channel
+	posts    []atomic.Int64 // by chat: the number, from 1, of the action whose card is expected in the channel; 0: none
 	sending  sync.WaitGroup
 	landed   atomic.Int64
 }
@@ -130,9 +130,9 @@ type crowd struct {
 type action struct {
 	due       time.Time // when it was to be sent
 	late      time.Duration
-	acked     time.Duration // since due; zero: not with 200
-	delivered atomic.Int64  // nanoseconds since due
-	told      atomic.Bool   // something was said that is no card
+	acked     time.Duration // after due; zero: it got no 200
+	delivered atomic.Int64  // the card came so many nanoseconds after due; 0: none came
+	told      atomic.Bool   // the person was told something that is no card
 }
 
 func newCrowd(o options, s *sides, bot string, total int) (*crowd, error) {
@@ -172,8 +172,8 @@ func (c *crowd) close() {
 	}
 }
 
-// warmUp lets everybody act once at least, so that links, connections and the runtime are as they are after a while. Each change
-// must have reached Invent, and its card the one who asked.
+// warmUp lets everybody act at least once, so that links, connections and the runtime are as in a bot that has run for a while. It fails
+// unless each change reaches Invent, and each action gets its card.
 func (c *crowd) warmUp(ctx context.Context) error {
 	last := c.send(ctx, 0, c.o.warm, max(100, float64(c.o.warm)/15))
 	c.drain(ctx, last)
@@ -187,16 +187,16 @@ func (c *crowd) warmUp(ctx context.Context) error {
 	return nil
 }
 
-// request is one that is ready to be sent.
+// request is an action's request, ready to be sent.
 type request struct {
 	action int
 	path   string
 	body   []byte
-	gap    time.Duration // after which it is due, from when the one before was
+	gap    time.Duration // how long after the one before it is due
 }
 
-// send sends n actions, the first of which has this number, and answers the moment of the last. Requests are made ahead of
-// their time: making them is no part of what is measured.
+// send sends n actions, numbered from first on, and returns when the last was due. Requests are made ahead of their time,
+// so that making them is not measured.
 func (c *crowd) send(ctx context.Context, first, n int, rate float64) time.Time {
 	requests := make(chan request, 256)
 	c.sending.Go(func() {
@@ -249,7 +249,7 @@ func (c *crowd) post(ctx context.Context, r request) {
 	}
 }
 
-// connection is HTTP/1.1 by hand: net/http's client takes more of the machine's time than the bot does for an acknowledgement.
+// connection is HTTP/1.1 by hand: net/http's client would take more CPU time than the bot takes for an acknowledgement.
 type connection struct {
 	net.Conn
 	answers *bufio.Reader
@@ -269,7 +269,7 @@ func (c *crowd) connect(ctx context.Context) (*connection, error) {
 	return &connection{Conn: conn, answers: bufio.NewReader(conn)}, nil
 }
 
-// post sends a signed request; said is whether the answer has words in it.
+// post sends a signed request; said reports whether the answer has a body.
 func (c *connection) post(r request) (status int, said bool, err error) {
 	signed := bot.Sign(secret, r.body, time.Now())
 	c.request = fmt.Appendf(c.request[:0], "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
@@ -294,7 +294,7 @@ func (c *connection) post(r request) (status int, said bool, err error) {
 	return resp.StatusCode, n > 0, nil
 }
 
-// drain waits for the cards that are still to come.
+// drain waits, at most for drainFor, until as many cards have come as actions were due by last.
 func (c *crowd) drain(ctx context.Context, last time.Time) {
 	sent := int64(0)
 	for i := range c.actions {
@@ -307,7 +307,7 @@ func (c *crowd) drain(ctx context.Context, last time.Time) {
 	}
 }
 
-// count sums up the actions from first on.
+// count sums up, in r, the actions from first on; last is when the last was due.
 func (c *crowd) count(r *result, first int, last time.Time) {
 	var acks, cards, late []time.Duration
 	for i := range c.actions[first:] {
@@ -335,7 +335,7 @@ func (c *crowd) count(r *result, first int, last time.Time) {
 	r.ack, r.delivered, r.late = sorted(acks), sorted(cards), sorted(late)
 }
 
-// make is what somebody does next: in conversation n it is always the same person, who takes it and releases it in turn.
+// make makes the request of action n. Each conversation always has the same person, who takes and releases it in turn.
 func (c *crowd) make(n int) request {
 	chat := n % c.o.chats
 	verb, roll := "take", c.random.Float64()*(c.o.mix.click+c.o.mix.command+c.o.mix.show)
@@ -371,7 +371,7 @@ func (c *crowd) hook(n int) string { return c.sides.slack + hookPath + strconv.I
 
 func trigger(n int) string { return fmt.Sprintf("%d.load", n) }
 
-// Stand-ins in a payload that is drawn once. What replaces them needs no escaping.
+// Stand-ins in the payload that drawClick makes once for each verb. What replaces them needs no escaping.
 const (
 	anyChat   = "chat_stands_in"
 	anyUser   = "Ustandsin"
@@ -379,7 +379,7 @@ const (
 	anyAction = "action.stands.in"
 )
 
-// click presses a button as the bot draws it, with the whole message in the payload, as Slack sends it.
+// click is the request of a click on a button as the bot draws it, with the whole message in the payload, as Slack sends it.
 func (c *crowd) click(n, chat int, verb string) request {
 	person := chat % c.o.people
 	body := strings.NewReplacer(anyChat, chatID(chat), anyUser, userID(person), anyMember, memberID(person), anyAction, strconv.Itoa(n)).Replace(c.payloads[verb])

@@ -31,7 +31,7 @@ func mailOf(n int) string    { return fmt.Sprintf("person%d@example.com", n) }
 func chatID(n int) string    { return fmt.Sprintf("chat_%06d", n) }
 func numberOf(id string) int { n, _ := strconv.Atoi(strings.TrimLeft(id, "Uacehmt_")); return n }
 
-// sides are the pretended Slack and Invent: fast, and true to what the bot reads of them, no more.
+// sides are the pretended Slack and Invent. They are fast, and right only in what the bot reads of them.
 type sides struct {
 	people, chats int
 	hanging       atomic.Bool
@@ -42,9 +42,9 @@ type sides struct {
 	inventCalls atomic.Int64
 	wrote       atomic.Int64
 	posted      atomic.Int64
-	arrived     func(action int, card bool) // something was said to who asked for this action; -1-n: in public, of chat n
+	arrived     func(action int, card bool) // called when an action's person gets a message; action is -1-n for a card in the channel, of chat n
 
-	closers []io.Closer // listeners and connections; nil: stopped
+	closers []io.Closer // listeners and connections; nil once stopped
 	closing sync.Mutex
 	serving sync.WaitGroup
 }
@@ -61,7 +61,7 @@ type call struct {
 // reply is the answer to a call.
 type reply struct {
 	status int    // 0: 200
-	header string // lines, each with its end
+	header string // whole lines, each with \r\n
 	text   string
 }
 
@@ -76,7 +76,7 @@ func startSides(ctx context.Context, o options) (*sides, error) {
 			s.stop()
 			return nil, fmt.Errorf("listening: %w", err)
 		}
-		s.closing.Lock() // the side before accepts already
+		s.closing.Lock() // the first side accepts already
 		s.closers = append(s.closers, l)
 		s.closing.Unlock()
 		s.serving.Go(func() { s.accept(l, side.handle) })
@@ -112,8 +112,8 @@ func (s *sides) accept(l net.Listener, handle func(call) reply) {
 	}
 }
 
-// serve is HTTP/1.1 by hand, for the reason of the sender's: what the pretended sides take of the machine, the real ones
-// would not.
+// serve is HTTP/1.1 by hand, to save CPU time as the sender does (see connection): the real Slack and Invent would take none of
+// this machine's.
 func serve(conn net.Conn, handle func(call) reply) {
 	defer func() { _ = conn.Close() }()
 	in := bufio.NewReader(conn)
@@ -256,7 +256,7 @@ func (s *sides) list(c call) reply {
 	}
 }
 
-// chat is a conversation with all that Invent sends along, most of which the bot doesn't read.
+// chat is a conversation with everything that Invent sends, most of which the bot doesn't read.
 func (s *sides) chat(n int) string {
 	id := chatID(n)
 	return `{"id":"` + id + `","title":"","org_id":"org_1","status":"COMPLETED","visibility":"PRIVATE","pinned":false,"created_at":"2024-03-02T11:00:00.000000Z",` +

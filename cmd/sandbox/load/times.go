@@ -14,7 +14,7 @@ func sorted(list []time.Duration) times {
 	return list
 }
 
-// at is the time within which this part of all were done: 0.5 is the median.
+// at is the time within which this part of all were done: at(0.5) is the median.
 func (t times) at(part float64) time.Duration {
 	if len(t) == 0 {
 		return 0
