@@ -337,7 +337,7 @@ func (b *Bot) hold(ctx context.Context, i slackui.Intent) (held bool) {
 	}) {
 		return true
 	}
-	_, err = b.cache.Release(ctx, t.ID, i.User, text)
+	_, err = b.cache.DropHeld(ctx, t.ID, i.User, text)
 	b.debug("a refused request can't be dropped", err)
 	return false
 }
@@ -388,7 +388,7 @@ func (b *Bot) carryOut(ctx context.Context, t *Team, user string, held []json.Ra
 		if !taken {
 			words = slackui.Busy()
 		}
-		dropped, err := b.cache.Release(ctx, t.ID, user, text)
+		dropped, err := b.cache.DropHeld(ctx, t.ID, user, text)
 		if b.debug("a kept request can't be dropped", err); !dropped && err == nil {
 			continue // another process looked in the same moment, and says so
 		}

@@ -131,8 +131,8 @@ type guard struct {
 
 type moreKey struct{}
 
-// allow gives calls made with this context more time than usual: they read or write much, or wait for something.
-func allow(ctx context.Context, more time.Duration) context.Context {
+// moreTime gives calls made with this context more time than usual: they read or write much, or wait for something.
+func moreTime(ctx context.Context, more time.Duration) context.Context {
 	return context.WithValue(ctx, moreKey{}, more)
 }
 

@@ -127,8 +127,8 @@ var calls = map[string]struct {
 		_, err := c.Held(ctx, "T1", "U1", noon)
 		return err
 	}},
-	"Release": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
-		_, err := c.Release(ctx, "T1", "U1", json.RawMessage(`{}`))
+	"DropHeld": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {
+		_, err := c.DropHeld(ctx, "T1", "U1", json.RawMessage(`{}`))
 		return err
 	}},
 	"Tried": {cache.Patience, func(ctx context.Context, c *cache.Cache) error {

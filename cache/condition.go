@@ -54,7 +54,7 @@ func (c *Cache) Inspect(ctx context.Context) (Condition, error) {
 	trips = trips[1:] // the first opened the connection
 	slices.Sort(trips)
 	k.Latency = trips[len(trips)/2]
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	said := map[string]string{}
 	text, err := c.rdb.Info(ctx).Result()
 	if err != nil && !answered(err) {

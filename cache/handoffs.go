@@ -62,12 +62,14 @@ return 0`)
 
 // Handoffs returns what is known of all conversations that wait or waited. first is true if nothing is kept yet, or no longer.
 func (c *Cache) Handoffs(ctx context.Context, team string) (all map[string]Handoff, first bool, err error) {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, handoffsKey(team)).Result()
 	if err != nil {
 		return nil, false, wrap("reading handoffs", err)
 	}
-	return decodeAll[Handoff](fields), len(fields) == 0, nil
+	first = len(fields) == 0
+	delete(fields, startedField)
+	return decodeAll[Handoff](fields), first, nil
 }
 
 // NoticeName is the key, in the map that Notices returns, of a conversation's announcement in a channel.
@@ -75,7 +77,7 @@ func NoticeName(chat, channel string) string { return channel + " " + chat }
 
 // Notices returns what became of all announcements, by NoticeName.
 func (c *Cache) Notices(ctx context.Context, team string) (map[string]Notice, error) {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	fields, err := c.rdb.HGetAll(ctx, noticesKey(team)).Result()
 	if err != nil {
 		return nil, wrap("reading announcements", err)
@@ -87,7 +89,7 @@ func decodeAll[T any](fields map[string]string) map[string]T {
 	all := make(map[string]T, len(fields))
 	for name, text := range fields {
 		var v T
-		if name != startedField && json.Unmarshal([]byte(text), &v) == nil {
+		if json.Unmarshal([]byte(text), &v) == nil {
 			all[name] = v
 		}
 	}
@@ -100,7 +102,7 @@ const startedField = ""
 // SetHandoffs keeps the changed handoffs, drops what is in forget (ids of conversations, and NoticeNames), and notes that the
 // feed has begun.
 func (c *Cache) SetHandoffs(ctx context.Context, team string, changed map[string]Handoff, forget []string) error {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	fields := []any{startedField, "1"}
 	for chat, h := range changed {
 		text, err := json.Marshal(h)
@@ -230,7 +232,7 @@ func (c *Cache) Redrawn(ctx context.Context, team string, handedOut time.Time, c
 
 // Channels returns, for each of the given conversations that has cards, the channels they stand in: one entry for each card.
 func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[string][]string, error) {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	answers := make([]*redis.StringSliceCmd, len(chats))
 	_, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, chat := range chats {
@@ -254,7 +256,7 @@ func (c *Cache) Channels(ctx context.Context, team string, chats []string) (map[
 
 // Drawn returns, of the given conversations, those whose shown state is kept (see Remember), each with it.
 func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[string]string, error) {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	answers := make([]*redis.StringCmd, len(chats))
 	cmds, err := c.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for n, chat := range chats {
@@ -276,7 +278,7 @@ func (c *Cache) Drawn(ctx context.Context, team string, chats []string) (map[str
 
 // Carded returns the conversations whose cards were last drawn, or compared with Invent, between two times.
 func (c *Cache) Carded(ctx context.Context, team string, from, to time.Time) ([]string, error) {
-	ctx = allow(ctx, 3*c.patience)
+	ctx = moreTime(ctx, 3*c.patience)
 	chats, err := c.rdb.ZRangeByScore(ctx, cardedKey(team), &redis.ZRangeBy{
 		Min: strconv.FormatInt(from.UnixMilli(), 10), Max: strconv.FormatInt(to.UnixMilli(), 10),
 	}).Result()

@@ -221,7 +221,7 @@ func (j Job) encode() ([]byte, error) {
 // Next waits up to wait for jobs that may run, and takes at most n of them. To find none is no error.
 // The caller must call Done or Later for each before TakeOver has passed. Until that succeeds, Reap doesn't hand it to this process again.
 func (c *Cache) Next(ctx context.Context, n int, wait time.Duration) ([]Job, error) {
-	streams, err := c.rdb.XReadGroup(allow(ctx, wait), &redis.XReadGroupArgs{
+	streams, err := c.rdb.XReadGroup(moreTime(ctx, wait), &redis.XReadGroupArgs{
 		Group: workers, Consumer: c.consumer, Streams: []string{readyKey, ">"}, Count: int64(n), Block: wait,
 	}).Result()
 	if errors.Is(err, redis.Nil) {
@@ -295,7 +295,7 @@ return held`)
 // Reap takes over at most n jobs that other processes have held longer than TakeOver. It also returns jobs that Redis handed to this
 // process, but whose answer never arrived (after four times a call's patience); never jobs that this process has.
 func (c *Cache) Reap(ctx context.Context, n int) ([]Job, error) {
-	ctx = allow(ctx, c.patience)
+	ctx = moreTime(ctx, c.patience)
 	args := []any{workers, c.consumer, n, TakeOver.Milliseconds(), 4 * c.patience.Milliseconds()}
 	c.mu.Lock()
 	for entry := range c.inHand {

@@ -182,8 +182,8 @@ func (c *Cache) Held(ctx context.Context, team, user string, now time.Time) ([]j
 	return held, nil
 }
 
-// Release drops a request that Held returned, and reports whether it was still there.
-func (c *Cache) Release(ctx context.Context, team, user string, intent json.RawMessage) (bool, error) {
+// DropHeld drops a request that Held returned, and reports whether it was still there.
+func (c *Cache) DropHeld(ctx context.Context, team, user string, intent json.RawMessage) (bool, error) {
 	n, err := c.rdb.ZRem(ctx, heldKey(team, user), []byte(intent)).Result()
 	return n > 0, wrap("dropping a refused request", err)
 }

@@ -163,11 +163,11 @@ func TestWhatIsHeldForWantOfALink(t *testing.T) {
 			}
 			held(all...)
 			for n := range 2 {
-				if dropped, err := c.Release(t.Context(), "T1", "U1", json.RawMessage(all[1])); err != nil || dropped != (n == 0) {
+				if dropped, err := c.DropHeld(t.Context(), "T1", "U1", json.RawMessage(all[1])); err != nil || dropped != (n == 0) {
 					t.Errorf("dropped for the time %d: %v, %v", n, dropped, err)
 				}
 			}
-			if dropped, err := c.Release(t.Context(), "T2", "U1", json.RawMessage(all[0])); err != nil || dropped {
+			if dropped, err := c.DropHeld(t.Context(), "T2", "U1", json.RawMessage(all[0])); err != nil || dropped {
 				t.Errorf("dropped in another workspace: %v, %v", dropped, err)
 			}
 			held(append(all[:1:1], all[2:]...)...)
