@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,14 +291,6 @@ func (f *feed) orderInTurn(order slackui.Intent, now time.Time) {
 // announceOne posts the card of a handoff, if it still waits. What became of it is noted in any case.
 func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (string, error) {
 	i := w.Intent
-	if p := w.Posted; p != nil {
-		p.Card.Channel, p.Card.TS = p.Channel, p.TS
-		if err := b.cache.AddCard(ctx, t.ID, i.Chat, "", p.Card); err != nil { // what it shows is compared at the next listing
-			return "", err
-		}
-		b.debug("a redraw can't be asked for", b.cache.RedrawAt(ctx, t.ID, map[string]time.Time{i.Chat: b.now()}))
-		return b.noteAnnounced(ctx, t, i.Chat, i.Channel, p.Notice)
-	}
 	h, n, err := b.cache.Handoff(ctx, t.ID, i.Chat, i.Channel)
 	if err != nil {
 		return "", err
@@ -320,7 +313,6 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	if s.known, err = b.cache.Known(ctx, cache.Question{Team: t.ID, Chat: i.Chat, Channel: i.Channel}); err != nil {
 		return "", err
 	}
-	s.known.Handoff = h
 	drawn, err := b.post(ctx, s)
 	if err != nil && n.TS != "" && !temporary(err) && !slackDead(err) { // perhaps it is the thread that takes nothing more, not the channel
 		w.Intent.Thread = ""
@@ -330,13 +322,10 @@ func (b *Bot) announceOne(ctx context.Context, t *Team, w *work, j cache.Job) (s
 	}
 	notice := cache.Notice{Episode: i.Episode, TS: n.TS, At: b.now()}
 	switch {
-	case err == nil && drawn != nil:
-		if n.TS == "" {
-			notice.TS = drawn.TS
-		}
-		w.Posted = &posted{*drawn, drawn.Channel, drawn.TS, notice}
+	case err == nil:
+		notice.TS = cmp.Or(n.TS, drawn.TS)
 		b.add(ctx, s, drawn)
-	case err == nil || temporary(err) || slackDead(err):
+	case temporary(err) || slackDead(err):
 		return "", b.noteLimit(ctx, t, i.Chat, i.Channel, n, err)
 	default:
 		notice.Why, notice.Tries = b.channelTrouble(ctx, t, i.Channel, err), n.Tries+1

@@ -41,7 +41,6 @@ type work struct {
 	Wrote  progress             `json:"wrote,omitempty"`
 	Before *invent.AssignedUser `json:"before,omitempty"` // who had it before the write; nil: nobody
 	Deed   *cache.Deed          `json:"deed,omitempty"`   // what was done, once Invent has confirmed it
-	Posted *posted              `json:"posted,omitempty"` // an announcement that Slack has taken and that is still to be noted
 	Until  time.Time            `json:"until,omitzero"`   // when it is given up, if that is later than two minutes after the request
 
 	member string // who acted, for the log
@@ -61,13 +60,6 @@ func (w *work) parting(ctx context.Context) (context.Context, context.CancelFunc
 		held = time.Now().Add(parting)
 	}
 	return context.WithDeadline(context.WithoutCancel(ctx), held)
-}
-
-// posted is an announcement that Slack has taken.
-type posted struct {
-	Card        cache.Card `json:"card"`
-	Channel, TS string
-	Notice      cache.Notice `json:"notice"`
 }
 
 func (w *work) encode() json.RawMessage {
