@@ -25,7 +25,7 @@ func TestTakeReleaseAndAssignByCommand(t *testing.T) {
 	w.acknowledged(w.ada.Press(card, "Release"))
 	w.support.ExpectUpdate(card, "Nobody")
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 to @grace"))
-	second := w.support.ExpectMessage("@grace", "through @ada")
+	second := w.support.ExpectMessage("@grace", "assigned by @ada")
 	w.ada.ExpectPrivate(w.support, "Grace has it", "Back to nobody")
 	mine := w.grace.ExpectDM("@ada assigned it to you", "Jane Doe")
 	w.support.ExpectUpdate(card, "@grace")
@@ -71,7 +71,7 @@ func TestTake(t *testing.T) {
 		w.support.ExpectMessage("@ada")
 		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
 		w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("leaving it takes the question away", func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestTake(t *testing.T) {
 		w.support.ExpectUpdate(card, "@ada")
 		w.ada.ExpectPrivate(w.support, "it is yours", "Back to Grace")
 		w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("a card that is stale: the others are redrawn with it", func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestTake(t *testing.T) {
 		w.random.ExpectMessage("@ada") // one that can be redrawn
 		w.ada.ExpectPrivate(w.random, "it is yours")
 		w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		w.wrote("chat_1 mem_ada", "chat_1 mem_ada")
 	})
 	for with, share := range map[string]func(*slacktest.Channel){
@@ -263,7 +263,7 @@ func TestSuperseded(t *testing.T) {
 	w.chat("chat_2")
 	w.invent.Supersede("chat_1", "chat_2")
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	m := w.ada.ExpectPrivate(w.support, "goes on in a newer one")
+	m := w.ada.ExpectPrivate(w.support, "continues in a newer one")
 	w.acknowledged(w.ada.Press(m, "Show the newer one"))
 	w.ada.ExpectPrivate(w.support, "chat_2", "Nobody")
 	w.wrote()

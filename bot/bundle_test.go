@@ -62,7 +62,7 @@ func TestBundleRefused(t *testing.T) {
 	w.listedAgain(clock)
 	w.slack.SetChannel(w.random.ID, func(c *slacktest.Channel) { c.BotIsMember = true })
 	clock.pass(11 * time.Minute)
-	w.random.ExpectMessage("2 conversations wait")
+	w.random.ExpectMessage("2 conversations are waiting")
 	w.ended("bundle", "", "changed")
 	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
 	w.ada.ExpectPrivate(w.support, "was announced as one of many")
@@ -94,7 +94,7 @@ func TestBundleOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.serve(func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
-	w.support.ExpectMessage("One conversation waits")
+	w.support.ExpectMessage("One conversation is waiting")
 }
 
 // TestOrderedTwice: an order that is carried out once more, or too late, posts nothing.
@@ -159,9 +159,9 @@ func TestBundledWaitAgain(t *testing.T) {
 	}
 	// A channel that is named twice counts once.
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID, w.support.ID}) })
-	w.support.ExpectMessage("8 conversations wait")
+	w.support.ExpectMessage("8 conversations are waiting")
 	w.waitAgain(clock, 7)
-	w.support.ExpectMessage("7 conversations wait")
+	w.support.ExpectMessage("7 conversations are waiting")
 }
 
 // waitAgain lets chat_w0 and so on wait no more, and then again, all at the same listing.
@@ -190,7 +190,7 @@ func TestAnnouncedWaitAgain(t *testing.T) {
 		clock.pass(time.Minute) // not one of many
 	}
 	w.waitAgain(clock, 6)
-	w.support.ExpectMessage("6 conversations wait")
+	w.support.ExpectMessage("6 conversations are waiting")
 	w.slack.IgnoreLeftovers() // the cards redrawn
 }
 
@@ -210,7 +210,7 @@ func TestBundleIsCountedAnew(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"changed"`) })
-	w.support.ExpectMessage("2 conversations wait")
+	w.support.ExpectMessage("2 conversations are waiting")
 }
 
 // TestQuietTime: neither many handoffs at once nor a reminder are said in it; what waits still is afterwards.
@@ -227,7 +227,7 @@ func TestQuietTime(t *testing.T) {
 		w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed })
 		w.listedAgain(clock)
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		if m := w.ada.ExpectPrivate(w.support, "doesn't wait for a human now."); strings.Contains(m.Text, "quiet") {
+		if m := w.ada.ExpectPrivate(w.support, "isn't waiting for a human now."); strings.Contains(m.Text, "quiet") {
 			t.Errorf("it comes afterwards, though it waits no more: %q", m.Text)
 		}
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))

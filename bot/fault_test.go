@@ -66,7 +66,7 @@ var faults = map[string][]fault{
 		{name: "400 to the change", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 400}, "Invent refused this change", "ref ")},
 		{name: "401", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(401)},
 		{name: "403", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(403)},
-		{name: "404", sees: "that there is no such conversation", after: none, run: refusedBy(inventtest.Fault{Path: "/chats/chat_1", Status: 404}, "knows no conversation", "chat_1")},
+		{name: "404", sees: "that there is no such conversation", after: none, run: refusedBy(inventtest.Fault{Path: "/chats/chat_1", Status: 404}, "has no conversation", "chat_1")},
 		{name: "404 to the change", sees: "that Invent doesn't take the member, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 404}, "refused to assign it to that member", "ref ")},
 		{name: "409", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 409}, "Invent refused this change")},
 		{name: "JSON of another shape", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Body: []byte(`{"id":5}`)}, "Invent refused this change", "ref ")},

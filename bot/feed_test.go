@@ -132,7 +132,7 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 		w.chat(fmt.Sprintf("chat_w%d", i))
 	}
 	w.serve(func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
-	m := w.support.ExpectMessage("14 conversations wait for a human, as of")
+	m := w.support.ExpectMessage("14 conversations are waiting for a human, as of")
 	w.acknowledged(w.ada.Press(m, "Show"))
 	list := w.ada.ExpectPrivate(w.support, "Waiting for a human: 14", "page 1 of 2")
 	w.acknowledged(w.ada.Press(list, "Next"))
@@ -152,7 +152,7 @@ func TestFullInboxAtTheFirstStart(t *testing.T) {
 	}
 	w.invent.Mute(false)
 	w.chat("chat_b6")
-	w.support.ExpectMessage("conversations wait")
+	w.support.ExpectMessage("conversations are waiting")
 }
 
 // TestFiveAtOnce: no more than that within ten seconds get a card each.
@@ -180,7 +180,7 @@ func TestFiveAtOnce(t *testing.T) {
 	for range 4 {
 		w.support.ExpectMessage("chat_w", "Take")
 	}
-	w.support.ExpectMessage("One conversation waits")
+	w.support.ExpectMessage("One conversation is waiting")
 }
 
 func TestWhichAreHandoffs(t *testing.T) {
@@ -220,7 +220,7 @@ func TestNothingIsOfferedThatInventLacks(t *testing.T) {
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "doesn't list conversations")
 	w.acknowledged(w.ada.Types(w.support, "/invent help"))
-	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that wait for a human, and", "(also: `take` alone) _(off:")
+	w.ada.ExpectPrivate(w.support, "/invent queue`: the conversations that are waiting for a human, and", "(also: `take` alone) _(off:")
 	if body := get(t, address+"/readyz"); !strings.Contains(body, "GET /orgs/{org_id}/inbox") {
 		t.Errorf("/readyz doesn't say what is off: %s", body)
 	}
@@ -342,7 +342,7 @@ routes:
 	w.chat("chat_after")
 	w.support.ExpectMessage("chat_after")
 	for chat, says := range map[string]string{
-		"chat_de": "“German WhatsApp” takes this conversation to #random: kind is whatsapp_bot, language is de or at", "chat_en": "“rest” takes this conversation to #support: it takes what no route before it takes", "chat_night": "quiet time",
+		"chat_de": "“German WhatsApp” takes this conversation to #random: kind is whatsapp_bot, language is de or at", "chat_en": "“rest” takes this conversation to #support: it takes what no earlier route takes", "chat_night": "quiet time",
 	} {
 		w.acknowledged(w.ada.Types(w.support, "/invent route "+chat))
 		w.ada.ExpectPrivate(w.support, says)
@@ -366,11 +366,11 @@ func TestRulesAreReadStrictly(t *testing.T) {
 		"null in a list":       {"routes:\n- {channel: C012, kind: [email, null]}", "an entry of a list is without a value"},
 		"no quiet time":        {"routes:\n- channel: C012\n  quiet:", "quiet is without a value"},
 		"an empty file":        {"# none yet\n", "no routes"},
-		"another form":         {"routes: C012", "line 1: it has another form"},
-		"another form within":  {"routes:\n- C012\n- channel: [C012]", "line 3: it has another form"},
+		"another form":         {"routes: C012", "line 1: it has a different form"},
+		"another form within":  {"routes:\n- C012\n- channel: [C012]", "line 3: it has a different form"},
 		"twice":                {"routes: [{channel: C012, channel: C013}]", "already defined"},
-		"a second document":    {"routes: [{channel: C012}]\n---\nroutes: [{channel: C013}]", "behind its end"},
-		"something behind it":  {"routes: [{channel: C012}]\n...\n[", "behind its end"},
+		"a second document":    {"routes: [{channel: C012}]\n---\nroutes: [{channel: C013}]", "after its end"},
+		"something behind it":  {"routes: [{channel: C012}]\n...\n[", "after its end"},
 		"rules behind all":     {"routes: [{channel: C012}, {channel: C013}]", "never reached"},
 		"several, all told":    {"routes: [{channel: x}, {channel: y}]", "number 2"},
 		"wrong in two ways":    {"routes: [{asistant: A, channel: C012, quiet: {from: '22:00', to: '07:00'}}]", "quiet needs a zone"},
@@ -579,7 +579,7 @@ func TestAnnouncedAfterAll(t *testing.T) {
 		w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
 		w.ended("bundle", "", "failed")
 		w.listedAgain(clock)
-		w.support.ExpectMessage("2 conversations wait")
+		w.support.ExpectMessage("2 conversations are waiting")
 	})
 	t.Run("a_reminder_likewise", func(t *testing.T) {
 		t.Parallel()
@@ -1149,7 +1149,7 @@ func TestWaitedBefore(t *testing.T) {
 	}
 	w.ended("announce", "chat_1", "changed")
 	clock.pass(2 * time.Hour)
-	if m := w.support.ExpectMessage("still waits for a human"); strings.Contains(m.Text, "since") {
+	if m := w.support.ExpectMessage("is still waiting for a human"); strings.Contains(m.Text, "since") {
 		t.Errorf("the reminder claims since when it waits: %q", m.Text)
 	}
 }
@@ -1473,7 +1473,7 @@ func TestLargeInbox(t *testing.T) {
 	}
 	clock.stop() // however slow the machine is, the listing takes no time
 	w.serve(clock.drive, func(c *bot.Config) { c.Handoffs = bot.ToChannels([]string{w.support.ID}) })
-	w.support.ExpectMessage("2500 conversations wait")
+	w.support.ExpectMessage("2500 conversations are waiting")
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
 	w.ada.ExpectPrivate(w.support, "Waiting for a human: 2500", "page 1 of 250")
 
@@ -1543,11 +1543,11 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.serve()
 		w.listed()
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It waits for a human.") // since when, nobody knows
+		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It is waiting for a human.") // since when, nobody knows
 		w.has("chat_1", "mem_ada")
 		w.ada.ExpectDM("This conversation is yours")
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_1"))
-		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It doesn't wait for a human now.")
+		w.ada.ExpectPrivate(w.support, "No route takes this conversation", "It isn't waiting for a human now.")
 	})
 	t.Run("that_came_from_Slack", func(t *testing.T) {
 		t.Parallel()
@@ -1555,7 +1555,7 @@ func TestRouteTellsOfWaiting(t *testing.T) {
 		w.announcing()
 		w.invent.AddChat(inventtest.Chat{ID: "chat_slack", Channel: "slack_bot", State: invent.Open})
 		w.acknowledged(w.ada.Types(w.support, "/invent route chat_slack"))
-		if m := w.ada.ExpectPrivate(w.support, "announced nowhere", "HANDOFF_SLACK", "It waits for a human."); strings.Contains(m.Text, "takes this conversation to") {
+		if m := w.ada.ExpectPrivate(w.support, "aren't announced", "HANDOFF_SLACK", "It is waiting for a human."); strings.Contains(m.Text, "takes this conversation to") {
 			t.Errorf("it is announced in a channel, too: %q", m.Text)
 		}
 	})
@@ -1737,7 +1737,7 @@ func TestInThreadOfDirectMessages(t *testing.T) {
 	w.random.ExpectMessage("@grace")
 	w.grace.ExpectPrivate(w.random, "Back to Ada")
 	dm.ExpectUpdate(card, "You don't have this conversation any more")
-	if below := w.ada.ExpectDM("@grace changed that"); private.ThreadTS != said.TS || card.ThreadTS != "" || below.ThreadTS != card.TS {
+	if below := w.ada.ExpectDM("@grace changed its assignee"); private.ThreadTS != said.TS || card.ThreadTS != "" || below.ThreadTS != card.TS {
 		t.Errorf("asked for in the thread %q, the card stands in %q and the words in %q; want the card in none and the words below it",
 			private.ThreadTS, card.ThreadTS, below.ThreadTS)
 	}

@@ -49,7 +49,7 @@ func TestUndoGivesBackOnly(t *testing.T) {
 	w.acknowledged(w.ada.Press(card, "Take over"))
 	w.support.ExpectUpdate(card, "@ada")
 	hers := w.grace.ExpectDM("You don't have")
-	w.grace.ExpectDM("@ada changed that")
+	w.grace.ExpectDM("@ada changed its assignee")
 	mine := w.ada.ExpectPrivate(w.support, "It was Grace's before")
 	w.forges(w.ada, "undo", fmt.Sprintf(`{"v":1,"chat":"chat_1","seen":"mem_ada","to":{"m":"mem_joan"},"until":%d}`, later))
 	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow")
@@ -112,7 +112,7 @@ func TestTypedIsNotLogged(t *testing.T) {
 	w.serve()
 	for _, typed := range []string{"Maria.Lopez@customer.example", "+491701234567"} {
 		w.acknowledged(w.ada.Types(w.support, "/invent show "+typed))
-		w.ada.ExpectPrivate(w.support, "knows no conversation")
+		w.ada.ExpectPrivate(w.support, "has no conversation")
 		if strings.Contains(w.log.String(), typed) {
 			t.Errorf("%s stands in the log", typed)
 		}

@@ -137,7 +137,7 @@ func TestHomeOfMany(t *testing.T) {
 	}
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	w.welcomed(w.ada)
-	home := w.ada.ExpectHome("My conversations: 250 (page 1 of 25)", "Waiting for a human: 251 (page 1 of 26)", "and 21 others")
+	home := w.ada.ExpectHome("My conversations: 250 (page 1 of 25)", "Waiting for a human: 251 (page 1 of 26)", "and 21 more")
 	var next []*slacktest.Button
 	for _, b := range home.Buttons() {
 		if b.Label == "Next" {
@@ -207,7 +207,7 @@ func TestNoticesOff(t *testing.T) {
 	w.welcomed(w.grace)
 	home := w.grace.ExpectHome("Turn notices off")
 	w.acknowledged(w.grace.Clicks(home.Button("Turn notices off")))
-	home = w.grace.ExpectHome("Turn notices on", "unless somebody writes you a note")
+	home = w.grace.ExpectHome("Turn notices on", "unless somebody sends you a note")
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 @grace"))
 	card := w.support.ExpectMessage("@grace")
 	w.ada.ExpectPrivate(w.support, "Back to nobody")
@@ -308,7 +308,7 @@ func TestTakeAConversation(t *testing.T) {
 		undo := w.invent.Fault(inventtest.Fault{Path: "/inbox", Status: 500})
 		clock.pass(11 * time.Second)
 		w.acknowledged(w.ada.Shortcut("take_one"))
-		w.ada.ExpectModal("Invent doesn't answer right now")
+		w.ada.ExpectModal("Invent isn't answering right now")
 		undo()
 		w.ada.ExpectModal("Waiting for a human: 1")
 	})
@@ -380,7 +380,7 @@ func TestListsAfterNothing(t *testing.T) {
 		w.has("chat_1", "mem_grace")
 		w.acknowledged(w.ada.Press(list, "Take"))
 		w.ada.ExpectPrivate(w.support, "Grace has had it", "Take over")
-		w.until("the list is drawn anew", func() bool { return strings.Contains(list.Now().Text, "No conversation waits") })
+		w.until("the list is drawn anew", func() bool { return strings.Contains(list.Now().Text, "No conversations are waiting") })
 		w.slack.IgnoreLeftovers()
 	})
 }
@@ -414,7 +414,7 @@ func TestFirstHomeLater(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Status: 503})
 	clock.pass(time.Minute) // the listing of before is old
 	w.acknowledged(w.ada.OpensHome())
-	w.ada.ExpectHome("Invent doesn't answer right now")
+	w.ada.ExpectHome("Invent isn't answering right now")
 	undo()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()

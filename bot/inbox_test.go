@@ -479,7 +479,7 @@ func TestOrderedBeforeTheLeadChanged(t *testing.T) {
 		d, err := store.Depth(ctx)
 		return err == nil && d == cache.Depth{} && w.outcomes("bundle", "changed") > 0
 	})
-	w.support.ExpectMessage("8 conversations wait for a human") // left-over messages fail the test
+	w.support.ExpectMessage("8 conversations are waiting for a human") // left-over messages fail the test
 }
 
 // TestQueueOrder: who has written longest ago comes first, and of whom that isn't known last.
@@ -539,7 +539,7 @@ func TestLeaver(t *testing.T) {
 				t.Errorf("what waits doesn't come first: %s", list.Shows())
 			}
 			w.acknowledged(w.ada.Press(list, "Next"))
-			list = w.ada.ExpectPrivate(w.support, "page 2 of 2", "Held by members who aren't active: 3", "Hedy has it, and isn't active in Invent", "chat_2", "chat_3")
+			list = w.ada.ExpectPrivate(w.support, "page 2 of 2", "Held by members who aren't active: 3", "Hedy has it, but isn't active in Invent", "chat_2", "chat_3")
 			w.acknowledged(w.ada.Press(list, "Take over"))
 			w.support.ExpectMessage("chat_2", "@ada")
 			list = w.ada.ExpectPrivate(w.support, "Done: it is yours", "page 2 of 2", "Held by members who aren't active: 2", "chat_3")
@@ -580,7 +580,7 @@ func TestLeaverOfAnother(t *testing.T) {
 	w.ada.ExpectPrivate(w.support, "Your role in Invent doesn't allow you")
 	w.acknowledged(w.ada.Press(list, "Take over"))
 	w.support.ExpectMessage("@ada")
-	w.ada.ExpectPrivate(w.support, "Done: it is yours", "No conversation waits for a human") // no offer to undo it: left-over messages fail the test
+	w.ada.ExpectPrivate(w.support, "Done: it is yours", "No conversations are waiting for a human") // no offer to undo it: left-over messages fail the test
 	w.wrote("chat_1 mem_ada")
 }
 
@@ -602,7 +602,7 @@ func TestLeaverOfToday(t *testing.T) {
 		t.Errorf("her own list says: %s", list.Shows())
 	}
 	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	w.ada.ExpectPrivate(w.support, "No conversation waits for a human")
+	w.ada.ExpectPrivate(w.support, "No conversations are waiting for a human")
 	w.acknowledged(w.grace.Types(w.support, "/invent queue"))
 	w.grace.ExpectPrivate(w.support, "Held by members who aren't active: 1", "Ada has it")
 }

@@ -492,7 +492,7 @@ func TestNoticesWaitForSlack(t *testing.T) {
 		w, card := limited(t, clock)
 		word := w.ada.ExpectPrivate(w.support, "Back to Grace")
 		hers := w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 429, RetryAfter: 1, Times: 1})
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
 		w.support.ExpectUpdate(card, "@grace")
@@ -518,7 +518,7 @@ func TestNoticesWaitForSlack(t *testing.T) {
 		w.ada.ExpectPrivate(w.support, "Back to Joan")
 		w.grace.ExpectDM("@ada assigned it to you")
 		w.joan.ExpectDM("You don't have this conversation any more")
-		w.joan.ExpectDM("@ada changed that")
+		w.joan.ExpectDM("@ada changed its assignee")
 		w.wrote("chat_1 mem_grace")
 	})
 	t.Run("truly, though it changes in the very moment", func(t *testing.T) {
@@ -529,11 +529,11 @@ func TestNoticesWaitForSlack(t *testing.T) {
 		w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Delay: 2 * time.Second, Times: 1})
 		w.until("she is being told", func() bool { return len(w.slack.CallsTo("chat.postMessage")) > 2 })
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
-		w.support.ExpectUpdate(card, "@grace", "through @ada")
+		w.support.ExpectUpdate(card, "@grace", "assigned by @ada")
 		hers := w.grace.ExpectDM("You don't have")
 		w.grace.DM().ExpectUpdate(hers, "@ada assigned it to you")
 		w.acknowledged(w.ada.Press(card, "Refresh"))
-		w.support.ExpectUpdate(card, "@grace", "through @ada")
+		w.support.ExpectUpdate(card, "@grace", "assigned by @ada")
 		w.slack.IgnoreLeftovers() // the other card in which she reads it, and Ada's words
 		w.wrote("chat_1 mem_ada", "chat_1 mem_grace")
 	})
@@ -648,7 +648,7 @@ func TestLooksInTurn(t *testing.T) {
 func TestNoticesWithWords(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ press, lead, says string }{
-		"it was taken from her":           {"Take over", "You don't have this conversation any more", "@ada changed that"},
+		"it was taken from her":           {"Take over", "You don't have this conversation any more", "@ada changed its assignee"},
 		"it is hers, and it was resolved": {"Resolve", "This conversation is yours", "@ada resolved this conversation"},
 	} {
 		taken := slacktest.Fault{Method: "chat.postMessage", Delay: time.Millisecond, Times: 1}

@@ -27,12 +27,12 @@ func TestWhoami(t *testing.T) {
 	w := newWorld(t)
 	w.serve(func(c *bot.Config) { c.AssignOthers = []string{"ADMIN"} })
 	w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
-	w.ada.ExpectPrivate(w.support, "You are *Ada* in Invent", "mem_ada", "same e-mail", "Agent", "work on your own")
+	w.ada.ExpectPrivate(w.support, "You are *Ada* in Invent", "mem_ada", "same e-mail", "Agent", "work on the ones you have")
 	w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
 	w.linus.ExpectPrivate(w.support, "aren't linked", "/invent link")
 	boss := w.boss()
 	w.acknowledged(boss.Types(w.support, "/invent whoami"))
-	boss.ExpectPrivate(w.support, "You are *Boss*", "also for others")
+	boss.ExpectPrivate(w.support, "You are *Boss*", "release anybody's")
 }
 
 func TestLinkByHand(t *testing.T) {
@@ -110,13 +110,13 @@ func TestLinkRefused(t *testing.T) {
 		{w.ada, "links", "Only Slack admins"},
 		{w.linus, "link @linus mem_penguin", "Only Slack admins"},
 		{boss, "link @boss mem_penguin", "You can't link yourself"},
-		{boss, "link @linus mem_ada", "That member is @ada already"},
-		{boss, "link @grace mem_penguin", "@grace is linked by the same e-mail"},
+		{boss, "link @linus mem_ada", "That member is linked to @ada already"},
+		{boss, "link @grace mem_penguin", "@grace is linked already, by having the same e-mail"},
 		{boss, "link @guest mem_penguin", "@guest is a guest"},
 		{boss, "link @linus mem_nobody", "No member in Invent has the e-mail or id mem_nobody"},
 		{boss, "link @linus old@example.com", "isn't active"},
 		{boss, "unlink @linus", "@linus has no link"},
-		{boss, "unlink @ada", "@ada is linked by the same e-mail"},
+		{boss, "unlink @ada", "@ada is linked already, by having the same e-mail"},
 		{boss, "unlink", "same e-mail"},
 		{w.linus, "unlink", "aren't linked"},
 		{chief, "unlink @linus", "You aren't linked"},
@@ -126,15 +126,15 @@ func TestLinkRefused(t *testing.T) {
 		c.who.ExpectPrivate(w.support, c.says)
 	}
 	for line, says := range map[string]string{
-		"link": "Who is meant", "link @linus": "Which member", "link linus@example.com mem_penguin": "Pick one with @",
-		"link @linus mem_penguin now": "too many words", "whoami now": "too many words", "unlink mem_penguin": "Pick one with @",
+		"link": "Who do you mean", "link @linus": "Which member", "link linus@example.com mem_penguin": "Pick a person with @",
+		"link @linus mem_penguin now": "too many words", "whoami now": "too many words", "unlink mem_penguin": "Pick a person with @",
 	} {
 		w.acknowledged(boss.Types(w.support, "/invent "+line))
 		boss.ExpectPrivate(w.support, says)
 	}
 	w.slack.Fault(slacktest.Fault{Method: "users.lookupByEmail", Status: 500, Times: 1}) // nothing is allowed because Slack doesn't answer
 	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_ada"))
-	boss.ExpectPrivate(w.support, "That member is @ada already")
+	boss.ExpectPrivate(w.support, "That member is linked to @ada already")
 	w.acknowledged(w.grace.Types(w.support, "/invent link @linus mem_penguin")) // by ADMINS
 	w.grace.ExpectPrivate(w.support, "I've asked @linus")
 	w.linus.ExpectDM("Penguin")
@@ -160,9 +160,9 @@ func TestSecondYesLoses(t *testing.T) {
 	w.linus.DM().ExpectUpdate(q1, "You are linked")
 	boss.ExpectDM("@linus agreed")
 	w.acknowledged(renee.Press(q2, "Yes, that's me"))
-	renee.ExpectPrivate(renee.DM(), "That member is @linus already")
+	renee.ExpectPrivate(renee.DM(), "That member is linked to @linus already")
 	w.acknowledged(boss.Types(w.support, "/invent link @renee mem_penguin"))
-	boss.ExpectPrivate(w.support, "That member is @linus already")
+	boss.ExpectPrivate(w.support, "That member is linked to @linus already")
 	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin")) // once more
 	boss.ExpectPrivate(w.support, "I've asked @linus")
 	w.linus.ExpectDM("Penguin")
@@ -207,7 +207,7 @@ func TestQuestionWithdrawn(t *testing.T) {
 	for name, c := range map[string]struct{ change func(w *world) }{
 		"by another admin": {func(w *world) {
 			w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
-			w.joan.ExpectPrivate(w.support, "The question whether @linus", "withdrawn")
+			w.joan.ExpectPrivate(w.support, "The question of whether @linus", "withdrawn")
 		}},
 		"who asked is no admin any more": {func(w *world) {
 			w.slack.SetUser("UBOSS", func(u *slacktest.User) { u.Admin = false })
@@ -353,7 +353,7 @@ func TestLinkedByMailLater(t *testing.T) {
 		w.chat("chat_2")
 		for _, chat := range []string{"chat_1", "chat_2"} {
 			w.acknowledged(w.linus.Types(w.support, "/invent take "+chat))
-			w.linus.ExpectPrivate(w.support, "aren't linked", "I'll carry this out by myself")
+			w.linus.ExpectPrivate(w.support, "aren't linked", "I'll carry this out without your asking again")
 		}
 		w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
 		w.acknowledged(w.linus.Types(w.support, "/invent whoami"))
@@ -664,7 +664,7 @@ func TestLinks(t *testing.T) {
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
 	w.linus.ExpectPrivate(w.support, "aren't linked")
 	w.acknowledged(boss.Types(w.support, "/invent links"))
-	list := boss.ExpectPrivate(w.support, "page 1 of 2", "Old (`mem_old`): not active", "@linus: not linked, and tried", "/invent link", "Nobody 0")
+	list := boss.ExpectPrivate(w.support, "page 1 of 2", "Old (`mem_old`): not active", "@linus: not linked, but tried", "/invent link", "Nobody 0")
 	w.acknowledged(boss.Press(list, "Next"))
 	list = boss.ExpectPrivate(w.support, "page 2 of 2", "Ada (`mem_ada`): @ada, by the same e-mail")
 	w.acknowledged(boss.Press(list, "Previous"))
@@ -776,13 +776,13 @@ func TestForgedIds(t *testing.T) {
 	}
 	w.slack.AllowComplaint("response") // the forged response_url leads nowhere
 	forge("take", `{"v":1,"chat":"chat_1","seen":""}`)
-	bob.ExpectPrivate(channelB, "knows no conversation")
+	bob.ExpectPrivate(channelB, "has no conversation")
 	forge("assign", `{"v":1,"chat":"chat_b","seen":"","to":{"m":"mem_ada"}}`)
 	bob.ExpectPrivate(channelB, "No member in Invent has the e-mail or id mem_ada")
 	offer := question.Button("Yes, that's me").Value
 	forge("link_yes", offer)
 	bob.ExpectPrivate(channelB, "This question no longer counts")
-	for chat, says := range map[string]string{"chat_1": "knows no conversation", "chat_b": "No member in Invent has the e-mail or id mem_ada"} {
+	for chat, says := range map[string]string{"chat_1": "has no conversation", "chat_b": "No member in Invent has the e-mail or id mem_ada"} {
 		payload := fmt.Sprintf(`{"type":"view_submission","trigger_id":"f.%s","team":{"id":"TTEAMB"},"user":{"id":"UBOB"},"view":{"callback_id":"assign_form",`+
 			`"private_metadata":%q,"state":{"values":{"who":{"who_pick":{"selected_option":{"value":"m:mem_ada"}}}}}}}`,
 			chat, fmt.Sprintf(`{"v":1,"chat":%q,"seen":"","channel":"CB"}`, chat))
@@ -828,7 +828,7 @@ func TestLinksOfTheRefused(t *testing.T) {
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
 	w.linkedByHand(store, w.linus, "mem_penguin")
 	w.acknowledged(boss.Types(w.support, "/invent links"))
-	list := boss.ExpectPrivate(w.support, "Ada the second (`mem_ada2`): has an e-mail that another member has too", "@linus: linked to Penguin", "is a guest")
+	list := boss.ExpectPrivate(w.support, "Ada the second (`mem_ada2`): another member has the same e-mail", "@linus: linked to Penguin", "is a guest")
 	for _, refused := range []string{"ada", "grace", "joan"} {
 		if strings.Contains(list.Shows(), "@"+refused+", by the same e-mail") {
 			t.Errorf("%s, who is refused, stands there as linked", refused)
@@ -857,8 +857,8 @@ func TestLinksByHand(t *testing.T) {
 	w.linkedByHand(store, add("zed"), "mem_gone")
 	w.linkedByHand(store, w.ada, "mem_puffin") // an equal e-mail wins
 	w.acknowledged(boss.Types(w.support, "/invent links"))
-	list := boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): both @renee and @penguin. Drop one",
-		"@zed: linked to `mem_gone`, who is no member any more. Drop it", "Puffin (`mem_puffin`): nobody")
+	list := boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): linked to both @renee and @penguin. Drop one",
+		"@zed: linked to `mem_gone`, who is no longer a member. Drop it", "Puffin (`mem_puffin`): nobody")
 	if strings.Contains(list.Shows(), "Tux (`mem_tux`): nobody") {
 		t.Error("Tux, whom Linus is, stands there as nobody's too")
 	}

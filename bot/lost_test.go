@@ -64,7 +64,7 @@ func TestPickWhileFull(t *testing.T) {
 	emptied(t, store)
 	undo := w.busy()
 	w.acknowledged(w.ada.Shortcut("take_one"))
-	w.ada.ExpectModal("oo much is waiting")
+	w.ada.ExpectModal("oo many requests are waiting")
 	undo()
 	w.grace.ExpectPrivate(w.support, "Nobody")
 }
@@ -215,7 +215,7 @@ func TestClickOnAForgottenCard(t *testing.T) {
 		"released":                 {nil, "Release", ""},
 		"too late":                 {func(w *world) { w.has("chat_1", "mem_grace") }, "Release", "Grace has"},
 		"theirs already":           {nil, "Take over", "It is yours already"},
-		"in that state already":    {func(w *world) { w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed }) }, "Resolve", "It is resolved already"},
+		"in that state already":    {func(w *world) { w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.State = invent.Closed }) }, "Resolve", "it is resolved already"},
 		"asked about the customer": {nil, "Summary", "no summary"},
 	} {
 		t.Run(name, func(t *testing.T) {

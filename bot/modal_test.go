@@ -103,7 +103,7 @@ func TestAssignByModal(t *testing.T) {
 	if w.ada.Modal() != nil {
 		t.Error("the modal is still open")
 	}
-	w.support.ExpectUpdate(card, "@grace", "through @ada")
+	w.support.ExpectUpdate(card, "@grace", "assigned by @ada")
 	w.ada.ExpectPrivate(w.support, "Grace has it", "Back to Joan")
 	w.grace.ExpectDM("@ada assigned it to you", "Jane Doe", "Release")
 	note := w.grace.ExpectDM("a note from @ada", "She wants <refund> & call\nat 5")
@@ -111,7 +111,7 @@ func TestAssignByModal(t *testing.T) {
 		t.Error("the note doesn't stand below the card")
 	}
 	w.joan.ExpectDM("You don't have this conversation any more")
-	w.joan.ExpectDM("@ada changed that")
+	w.joan.ExpectDM("@ada changed its assignee")
 	w.wrote("chat_1 mem_grace")
 	for _, m := range w.slack.Messages(w.support.ID, "") {
 		if strings.Contains(m.Text, "refund") {
@@ -225,7 +225,7 @@ func TestAssignModalForged(t *testing.T) {
 	for name, c := range map[string]struct{ metadata, choice, says string }{
 		"a member of nobody":        {meta, "m:mem_other", "No member in Invent has the e-mail or id mem_other"},
 		"a digest of nobody":        {meta, "d:0011", "The person you chose is no longer a member in Invent"},
-		"a conversation of nobody":  {`{"v":1,"chat":"chat_other","seen":"","channel":"CSUPPORT"}`, "me", "knows no conversation"},
+		"a conversation of nobody":  {`{"v":1,"chat":"chat_other","seen":"","channel":"CSUPPORT"}`, "me", "has no conversation"},
 		"an assignee who never was": {`{"v":1,"chat":"chat_2","seen":"mem_joan","channel":"CSUPPORT"}`, "me", "Grace has had it"},
 	} {
 		if name == "an assignee who never was" {
@@ -268,7 +268,7 @@ func TestModalOpensWhateverInventDoes(t *testing.T) {
 	cold.acknowledged(cold.slack.Send("/slack/interactions", form, []byte(url.Values{"payload": {`{"type":"block_actions","trigger_id":"` +
 		cold.trigger() + `","team":{"id":"T0SANDBOX"},"user":{"id":"UADA"},"channel":{"id":"CSUPPORT"},"actions":[{"action_id":"choose",` +
 		`"value":"{\"v\":1,\"chat\":\"chat_1\",\"seen\":\"\"}"}]}`}}.Encode())))
-	cold.ada.ExpectModal("Invent hasn't told me its members yet")
+	cold.ada.ExpectModal("Invent hasn't sent me its list of members yet")
 	undo()
 }
 
@@ -336,7 +336,7 @@ func TestModalTooLate(t *testing.T) {
 		}
 		w.invent.AddMember(invent.Member{ID: "mem_linus", Name: "Linus", Email: "linus@example.com"})
 		w.acknowledged(w.linus.Press(card, "Assign…"))
-		w.linus.ExpectPrivate(w.support, "I know now who you are")
+		w.linus.ExpectPrivate(w.support, "I know who you are in Invent now")
 		w.acknowledged(w.linus.Press(card, "Assign…"))
 		w.linus.ExpectModal("Assign a conversation")
 	})
@@ -358,7 +358,7 @@ func TestAssignModalLate(t *testing.T) {
 	w.grace.ExpectDM("assigned it to you")
 	w.grace.ExpectDM("a note from @ada", "Call her")
 	w.joan.ExpectDM("You don't have this conversation any more")
-	w.joan.ExpectDM("@ada changed that")
+	w.joan.ExpectDM("@ada changed its assignee")
 	w.wrote("chat_1 mem_grace")
 }
 
@@ -390,7 +390,7 @@ func TestUndo(t *testing.T) {
 		w.acknowledged(w.ada.Press(card, "Take over"))
 		w.support.ExpectUpdate(card, "@ada")
 		w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		word := w.ada.ExpectPrivate(w.support, "it is yours", "It was Grace's before", "Back to Grace")
 		emptied(t, store) // nothing takes longer, whatever the clock says next
 		return w, card, word
@@ -439,7 +439,7 @@ func TestUndo(t *testing.T) {
 		w.acknowledged(w.ada.Press(word, "Back to nobody"))
 		w.ada.ExpectPrivate(w.support, "nobody has it now")
 		w.support.ExpectUpdate(card, "Nobody")
-		w.grace.ExpectDM("@grace, you don't have this conversation any more: @ada changed that")
+		w.grace.ExpectDM("@grace, you don't have this conversation any more: @ada changed its assignee")
 		if n := len(w.slack.Messages(w.support.ID, w.joan.ID)); n != 1 {
 			t.Errorf("%d messages stand in the channel, want the card alone", n)
 		}
@@ -551,7 +551,7 @@ func TestOpenRefused(t *testing.T) {
 	for _, c := range [][2]string{
 		{"expired_trigger_id", "three seconds"}, {"invalid_trigger_id", "three seconds"}, {"trigger_expired", "three seconds"},
 		{"token_revoked", "Slack refuses this app's token"}, {"account_inactive", "Slack refuses this app's token"},
-		{"token_expired", "Slack refuses this app's token"}, {"not_authed", "Slack refuses this app's token"}, {"invalid_arguments", "run its doctor"},
+		{"token_expired", "Slack refuses this app's token"}, {"not_authed", "Slack refuses this app's token"}, {"invalid_arguments", "run `inventbot doctor`"},
 	} {
 		code, says := c[0], c[1]
 		t.Run(code, func(t *testing.T) {

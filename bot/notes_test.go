@@ -36,7 +36,7 @@ func TestNoteNeverVanishes(t *testing.T) {
 		"she has it already, of which Slack knows nothing": {
 			func(w *world) { w.has("chat_1", "mem_grace") },
 			func(w *world) {
-				w.ada.ExpectPrivate(w.support, "Grace has it already, and has got your note")
+				w.ada.ExpectPrivate(w.support, "Grace has it already, and got your note")
 				w.grace.ExpectDM("This conversation is yours")
 				if m := w.grace.ExpectDM("a note from @ada", "Call her"); m.ThreadTS == "" {
 					w.t.Error("the note doesn't stand below the card")
@@ -46,12 +46,12 @@ func TestNoteNeverVanishes(t *testing.T) {
 		"somebody gave it to her meanwhile": {
 			func(w *world) {
 				w.acknowledged(w.joan.Types(w.support, "/invent assign chat_1 @grace"))
-				w.support.ExpectMessage("@grace, since", "through @joan")
+				w.support.ExpectMessage("@grace, since", "assigned by @joan")
 				w.grace.ExpectDM("This conversation is yours")
 				w.joan.ExpectPrivate(w.support, "Grace has it")
 			},
 			func(w *world) {
-				w.ada.ExpectPrivate(w.support, "Grace has it already, and has got your note")
+				w.ada.ExpectPrivate(w.support, "Grace has it already, and got your note")
 				w.grace.ExpectDM("a note from @ada", "Call her")
 			},
 		},
@@ -72,7 +72,7 @@ func TestNoteNeverVanishes(t *testing.T) {
 		"the conversation goes on under another id": {
 			func(w *world) { w.invent.Supersede("chat_1", w.chat("chat_2")) },
 			func(w *world) {
-				w.ada.ExpectPrivate(w.support, "goes on in a newer one")
+				w.ada.ExpectPrivate(w.support, "continues in a newer one")
 				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 			},
 		},
@@ -130,7 +130,7 @@ func TestNoteOfANewerVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.pass(3 * time.Minute)
-	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "begun by a newer version"), "Try again"))
+	w.acknowledged(w.ada.Press(w.ada.ExpectPrivate(w.support, "started by a newer version"), "Try again"))
 	w.grace.ExpectDM("This conversation is yours")
 	w.grace.ExpectDM("a note from @ada", "Call her")
 	emptied(t, store)         // nothing goes on waiting for the newer version
@@ -248,13 +248,13 @@ func TestTakenFromOnce(t *testing.T) {
 	card := w.shared("chat_1", "@grace")
 	w.acknowledged(w.ada.Press(card, "Take over"))
 	w.grace.ExpectDM("You don't have this conversation any more")
-	w.grace.ExpectDM("@ada changed that")
+	w.grace.ExpectDM("@ada changed its assignee")
 	emptied(t, store)
 	if !fell.Load() {
 		t.Fatal("it didn't die")
 	}
 	for _, m := range w.slack.Leftovers() {
-		if m.Channel == w.grace.DM().ID && strings.Contains(m.Text, "changed that") {
+		if m.Channel == w.grace.DM().ID && strings.Contains(m.Text, "changed its assignee") {
 			t.Errorf("she also reads %q", m.Text)
 		}
 	}
@@ -292,7 +292,7 @@ func TestChangedSince(t *testing.T) {
 		w.joan.ExpectPrivate(w.support, "Done: it is yours")
 		w.support.ExpectMessage("@joan, since")
 		w.grace.ExpectDM("You don't have this conversation any more") // Joan took it from her
-		w.grace.ExpectDM("@joan changed that")
+		w.grace.ExpectDM("@joan changed its assignee")
 		clock.pass(time.Minute)
 		w.support.ExpectUpdate(card, "@joan")
 		w.ada.ExpectPrivate(w.support, "somebody has changed it since: now Joan has it")

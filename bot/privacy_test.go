@@ -245,7 +245,7 @@ func TestRedisIsToldNothingOfCustomers(t *testing.T) {
 		t.Error("Redis holds what only waiting work needs, or the test can't read it")
 	}
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
-	w.linus.ExpectPrivate(w.support, "put right within an hour")
+	w.linus.ExpectPrivate(w.support, "fixed within an hour")
 
 	var all []byte
 	written := os.DirFS(dir)

@@ -292,7 +292,7 @@ func TestRefusedThoughStored(t *testing.T) {
 	}
 	arm()
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
-	w.grace.ExpectPrivate(w.support, "couldn't find out whether your request was taken", "chat_1")
+	w.grace.ExpectPrivate(w.support, "couldn't find out whether yours was accepted", "chat_1")
 	undo()
 	for i := range 4 {
 		w.support.ExpectMessage(fmt.Sprintf("chat_%d", 10+i), "@ada")
@@ -315,7 +315,7 @@ func TestFullWithoutRedis(t *testing.T) {
 		w.acknowledged(w.ada.Types(w.support, "/invent take "+w.chat(fmt.Sprintf("chat_%d", 10+i))))
 	}
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
-	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	w.grace.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
 	undo()
 	for i := range 4 {
 		w.support.ExpectMessage(fmt.Sprintf("chat_%d", 10+i), "@ada")
@@ -494,9 +494,9 @@ func TestFaultFullQueue(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
-	w.grace.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	w.grace.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
 	w.acknowledged(w.ada.Press(card, "Refresh"))
-	w.ada.ExpectPrivate(w.support, "Too much is waiting", "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
 	w.slack.AllowComplaint("dispatch_failed")
 	if a := w.joan.OpensHome(); a.Status != http.StatusServiceUnavailable { // Slack sends what is refused once more
 		t.Errorf("an event was answered %d, want 503", a.Status)

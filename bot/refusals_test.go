@@ -326,7 +326,7 @@ func TestLongPause(t *testing.T) {
 	w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 429, RetryAfter: "600", Times: 1})
 	for range 2 { // the second doesn't ask Invent
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		w.ada.ExpectPrivate(w.support, "Invent takes no more calls from this app for a while, so nothing was changed", "Try again")
+		w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing was changed", "Try again")
 	}
 	if n := len(w.about("chat_1")); n != 1 {
 		t.Errorf("Invent was asked %d times", n)
@@ -344,7 +344,7 @@ func TestLongMaintenance(t *testing.T) {
 			w.serve()
 			w.invent.Fault(inventtest.Fault{Method: method, Path: "/chats/", Status: 503, RetryAfter: "600", Times: 1})
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			w.ada.ExpectPrivate(w.support, "Invent takes no more calls from this app for a while, so nothing was changed", "Try again")
+			w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing was changed", "Try again")
 			w.wrote()
 			w.takes()
 		})
@@ -359,6 +359,6 @@ func TestReleaseOfWhatIsGone(t *testing.T) {
 	w.has("chat_1", "mem_ada")
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 404})
 	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
-	w.ada.ExpectPrivate(w.support, "Invent knows no conversation", "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "Invent has no conversation", "nothing was changed")
 	w.wrote()
 }

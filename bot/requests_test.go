@@ -202,7 +202,7 @@ func TestSaidAtOnce(t *testing.T) {
 		"/invent release":                  "Which conversation?",
 		"/invent take chat_1 now or never": "too many words",
 		"/invent take https://evil.example/chat_1":     "doesn't lead to a conversation",
-		"/invent assign chat_1":                        "Who is meant?",
+		"/invent assign chat_1":                        "Who do you mean?",
 		"/invent assign chat_1 to somebody":            "I can't tell who that is",
 		"/invent assign chat_1 grace@example.com soon": "too many words",
 		"/invent take ..":                              "isn't the id",

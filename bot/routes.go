@@ -117,7 +117,7 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 			rule.Quiet = q
 		}
 		if rule.everything() && n < len(file.Routes)-1 {
-			wrong("it takes everything, so the routes behind it are never reached")
+			wrong("it takes everything, so the routes after it are never reached")
 		}
 		routes.Rules = append(routes.Rules, rule)
 	}
@@ -135,7 +135,7 @@ func oneDocument(text []byte) error {
 		return inWords(err)
 	}
 	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
-		return errors.New("it goes on behind its end (--- or ...), where nothing would be read")
+		return errors.New("it goes on after its end (--- or ...), where nothing would be read")
 	}
 	return errors.Join(empties(&first)...)
 }
@@ -168,7 +168,7 @@ func inWords(err error) error {
 	var problems []error
 	for _, e := range form.Errors {
 		e = unknownName.ReplaceAllString(e, "nothing is called $1")
-		problems = append(problems, errors.New(otherForm.ReplaceAllString(e, "it has another form than the README's example")))
+		problems = append(problems, errors.New(otherForm.ReplaceAllString(e, "it has a different form from the README's example")))
 	}
 	return errors.Join(problems...)
 }

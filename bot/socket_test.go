@@ -49,7 +49,7 @@ func TestSocketMode(t *testing.T) {
 		w.support.ExpectUpdate(card, "@grace")
 		w.grace.ExpectPrivate(w.support, "Back to Ada")
 		w.ada.ExpectDM("You don't have this conversation any more")
-		w.ada.ExpectDM("@grace changed that")
+		w.ada.ExpectDM("@grace changed its assignee")
 		w.acknowledged(w.grace.Press(card, "Release"))
 		w.support.ExpectUpdate(card, "Nobody")
 		w.slack.IgnoreLeftovers() // Ada's card, redrawn

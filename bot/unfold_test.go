@@ -30,7 +30,7 @@ func TestLinksUnfold(t *testing.T) {
 		w.support.ExpectMessage("@ada")
 		w.ada.ExpectPrivate(w.support, "Back to Grace")
 		w.grace.ExpectDM("You don't have this conversation any more")
-		w.grace.ExpectDM("@ada changed that")
+		w.grace.ExpectDM("@ada changed its assignee")
 		w.support.ExpectUnfurl(m, link+"chat_1?tab=1", "@ada")
 	})
 	t.Run("each once, at most five of a message, and none that isn't ours", func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestLinksUnfold(t *testing.T) {
 		w.invent.Supersede("chat_1", "chat_2")
 		w.ada.Says(w.support, link+"chat_1")
 		w.acknowledged(w.ada.Types(w.support, "/invent show chat_1")) // behind it in its lane
-		w.ada.ExpectPrivate(w.support, "goes on in a newer one")
+		w.ada.ExpectPrivate(w.support, "continues in a newer one")
 	})
 }
 
@@ -114,8 +114,8 @@ func TestWorkOnThisConversation(t *testing.T) {
 		"an id":              {"who looks after chat_1?", []string{"Jane Doe", "Share here"}},
 		"an id in backticks": {"it is `chat_1` I think", []string{"Jane Doe"}},
 		"one id of two":      {"order_12345 is chat_1", []string{"Jane Doe", "Share here"}},
-		"two":                {link + "chat_1 and " + link + "chat_2", []string{"Which one?", "chat_1", "chat_2", "Show"}},
-		"none that is known": {"order_12345 or order_67890", []string{"found no conversation", "Paste an id…"}},
+		"two":                {link + "chat_1 and " + link + "chat_2", []string{"Which one do you mean?", "chat_1", "chat_2", "Show"}},
+		"none that is known": {"order_12345 or order_67890", []string{"found no Invent conversation", "Paste an id…"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -161,7 +161,7 @@ func TestWorkOnThisConversation(t *testing.T) {
 		w.serve()
 		m := w.grace.Says(w.support, "order_12345 is late")
 		w.acknowledged(w.ada.MessageShortcut("work_on", m))
-		w.ada.ExpectPrivate(w.support, "I found no conversation of your Invent", "Paste an id")
+		w.ada.ExpectPrivate(w.support, "I found no Invent conversation", "Paste an id")
 	})
 	t.Run("by somebody nobody knows", func(t *testing.T) {
 		t.Parallel()
@@ -190,7 +190,7 @@ func TestUnfoldedCardGone(t *testing.T) {
 	}
 	w.support.ExpectMessage("@grace, since")
 	w.joan.ExpectDM("You don't have this conversation any more")
-	w.joan.ExpectDM("@grace changed that")
+	w.joan.ExpectDM("@grace changed its assignee")
 	w.grace.ExpectPrivate(w.support, "Back to Joan")
 	w.wrote("chat_1 mem_grace")
 }
@@ -231,7 +231,7 @@ func TestNoPlaceForTheCard(t *testing.T) {
 	w.grace.ExpectDM("@ada assigned it to you")
 	w.grace.ExpectDM("a note from @ada", "Call her") // and so it doesn't go back: left-over messages fail the test
 	w.joan.ExpectDM("You don't have this conversation any more")
-	w.joan.ExpectDM("@ada changed that")
+	w.joan.ExpectDM("@ada changed its assignee")
 	w.ada.ExpectPrivate(w.support, "Back to Joan")
 	w.ada.ExpectPrivate(w.support, "its card couldn't be shown here")
 	w.until("it has ended", func() bool { return w.outcomes("assign", "unplaced") == 1 })

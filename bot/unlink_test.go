@@ -58,7 +58,7 @@ func TestYesDuringWithdrawal(t *testing.T) {
 	w.acknowledged(w.linus.Press(question, "Yes, that's me"))
 	w.until("his yes is looked at", func() bool { return len(w.slack.CallsTo("users.lookupByEmail")) > before })
 	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
-	w.joan.ExpectPrivate(w.support, "The question whether @linus", "withdrawn", "They were not linked")
+	w.joan.ExpectPrivate(w.support, "The question of whether @linus", "withdrawn", "They have no link")
 	w.linus.ExpectPrivate(w.linus.DM(), "no longer counts")
 	emptied(t, store)
 	w.acknowledged(w.linus.Types(w.support, "/invent take chat_1"))
@@ -338,7 +338,7 @@ func TestPastedIsNotLogged(t *testing.T) {
 	w.serve()
 	m := w.linus.Says(w.support, "see https://useinvent.com/o/inbox/Maria.Lopez%40customer.example")
 	w.acknowledged(w.ada.MessageShortcut("work_on", m))
-	w.ada.ExpectPrivate(w.support, "knows no conversation")
+	w.ada.ExpectPrivate(w.support, "has no conversation")
 	w.until("both have ended", func() bool {
 		return w.outcomes("show", "not_found") == 1 && strings.Contains(w.log.String(), `"verb":"unfold"`)
 	})

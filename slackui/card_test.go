@@ -125,7 +125,7 @@ func TestTheTextSaysAllThatTheBlocksSay(t *testing.T) {
 	}
 	c := ordinary.cards()["everything"].Message()
 	for _, s := range []string{
-		"Jane Doe", "WhatsApp", "Support Bot", "Snoozed, AI on", "<@U0GRACE>", "since <!date^1772452560^", "through <@U0ADA>", "Unread: 3",
+		"Jane Doe", "WhatsApp", "Support Bot", "Snoozed, AI on", "<@U0GRACE>", "since <!date^1772452560^", "assigned by <@U0ADA>", "Unread: 3",
 		"<!date^1772449200^{date_short_pretty} at {time}|2026-03-02 11:00 UTC>", "Follow-up: <!date^1772539200^", "Muted until: <!date^1772456400^", "5 of 5", "`chat_1`", "doesn't update by itself",
 	} {
 		if !strings.Contains(c.Text, s) {
@@ -422,7 +422,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
 				t.Errorf("%s about %q doesn't say whom it is about: %q", r, about, got)
 			}
-			if held := slackui.Refused("/invent", slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If that is put right within an hour") {
+			if held := slackui.Refused("/invent", slackui.Assign, r, about, true).Text; !strings.HasPrefix(held, got+" If that is fixed within an hour") {
 				t.Errorf("%s about %q, held: %q", r, about, held)
 			}
 		}
@@ -435,7 +435,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 		}
 	}
 	for _, p := range problems[:len(problems)-1] {
-		if got := slackui.Cannot(slackui.Intent{Problem: p, Verb: slackui.Assign, Command: "/support"}).Text; got == "That can't be read. Nothing was changed." {
+		if got := slackui.Cannot(slackui.Intent{Problem: p, Verb: slackui.Assign, Command: "/support"}).Text; got == "I can't read that. Nothing was changed." {
 			t.Errorf("%s has no words of its own", p)
 		}
 	}

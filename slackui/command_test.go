@@ -164,7 +164,7 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		noID     = "That isn't the id of a conversation."
 		foreign  = "That link doesn't lead to a conversation in your Invent dashboard."
 		tooMany  = "That's too many words, so nothing was done."
-		whom     = "Who is meant?"
+		whom     = "Who do you mean?"
 		nobody   = "I can't tell who that is."
 		member   = "Which member in Invent?"
 		unpicked = "That name arrived as plain text"

@@ -18,7 +18,7 @@ import (
 const (
 	wordCardTitle    = "Conversation with %s"
 	wordCardID       = "Conversation `%s`"
-	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks on it. If the app isn't in this channel, invite it for cards that stay up to date; if it is, Slack doesn't let it post here."
+	wordSnapshot     = "This card doesn't update by itself, only when somebody clicks one of its buttons. If the app isn't in this channel, invite it to get cards that stay up to date; if it is, Slack doesn't let it post here: ask a Slack admin."
 	wordCustomer     = "A customer"
 	wordCardNameless = "A customer's conversation"
 	wordWaitingSince = " Waiting since %s."
@@ -40,7 +40,7 @@ const (
 	wordSomebody     = "Somebody"
 	wordNotOnSlack   = "not on Slack"
 	wordSince        = ", since %s"
-	wordThrough      = ", through %s"
+	wordThrough      = ", assigned by %s"
 	wordMine         = "This conversation is yours."
 	wordMineBy       = "This conversation is yours: %s assigned it to you."
 	wordNotMine      = "You don't have this conversation any more."
@@ -52,15 +52,15 @@ type label struct{ text, spoken string }
 // The buttons.
 var (
 	labelTake      = label{"Take", "Take: assign this conversation to me"}
-	labelTakeOver  = label{"Take over", "Take over: assign this conversation to me instead of its holder"}
-	labelRelease   = label{"Release", "Release: nobody has this conversation then"}
-	labelRefresh   = label{"Refresh", "Refresh: draw this card anew"}
+	labelTakeOver  = label{"Take over", "Take over: assign this conversation to me instead of the current assignee"}
+	labelRelease   = label{"Release", "Release: unassign this conversation, so that nobody has it"}
+	labelRefresh   = label{"Refresh", "Refresh: bring this card up to date"}
 	labelShare     = label{"Share here", "Share here: post this card for everyone in the channel"}
 	labelOpen      = label{"Open in Invent", "Open in Invent: the conversation in the dashboard"}
 	labelLeave     = label{"Leave it", "Leave it: change nothing"}
-	labelAnyway    = label{"Assign anyway", "Assign anyway: take it from its holder"}
+	labelAnyway    = label{"Assign anyway", "Assign anyway: take it from the current assignee"}
 	labelAgain     = label{"Try again", "Try again: do the same once more"}
-	labelNewer     = label{"Show the newer one", "Show the newer one: the conversation that this customer goes on in"}
+	labelNewer     = label{"Show the newer one", "Show the newer one: where this conversation continues"}
 	labelAgree     = label{"Yes, that's me", "Yes, that's me: link me to this member"}
 	labelDecline   = label{"No", "No: that isn't me, don't link me"}
 	labelNext      = label{"Next", "Next page"}
@@ -68,23 +68,23 @@ var (
 	labelResolve   = label{"Resolve", "Resolve: close this conversation"}
 	labelReopen    = label{"Reopen", "Reopen: open this conversation again"}
 	labelToAI      = label{"Hand to AI", "Hand to AI: let the AI answer this conversation"}
-	labelPauseAI   = label{"Pause AI", "Pause AI: the AI doesn't answer this conversation then"}
-	labelSummary   = label{"Summary", "Summary: Invent's latest summary, only to me"}
+	labelPauseAI   = label{"Pause AI", "Pause AI: stop the AI from answering this conversation"}
+	labelSummary   = label{"Summary", "Summary: Invent's latest summary, shown only to me"}
 	labelUndo      = label{"Back to %s", "Back to %s: undo"}
 	labelBack      = label{"Previous", "Previous page"}
-	labelShow      = label{"Show", "Show: the card of this conversation, only to me"}
-	labelPaste     = label{"Paste an id…", "Paste an id: type or paste which conversation is meant"}
+	labelShow      = label{"Show", "Show: the card of this conversation, shown only to me"}
+	labelPaste     = label{"Paste an id…", "Paste an id: type or paste the id or link of a conversation"}
 	labelHush      = label{"Turn notices off", "Turn notices off: no direct message when a conversation becomes mine"}
 	labelTellme    = label{"Turn notices on", "Turn notices on: a direct message when a conversation becomes mine"}
-	labelShowQueue = label{labelShow.text, "Show the conversations that wait for a human, only to me"}
+	labelShowQueue = label{labelShow.text, "Show the conversations that are waiting for a human, only to me"}
 )
 
 // What the confirm dialogs ask before a button does what it says.
 const (
 	wordTakeOverTitle   = "Take over?"
-	wordTakeOverConfirm = "%s has this conversation now. It becomes yours."
+	wordTakeOverConfirm = "%s has this conversation now. It will become yours."
 	wordReleaseTitle    = "Release?"
-	wordReleaseConfirm  = "%s has this conversation now. Nobody will have it then."
+	wordReleaseConfirm  = "%s has this conversation now. Afterwards nobody will have it."
 	wordCancel          = "Cancel"
 	wordResolveTitle    = "Resolve?"
 	wordSetConfirm      = "%s has this conversation now."
@@ -96,43 +96,43 @@ const (
 	wordAssignTitle      = "Assign a conversation"
 	wordAssign           = "Assign"
 	wordWhom             = "Assign to"
-	wordWhomHint         = "Type a part of a name or an e-mail to find somebody."
+	wordWhomHint         = "Type part of a name or e-mail to find somebody."
 	wordWhomPlaceholder  = "Choose somebody"
 	wordMe               = "Me"
 	wordUnassigned       = "Unassigned"
 	wordNotOnSlackHere   = "not on Slack — won't be notified here"
 	wordNote             = "Hand-over note"
 	wordNoteHint         = "Goes to the new assignee in a direct message, together with the card. The customer never sees it."
-	wordUnlisted         = "Invent hasn't told me its members yet. Search again in a moment, or close this window and type %s."
+	wordUnlisted         = "Invent hasn't sent me its list of members yet. Search again in a moment, or close this window and type %s."
 	wordWhichTitle       = "Find a conversation"
 	wordWhich            = "Conversation"
 	wordWhichHint        = "Its id, or its link from the dashboard."
 	wordWhichPlaceholder = "Paste an id or a link"
-	wordNoneFound        = "I found no conversation of your Invent in that message."
-	wordSeveral          = "That message speaks of several conversations. Which one?"
+	wordNoneFound        = "I found no Invent conversation in that message."
+	wordSeveral          = "That message mentions several conversations. Which one do you mean?"
 	wordQueueTitle       = "Waiting for a human"
-	wordQueueEmpty       = "No conversation waits for a human."
+	wordQueueEmpty       = "No conversations are waiting for a human."
 	wordMineTitle        = "My conversations"
 	wordMineEmpty        = "You have no conversations."
 	wordTeamTitle        = "Who has how many"
-	wordTeamEmpty        = "Nobody has a conversation."
-	wordTeamMore         = "and %d others"
+	wordTeamEmpty        = "Nobody has any conversations."
+	wordTeamMore         = "and %d more"
 	wordTeamInactive     = ", not active in Invent"
 	wordLeftTitle        = "Held by members who aren't active"
-	wordLeft             = " %s has it, and isn't active in Invent."
+	wordLeft             = " %s has it, but isn't active in Invent."
 	wordMeTitle          = "You"
-	wordNoInbox          = "Invent's API doesn't list conversations here, as far as is known. Paste an id or a link after %s."
+	wordNoInbox          = "As far as I know, your Invent's API doesn't list conversations. In any channel, type %s followed by a conversation's id or link."
 	wordNoticesOn        = "You get a direct message when somebody assigns a conversation to you, or takes one from you in Slack."
-	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody writes you a note with it."
+	wordNoticesOff       = "You get no direct message when a conversation becomes yours, unless somebody sends you a note with it."
 	wordWhatTitle        = "Invent in Slack"
-	wordWhat             = "With this app your team takes, hands over and releases conversations of Invent's inbox from Slack, and sees here who has which."
-	wordWelcome          = "Type %s in any channel to see which conversations wait for a human."
+	wordWhat             = "With this app your team takes, hands over and releases the conversations in Invent's inbox without leaving Slack, and sees who has which."
+	wordWelcome          = "Type %s in any channel to see which conversations are waiting for a human."
 	wordPickTitle        = "Take a conversation"
-	wordLooking          = "Looking for what waits…"
-	wordPickLater        = "Invent doesn't answer right now. I keep trying for a while."
+	wordLooking          = "Looking for waiting conversations…"
+	wordPickLater        = "Invent isn't answering right now. I'll keep trying for a while."
 	wordClose            = "Close"
 	wordNotAnID          = "That isn't the id of a conversation. Type its id, or paste its link from Invent."
-	wordBusy             = "Too much is waiting right now, so nothing was changed. Please try again in a minute."
+	wordBusy             = "Too many requests are waiting right now, so nothing was changed. Please try again in a minute."
 )
 
 // Problem is what is wrong with a request itself, mostly found without asking Slack or Invent.
@@ -170,20 +170,20 @@ func problemText(p Problem, command string, verb Verb) string {
 	case TooManyWords:
 		return "That's too many words, so nothing was done. Type " + usage + "."
 	case NoPerson:
-		return "Who is meant? Pick a person with @" + orSo(verb) + ": " + usage + "."
+		return "Who do you mean? Pick a person with @" + orSo(verb) + ": " + usage + "."
 	case NotAPerson:
-		return "I can't tell who that is. Pick one with @" + orSo(verb) + ": " + usage + "."
+		return "I can't tell who that is. Pick a person with @" + orSo(verb) + ": " + usage + "."
 	case NoMember:
 		return "Which member in Invent? Type the member's e-mail or id: " + usage + "."
 	case PlainName:
-		return "That name arrived as plain text, and I don't guess who is meant. Type @ and pick the person from Slack's list. " +
-			"If that doesn't help, the command's setting “Escape channels, users, and links” is off in the app's configuration."
+		return "That name arrived as plain text, and I won't guess who you mean. Type @ and pick the person from Slack's list. " +
+			"If that doesn't help, ask whoever runs this app to turn on “Escape channels, users, and links” for its command in the app's configuration."
 	case OldButton:
-		return "This button is from an older version and can't be read any more. Nothing was changed. Type the command again for a fresh one."
+		return "This button is from an older version and no longer works. Nothing was changed. Type the command again for a fresh one."
 	case UndoExpired:
 		return "That could only be undone within five minutes. Nothing was changed. The card has buttons for what you can do now."
 	case OldForm:
-		return "This window is from an older version and can't be read any more. Nothing was changed. Close it and open it again."
+		return "This window is from an older version and no longer works. Nothing was changed. Close it and open it again."
 	case NoChoice:
 		return "Choose somebody from the list."
 	case LongNote:
@@ -193,9 +193,9 @@ func problemText(p Problem, command string, verb Verb) string {
 	case NoteUnreadable:
 		return "This person isn't on Slack, so the note can't be delivered. Remove it, or choose somebody who is."
 	case KnownNow:
-		return "I know now who you are in Invent. Press the button again."
+		return "I know who you are in Invent now. Please try again."
 	}
-	return "That can't be read. Nothing was changed."
+	return "I can't read that. Nothing was changed."
 }
 
 // orSo says how a person can be named other than by @.
@@ -216,16 +216,16 @@ var commands = []struct {
 }{
 	{Take, []string{"take"}, "take <conversation>", "it becomes yours"},
 	{Assign, []string{"assign"}, "assign <conversation> [to] <who>", "who = `me`, an @person, or an e-mail"},
-	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it then (also: `unassign`)"},
+	{Release, []string{"release", "unassign"}, "release <conversation>", "nobody has it any more (also: `unassign`)"},
 	{Show, []string{"show", "status"}, "show <conversation>", "a card that only you see (also: `status`)"},
-	{Queue, []string{"queue"}, "queue", "the conversations that wait for a human, and below them those of members who aren't active (also: `take` alone)"},
-	{Mine, []string{"mine"}, "mine", "the conversations that you have"},
+	{Queue, []string{"queue"}, "queue", "the conversations that are waiting for a human, and below them those of members who aren't active (also: `take` alone)"},
+	{Mine, []string{"mine"}, "mine", "the conversations you have"},
 	{History, []string{"history"}, "history <conversation>", "what was done with it from Slack, newest first"},
-	{Route, []string{"route"}, "route <conversation>", "where its waiting is announced, and why"},
+	{Route, []string{"route"}, "route <conversation>", "where it is announced when it waits for a human, and why"},
 	{Whoami, []string{"whoami"}, "whoami", "which member of Invent you are, and what you may do"},
 	{Link, []string{"link"}, "link @person <e-mail or member id>", "for admins: ask a person whether they are that member"},
-	{Unlink, []string{"unlink"}, "unlink [@person]", "drop an admin's link: yours, or for admins anybody's"},
-	{Links, []string{"links"}, "links", "for admins: who is linked how, and what to fix"},
+	{Unlink, []string{"unlink"}, "unlink [@person]", "drop a link that an admin made: your own, or for admins anybody's"},
+	{Links, []string{"links"}, "links", "for admins: who is linked, how, and what to fix"},
 	{"", []string{"help"}, "help", "this list"},
 }
 
@@ -260,7 +260,7 @@ func help(command, unknown string, off []Verb) *Message {
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("A conversation is its id, or its link pasted from Invent. Its card has buttons for more: " + usage(command, Show) + ".")
+	b.WriteString("For `" + escaper.Replace("<conversation>") + "`, type its id or paste its link from Invent. Its card has buttons for more: " + usage(command, Show) + ".")
 	m := say(b.String())
 	return &m
 }
@@ -270,7 +270,7 @@ func Busy() Message { return say(wordBusy) }
 
 // Doubtful says that the queue is full, but that the request may be in it all the same.
 func Doubtful() Message {
-	return say("Too much is waiting right now, and I couldn't find out whether your request was taken. Look before you try again.")
+	return say("Too many requests are waiting right now, and I couldn't find out whether yours was accepted. Check before you try again.")
 }
 
 // Cannot says what is wrong with a click.
@@ -278,7 +278,7 @@ func Cannot(i Intent) Message { return say(problemText(i.Problem, i.Command, i.V
 
 // Slow says, while an action is under way, that it takes longer than usual.
 func Slow() Message {
-	return say("Still on it: this takes longer than usual. I'll tell you how it ends.")
+	return say("Still on it: this is taking longer than usual. I'll tell you how it ends.")
 }
 
 // Late says that the conversation has a holder whom the person hadn't seen there, so nothing was changed, and
@@ -349,7 +349,7 @@ func Already(h *Holder, mine, noted bool) Message {
 	case mine:
 		return say("It is yours already.")
 	case noted:
-		return say(begun(h.name()) + " has it already, and has got your note.")
+		return say(begun(h.name()) + " has it already, and got your note.")
 	}
 	return say(begun(h.name()) + " has it already.")
 }
@@ -419,7 +419,7 @@ func YoursNow(user string) Message {
 
 // Relieved tells a person, below the card they already have, who took the conversation from them.
 func Relieved(user, by string) Message {
-	return say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed that.", mention(user), mention(by)))
+	return say(fmt.Sprintf("%s, you don't have this conversation any more: %s changed its assignee.", mention(user), mention(by)))
 }
 
 // Note shows a hand-over note to the new assignee.
@@ -433,7 +433,7 @@ func NoteReturned(h *Holder, note string) Message {
 		return quoting("Your note was not delivered. Here it is:", note)
 	}
 	if note == "" {
-		return say("Your note is gone, because the question was left open for too long: " + h.name() + " didn't get it.")
+		return say("Your note is gone, because the question went unanswered for too long: " + h.name() + " didn't get it.")
 	}
 	return quoting("Your note could not be delivered to "+h.name()+". Here it is:", note)
 }
@@ -449,19 +449,19 @@ func quoting(ours, theirs string) Message {
 }
 
 // setWords has words for the verbs that set a conversation's state: how it is then, what somebody did, and the same for the history.
-var setWords = map[Verb]struct{ is, did, deed string }{
-	Resolve: {"resolved", "resolved this conversation", "resolved it"},
-	Reopen:  {"open", "opened this conversation again", "reopened it"},
-	ToAI:    {"with the AI", "handed this conversation to the AI", "handed it to the AI"},
-	PauseAI: {"without the AI", "paused the AI in this conversation", "paused the AI"},
+var setWords = map[Verb]struct{ now, did, deed string }{
+	Resolve: {"it is resolved", "resolved this conversation", "resolved it"},
+	Reopen:  {"it is open", "opened this conversation again", "reopened it"},
+	ToAI:    {"it is with the AI", "handed this conversation to the AI", "handed it to the AI"},
+	PauseAI: {"its AI is paused", "paused the AI in this conversation", "paused the AI"},
 }
 
 // Set says privately that a conversation is now as was asked for; or, if so, that it was already.
 func Set(v Verb, so bool) Message {
 	if so {
-		return say("It is " + setWords[v].is + " already.")
+		return say("Nothing to do: " + setWords[v].now + " already.")
 	}
-	return say("Done: it is " + setWords[v].is + " now.")
+	return say("Done: " + setWords[v].now + " now.")
 }
 
 // SetBy tells a person, below the card they already have, what somebody else did with their conversation.
@@ -480,9 +480,9 @@ func Summarised(m *invent.Memory) Message {
 			text += "\n• " + plain(point, nameLimit)
 		}
 	}
-	head := "Invent's summary, which only you see:"
+	head := "Invent's summary (only you see it):"
 	if m.SummarizedAt != nil {
-		head = "Invent's summary, made " + date(*m.SummarizedAt) + ", which only you see:"
+		head = "Invent's summary, made " + date(*m.SummarizedAt) + " (only you see it):"
 	}
 	return quoting(head, text)
 }
@@ -550,7 +550,7 @@ func Refused(command string, v Verb, r Reason, about string, held bool) Message 
 		words += " Nothing was changed."
 	}
 	if held {
-		words += " If that is put right within an hour, I'll carry this out by myself."
+		words += " If that is fixed within an hour, I'll carry this out without your asking again."
 	}
 	return say(words)
 }
@@ -559,11 +559,11 @@ func refusedSelf(command string, r Reason) string {
 	switch r {
 	case NotLinked:
 		return "You aren't linked to a member of your Invent organisation: nobody there has the e-mail of your Slack account. " +
-			"If you are there under another e-mail, ask a Slack admin to type " + typed(command, "link") + " with your name and that e-mail; else ask an Invent admin to invite your e-mail."
+			"If you are there under another e-mail, ask a Slack admin to type " + typed(command, "link") + " with your name and that e-mail; otherwise ask an Invent admin to invite your e-mail."
 	case TwoMembers:
 		return "Two members in Invent have your e-mail, so I can't tell which one you are. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
-		return "Your e-mail in Slack isn't confirmed, so I can't tell who you are in Invent. Confirm it in Slack's account settings, then try again."
+		return "Your e-mail in Slack isn't confirmed, so I can't tell who you are in Invent. Confirm it in Slack's account settings."
 	case Guest:
 		return "You are a guest in this Slack workspace, and guests can't work on conversations. Ask a colleague who is a full member."
 	case Bot:
@@ -571,34 +571,34 @@ func refusedSelf(command string, r Reason) string {
 	case Deactivated:
 		return "Your Slack account is deactivated. Ask a Slack admin to activate it again."
 	case Outsider, UnknownTeam:
-		return "You are from another organisation: only people of the workspace that installed this app can work on its conversations. Ask one of them."
+		return "You are from another organisation: only people in the workspace that installed this app can work on its conversations. Ask one of them."
 	case Inactive:
-		return "Your member in Invent isn't active. Ask an Invent admin to activate it, then try again."
+		return "Your membership in Invent isn't active. Ask an Invent admin to activate it."
 	case EmailHidden:
 		return "Slack doesn't show me your e-mail, so I can't tell who you are in Invent. Ask a Slack admin to reinstall the app with the scope `users:read.email`."
 	case NoMembersList:
-		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to run its doctor: it says what is wrong."
+		return "Invent doesn't give me the list of its members, so I can't tell who you are there. Ask whoever runs this app to run `inventbot doctor`: it says what is wrong."
 	case UnknownUser:
 		return "Slack doesn't know you here, so I can't tell who you are in Invent. Ask a Slack admin whether your account belongs to this workspace."
 	case NotAllowed:
-		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on your own. Ask a colleague whose role does: " +
-			typed(command, "whoami") + " tells which roles do."
+		return "Your role in Invent doesn't allow you to assign conversations to others, or to release or change theirs; you can take conversations, and work on the ones you have. Ask a colleague whose role does: " +
+			typed(command, "whoami") + " shows which roles do."
 	case NotOffered:
 		return "Your Invent's API doesn't offer what this needs, so it is switched off here. Do it in the dashboard."
 	case NoInbox:
-		return "As far as I know, your Invent's API doesn't list conversations, so I can't show which wait, or whose they are. Type " + typed(command, "take") +
-			" in any channel, and behind it a conversation's id or its link from the dashboard."
+		return "As far as I know, your Invent's API doesn't list conversations, so I can't show which are waiting, or whose they are. In any channel, type " + typed(command, "take") +
+			" followed by a conversation's id or its link from the dashboard."
 	case NotAdmin:
-		return "Only Slack admins and owners, and the people whom this app's setting `ADMINS` names, can do that. Ask one of them."
+		return "Only Slack admins and owners, and the people named in this app's setting `ADMINS`, can do that. Ask one of them."
 	case SameEmail:
-		return "You are linked because your Slack account and your member in Invent have the same e-mail. Such a link can't be dropped here; it ends when one of the two e-mails changes."
+		return "You are linked because your accounts in Slack and Invent have the same e-mail. Such a link can't be dropped here; it ends when one of the two e-mails changes."
 	case NoLink:
-		return "You have no link that was made by an admin, so there is nothing to drop. " + typed(command, "whoami") + " tells who you are."
+		return "You have no link that was made by an admin, so there is nothing to drop. " + typed(command, "whoami") + " shows who you are."
 	case SelfLink:
 		return "You can't link yourself. Ask another admin to link you."
 	case OfferGone:
 		return "This question no longer counts: it has expired, was answered, withdrawn or replaced by a newer one, or the person who asked is no longer an admin. " +
-			typed(command, "whoami") + " tells whether you are linked. If you aren't, and there is no newer question, ask an admin to link you again."
+			typed(command, "whoami") + " shows whether you are linked. If you aren't, and there is no newer question, ask an admin to link you again."
 	}
 	return "You may not do that."
 }
@@ -613,7 +613,7 @@ func refusedOther(command string, r Reason, about string) string {
 	}
 	switch r {
 	case NotLinked, UnknownUser:
-		return who + " isn't linked to a member of your Invent organisation. A Slack admin can fix that with " + typed(command, "link") + "; or name somebody else."
+		return who + " isn't linked to a member of your Invent organisation. A Slack admin can fix that with " + typed(command, "link") + ", or you can choose somebody else."
 	case NoSuchMember:
 		if about == WhomYouChose {
 			return "The person you chose is no longer a member in Invent. Choose somebody else."
@@ -622,29 +622,29 @@ func refusedOther(command string, r Reason, about string) string {
 	case TwoMembers:
 		return "Two members in Invent have the e-mail of " + who + ", so I can't tell which one is meant. Ask an Invent admin to remove one of them."
 	case Unconfirmed:
-		return "The e-mail of " + who + " isn't confirmed in Slack, so I can't tell who that is in Invent. They can confirm it in Slack's account settings; or name somebody else."
+		return "The e-mail of " + who + " isn't confirmed in Slack, so I can't tell who they are in Invent. They can confirm it in Slack's account settings, or you can choose somebody else."
 	case Guest:
-		return who + " is a guest in this Slack workspace, and guests can't work on conversations. Name somebody else."
+		return who + " is a guest in this Slack workspace, and guests can't work on conversations. Choose somebody else."
 	case Bot:
-		return who + " is a bot. Name a person."
+		return who + " is a bot. Choose a person."
 	case Deactivated:
-		return "The Slack account of " + who + " is deactivated. Name somebody else."
+		return "The Slack account of " + who + " is deactivated. Choose somebody else."
 	case Outsider:
-		return who + " is from another organisation. Name somebody of this workspace."
+		return who + " is from another organisation. Choose somebody in this workspace."
 	case Inactive:
-		return "The member of " + who + " in Invent isn't active. Ask an Invent admin to activate it, or name somebody else."
+		return "The membership of " + who + " in Invent isn't active. Ask an Invent admin to activate it, or choose somebody else."
 	case EmailHidden:
 		return "Slack doesn't show me the e-mail of " + who + ". Type their e-mail instead of the name, or ask a Slack admin to reinstall the app with the scope `users:read.email`."
 	case NoMembersList:
-		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to run its doctor: it says what is wrong."
+		return "Invent doesn't give me the list of its members, so I can't tell who " + who + " is there. Ask whoever runs this app to run `inventbot doctor`: it says what is wrong."
 	case MemberTaken:
-		return "That member is " + who + " already. Two people can't be one member: unlink " + who + " first, or name another member."
+		return "That member is linked to " + who + " already. Two people can't be one member: unlink " + who + " first, or choose another member."
 	case MemberMailed:
-		return "That member is " + who + " already: the two have the same e-mail, and an equal e-mail always wins. Name another member."
+		return "That member is linked to " + who + " already: they have the same e-mail, and a matching e-mail always wins. Choose another member."
 	case SameEmail:
-		return who + " is linked by the same e-mail in Slack and Invent already, and an equal e-mail always wins. There is nothing to link or to drop."
+		return who + " is linked already, by having the same e-mail in Slack and Invent, and a matching e-mail always wins. There is nothing to link or to drop."
 	case NoLink:
-		return who + " has no link that was made by an admin, so there is nothing to drop. " + typed(command, "links") + " tells who is linked."
+		return who + " has no link that was made by an admin, so there is nothing to drop. " + typed(command, "links") + " shows who is linked."
 	}
 	return who + " can't have it."
 }
@@ -674,18 +674,18 @@ func (m Me) words() string {
 		words += fmt.Sprintf(": %s linked you %s, and you agreed.", mention(m.LinkedBy), date(m.LinkedAt))
 	}
 	if role := escape(roleName(m.Role), nameLimit); role != "" {
-		words += " Your role is " + role + ", and your member is active."
+		words += " Your role is " + role + ", and your membership is active."
 	} else {
-		words += " Your member is active."
+		words += " Your membership is active."
 	}
 	if m.MayOthers {
-		return words + "\nYou may take, assign and release conversations, also for others."
+		return words + "\nYou may take conversations, assign them to anybody, and release anybody's."
 	}
 	roles := make([]string, len(m.Others))
 	for n, r := range m.Others {
 		roles[n] = roleName(r)
 	}
-	return words + "\nYou may take conversations and work on your own. Assigning to others, and changing theirs, is left to these roles: " + strings.Join(roles, ", ") + "."
+	return words + "\nYou may take conversations and work on the ones you have. Only these roles may assign to others, or release or change theirs: " + strings.Join(roles, ", ") + "."
 }
 
 var roleNames = map[string]string{"ADMIN": "Admin", "DEVELOPER": "Developer", "MANAGER": "Manager", "AGENT": "Agent"}
@@ -696,7 +696,7 @@ func roleName(role string) string { return cmp.Or(roleNames[role], role) }
 func Offer(admin, member, name, offer string) Message {
 	v := value{Offer: offer}
 	return say(fmt.Sprintf("%s says that in Invent you are *%s* (member `%s`). If you agree, you can take, assign and release conversations from Slack, "+
-		"and what you do is done as that member. The question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
+		"and what you do is done as that member. This question expires in 7 days.", mention(admin), memberName(name, nameLimit), escape(member, 200)),
 		primary(button(Agree, labelAgree, v)), button(Decline, labelDecline, v))
 }
 
@@ -708,7 +708,7 @@ func Offered(person, name string) Message {
 
 // Agreed replaces the question once the person has said yes.
 func Agreed(command, name string) Message {
-	return say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, %s to end it.",
+	return say(fmt.Sprintf("You are linked to *%s* in Invent now. In any channel, type %s to see what you may do, or %s to end the link.",
 		memberName(name, nameLimit), typed(command, "whoami"), typed(command, "unlink")))
 }
 
@@ -733,20 +733,20 @@ func Unlinked(person string) Message {
 
 // UnlinkedBy tells a person that an admin dropped their link.
 func UnlinkedBy(command, admin string) Message {
-	return say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see what you are now.", mention(admin), typed(command, "whoami")))
+	return say(fmt.Sprintf("%s dropped your link to a member in Invent. Type %s in any channel to see who you are in Invent now.", mention(admin), typed(command, "whoami")))
 }
 
 // Withdrawn says that the question whether person (the reader, if that is "") is a member is withdrawn.
 func Withdrawn(person string) Message {
 	if person == "" {
-		return say("The question whether you are a member in Invent is withdrawn. You were not linked by an admin.")
+		return say("The question of whether you are a member in Invent is withdrawn. You have no link that was made by an admin.")
 	}
-	return say("The question whether " + mention(person) + " is a member in Invent is withdrawn. They were not linked by an admin.")
+	return say("The question of whether " + mention(person) + " is a member in Invent is withdrawn. They have no link that was made by an admin.")
 }
 
 // Closed replaces a card in the direct messages of somebody who may not read conversations any more.
 func Closed(command string) Message {
-	return say("This card is closed: you may not see conversations in Invent here any more. `" + command + " whoami`, typed in any channel, says why.")
+	return say("This card is closed: you may no longer see Invent's conversations here. Type `" + command + " whoami` in any channel to see why.")
 }
 
 // Resumed tells a person that what they asked for before is carried out now.
@@ -787,13 +787,13 @@ func (l LinkLine) words(command string) string {
 	drop := typed(command, "unlink @person")
 	switch l.Kind {
 	case LinkedTwice:
-		return fmt.Sprintf("%s: both %s and %s. Drop one: %s", name, mention(l.User), mention(l.Other), drop)
+		return fmt.Sprintf("%s: linked to both %s and %s. Drop one: %s", name, mention(l.User), mention(l.Other), drop)
 	case LinkUnclear:
-		return fmt.Sprintf("%s: has an e-mail that another member has too, so whoever has it in Slack is refused. Remove one of the two in Invent", name)
+		return fmt.Sprintf("%s: another member has the same e-mail, so whoever has it in Slack is refused. Remove one of the two in Invent", name)
 	case LinkRefused:
-		return fmt.Sprintf("%s: linked to %s, but is a guest, a bot, or gone, and is refused. Drop it: %s", mention(l.User), name, drop)
+		return fmt.Sprintf("%s: linked to %s, but is a guest, a bot, or gone, so is refused. Drop it: %s", mention(l.User), name, drop)
 	case LinkBroken:
-		return fmt.Sprintf("%s: linked to `%s`, who is no member any more. Drop it: %s", mention(l.User), escape(l.Member, 60), drop)
+		return fmt.Sprintf("%s: linked to `%s`, who is no longer a member. Drop it: %s", mention(l.User), escape(l.Member, 60), drop)
 	case LinkInactive:
 		words := name + ": not active. Activate the member in Invent"
 		if l.Has > 0 {
@@ -801,7 +801,7 @@ func (l LinkLine) words(command string) string {
 		}
 		return words
 	case LinkTried:
-		return fmt.Sprintf("%s: not linked, and tried %s. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
+		return fmt.Sprintf("%s: not linked, but tried to use this app %s. Link them: %s and the member's e-mail or id", mention(l.User), date(l.At), typed(command, "link @person"))
 	case LinkMissing:
 		return name + ": nobody is linked. Link somebody: " + typed(command, "link @person "+escape(l.Member, 60))
 	case LinkedByHand:
@@ -816,7 +816,7 @@ func LinkList(command string, lines []LinkLine, page int) Message {
 	for n, l := range lines {
 		words[n] = l.words(command)
 	}
-	return list("Links between Slack and Invent", "Nobody is linked, and nobody has tried.", words, page, Links, value{})
+	return list("Links between Slack and Invent", "Nobody is linked, and nobody has tried to use this app.", words, page, Links, value{})
 }
 
 // Deed is one change made through the bot.
@@ -897,9 +897,9 @@ func turning(verb Verb, page, pages int, to func(page int) value) (row []slack.B
 
 // Bundled says how many conversations waited when they were counted, instead of a card for each.
 func Bundled(count int, counted time.Time) Message {
-	words := fmt.Sprintf("%d conversations wait for a human", count)
+	words := fmt.Sprintf("%d conversations are waiting for a human", count)
 	if count == 1 {
-		words = "One conversation waits for a human"
+		words = "One conversation is waiting for a human"
 	}
 	return say(words+", as of "+date(counted)+".", button(Queue, labelShowQueue, value{}))
 }
@@ -909,23 +909,23 @@ func Bundled(count int, counted time.Time) Message {
 func StillWaiting(chat string, since time.Time) Message {
 	id := " (" + fmt.Sprintf(wordCardID, escape(chat, 200)) + ")"
 	if since.IsZero() {
-		return say("This conversation still waits for a human." + id)
+		return say("This conversation is still waiting for a human." + id)
 	}
 	return say("This conversation has been waiting for a human since " + date(since) + "." + id)
 }
 
 // ChannelTrouble tells admins that nothing can be posted in a channel, and what helps. code is Slack's error code.
 func ChannelTrouble(channel, code string) Message {
-	help := "Look at the app's rights there."
+	help := "Check whether the app may post there."
 	switch code {
 	case "not_in_channel":
 		help = "Invite the app there."
 	case "channel_not_found":
-		help = "If it is private, invite the app there; else its id in the app's settings is wrong."
+		help = "If it is private, invite the app there; otherwise its id in the app's settings is wrong."
 	case "is_archived":
-		help = "Unarchive it, or name another channel in the app's settings."
+		help = "Unarchive it, or choose another channel in the app's settings."
 	}
-	return say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and say it again in a week if it still doesn't work.",
+	return say(fmt.Sprintf("I can't announce waiting conversations in <#%s> (%s). %s I'll try again every ten minutes, and tell you again in a week if it still doesn't work.",
 		channel, escape(code, nameLimit), help))
 }
 
@@ -1014,7 +1014,7 @@ func WhyRule(assistant, kind, language []string, others bool) string {
 	case len(facts) > 0:
 		return strings.Join(facts, ", ")
 	case others:
-		return "it takes what no route before it takes"
+		return "it takes what no earlier route takes"
 	}
 	return "it takes every conversation"
 }
@@ -1043,19 +1043,19 @@ func RouteTold(t Told) Message {
 	}
 	switch {
 	case t.LeftOut:
-		b.WriteString("This conversation came from Slack, and such ones are announced nowhere: that could loop. Whoever runs this app can change it with `HANDOFF_SLACK`.")
+		b.WriteString("This conversation came from Slack, and those aren't announced: that could loop. Whoever runs this app can change that with `HANDOFF_SLACK`.")
 	case t.Unlisted:
-		b.WriteString("Your Invent's API doesn't list conversations, so I don't hear of those that wait, and none is announced.")
+		b.WriteString("Your Invent's API doesn't list conversations, so I can't tell which are waiting, and none are announced.")
 	case t.Rule == "":
-		b.WriteString("No route takes this conversation, so its waiting is announced nowhere. Whoever runs this app can name a channel with `HANDOFF_CHANNEL` or `HANDOFF_ROUTES`.")
+		b.WriteString("No route takes this conversation, so it isn't announced when it waits for a human. Whoever runs this app can name a channel with `HANDOFF_CHANNEL` or `HANDOFF_ROUTES`.")
 	default:
 		fmt.Fprintf(&b, "The route “%s” takes this conversation to %s: %s.", escape(t.Rule, nameLimit), strings.Join(channels, ", "), escape(t.Why, 500))
 	}
 	switch {
 	case !t.Waiting:
-		b.WriteString("\nIt doesn't wait for a human now.")
+		b.WriteString("\nIt isn't waiting for a human now.")
 	case t.Waits.IsZero():
-		b.WriteString("\nIt waits for a human.")
+		b.WriteString("\nIt is waiting for a human.")
 	default:
 		fmt.Fprintf(&b, "\nIt has been waiting for a human since %s.", date(t.Waits))
 	}
@@ -1094,7 +1094,7 @@ func notPosted(why string) string {
 	case "is_archived":
 		return "the channel is archived"
 	case "quiet":
-		return "it is the route's quiet time, and it comes when that is over"
+		return "it is the route's quiet time, and the announcement comes when that is over"
 	case "ratelimited":
 		return "Slack asked me to wait"
 	}
@@ -1104,7 +1104,7 @@ func notPosted(why string) string {
 // LockedOut tells admins, in Slack, that the bot can't work because Invent refuses its key.
 func LockedOut() Message {
 	return say("Invent refuses this app's API key, so nobody can work on conversations from Slack. Make a new key in Invent under Settings, API Keys, and " +
-		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll say it again in a week if it still doesn't work.")
+		"ask whoever runs this app to set it as `INVENT_API_KEY`. I'll tell you again in a week if it still doesn't work.")
 }
 
 // Failure is why an action failed, for a reason that has nothing to do with who asked.
@@ -1155,26 +1155,26 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 	case NoAnswer:
 		words = "Invent didn't answer for two minutes" + and
 	case Unsettled:
-		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Look before you try again."
+		words = "Invent didn't answer as it should, and I couldn't find out whether the change was made. Check before you try again."
 		row = i.look()
 	case SlackSilent:
 		words = "Slack didn't answer in time, or asked me to wait for too long" + and
 	case Unplaced:
-		words = "It was changed in Invent, but its card couldn't be shown here. If I'm not in this channel, invite me for cards."
+		words = "It was changed in Invent, but its card couldn't be shown here. If I'm not in this channel, invite me so that I can post cards."
 		row = i.look()
 	case Stopped:
-		words = "This app was restarted before your request was done. Look before you try again."
+		words = "This app was restarted before your request was done. Check before you try again."
 		row = i.look()
 	case NotFound:
-		words = "Invent knows no conversation `" + escape(i.Chat, 200) + "`" + and + " Check the id, or paste the conversation's link from the dashboard."
+		words = "Invent has no conversation `" + escape(i.Chat, 200) + "`" + and + " Check the id, or paste the conversation's link from the dashboard."
 	case KeyRefused:
 		words = "Invent refuses this app's API key" + and + " Ask whoever runs this app to set a valid key."
 	case SlackRefused:
 		words = "Slack refuses this app's token, so I can't tell who you are." + unchanged + " Ask whoever runs this app to reinstall it."
 	case SlackForbids:
-		words = "Slack refused something that this needs" + and + " Ask whoever runs this app to run its doctor: it says what is missing."
+		words = "Slack refused something that this needs" + and + " Ask whoever runs this app to run `inventbot doctor`: it says what is missing."
 	case Limited:
-		words = "Invent takes no more calls from this app for a while" + and + " Try it later, or in the dashboard."
+		words = "Invent won't take any more calls from this app for a while" + and + " Try again later, or use the dashboard."
 	case RefusedByAPI:
 		what := "this"
 		if i.Verb.alters() {
@@ -1182,20 +1182,20 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		}
 		words = "Invent refused " + what + and + " Try it in the dashboard."
 	case MemberNotFound:
-		words = "Invent refused to assign it to that member, so nothing was changed. Look at the member's role in Invent, or name somebody else."
+		words = "Invent refused to assign it to that member, so nothing was changed. Check the member's role in Invent, or choose somebody else."
 	case Crashed:
-		words = "Something in this app went wrong. The change may have been made: look before you try again. Ask whoever runs it to look into its log."
+		words = "Something in this app went wrong. The change may have been made: check before you try again. Ask whoever runs the app to look in its log."
 		row = i.look()
 	case ModalTooLate:
-		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Press the button again."
+		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Please try again."
 	case NewerVersion:
-		words = "This was begun by a newer version of the app that isn't running any more." + unchanged
+		words = "This was started by a newer version of the app that is no longer running." + unchanged
 	default:
-		words = "Something in this app went wrong" + and + " Ask whoever runs it to look into its log."
+		words = "Something in this app went wrong" + and + " Ask whoever runs the app to look in its log."
 	}
 	if f.Again() {
 		if row = i.again(); row == nil && (f == NoAnswer || f == SlackSilent) {
-			words += " Try it again in a minute."
+			words += " Try again in a minute."
 		}
 	}
 	if b := openButton(url); b != nil && f != NotFound {
@@ -1206,7 +1206,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
-	return say("This conversation goes on in a newer one with the same customer. Nothing was changed. (ref "+ref+")",
+	return say("This conversation continues in a newer one with the same customer. Nothing was changed. (ref "+ref+")",
 		button(Show, labelNewer, value{Chat: newer}))
 }
 

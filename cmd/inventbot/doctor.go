@@ -77,7 +77,7 @@ func printDoctor(ctx context.Context, args []string, stdout io.Writer) int {
 			code = 2
 		}
 	}
-	verdict := []string{"All is well.", "The bot works, with something off.", "The bot doesn't work like this."}[code]
+	verdict := []string{"All is well.", "The bot works, but something is off.", "The bot doesn't work like this."}[code]
 	if *asJSON {
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
@@ -112,7 +112,7 @@ func (d *doctor) examine(ctx context.Context, problems []string) {
 		d.add("settings", name, bad, what, "set "+name+" as the README's table of settings says")
 	}
 	if len(problems) == 0 {
-		d.add("settings", "form", good, "every setting has the form it must have", "")
+		d.add("settings", "form", good, "every setting has a valid form", "")
 	}
 	if !wrong["REDIS_URL"] {
 		d.redis(ctx)
@@ -143,9 +143,9 @@ func (d *doctor) redis(ctx context.Context) {
 	defer func() { _ = store.Close() }()
 	is, err := store.Inspect(ctx)
 	if err != nil {
-		mend := "start Redis, or mend host, port and password in REDIS_URL"
+		mend := "start Redis, or correct the host, port and password in REDIS_URL"
 		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-			mend = "name Redis in REDIS_URL as its certificate does, and let SSL_CERT_FILE be a file with its issuer's certificate, if that is your own"
+			mend = "use the host name in Redis's certificate in REDIS_URL; if the issuer is your own, set SSL_CERT_FILE to a file with the issuer's certificate"
 		}
 		d.add(part, "answers", off, "it doesn't: "+err.Error()+"; until it does, a crash of the bot loses what it was doing", mend)
 		return
@@ -154,11 +154,11 @@ func (d *doctor) redis(ctx context.Context) {
 	d.persistence(is)
 	switch evicts := is.MaxMemory != "0" && is.Eviction != "noeviction"; {
 	case is.Eviction == "":
-		d.add(part, "eviction", unchecked, "this Redis doesn't tell", "")
+		d.add(part, "eviction", unchecked, "this Redis doesn't say", "")
 	case evicts && strings.HasPrefix(is.Eviction, "allkeys"):
 		d.add(part, "eviction", off, "maxmemory-policy "+is.Eviction+" may drop waiting work and links made by hand", "set Redis's maxmemory-policy to noeviction")
 	case evicts:
-		d.add(part, "eviction", off, "maxmemory-policy "+is.Eviction+" may drop cards, and the memory of requests that were done", "set Redis's maxmemory-policy to noeviction")
+		d.add(part, "eviction", off, "maxmemory-policy "+is.Eviction+" may drop cards, and the record of requests that were done", "set Redis's maxmemory-policy to noeviction")
 	default:
 		d.add(part, "eviction", good, "nothing is dropped", "")
 	}
@@ -173,7 +173,7 @@ func (d *doctor) redis(ctx context.Context) {
 func (d *doctor) version(is cache.Condition) {
 	switch {
 	case is.Version == "":
-		d.add("redis", "version", unchecked, "this Redis doesn't tell", "")
+		d.add("redis", "version", unchecked, "this Redis doesn't say", "")
 	case !is.Recent():
 		d.add("redis", "version", bad, is.Version+" lacks commands that the bot needs", "use Redis "+cache.MinVersion+" or later")
 	default:
@@ -185,7 +185,7 @@ func (d *doctor) persistence(is cache.Condition) {
 	const part, checked = "redis", "persistence"
 	switch {
 	case is.AOF == "":
-		d.add(part, checked, unchecked, "this Redis doesn't tell", "")
+		d.add(part, checked, unchecked, "this Redis doesn't say", "")
 	case is.AOF == "0":
 		d.add(part, checked, off, "the append-only file is off: what was acknowledged can be lost when Redis stops", "start Redis with --appendonly yes")
 	case is.Fsync == "no":
@@ -258,7 +258,7 @@ func (d *doctor) manifest() string {
 }
 
 func (d *doctor) clock(ahead time.Duration) {
-	const mend = "let this machine's clock be set by NTP"
+	const mend = "set this machine's clock by NTP"
 	away := ahead.Abs().Round(time.Second)
 	switch {
 	case away > 5*time.Minute && d.settings.SlackAppToken == "":
@@ -285,11 +285,11 @@ func (d *doctor) channels(ctx context.Context) {
 		case strings.HasSuffix(said, "missing_scope"):
 			d.slackFails(checked, off, err, d.reinstall())
 		case err != nil:
-			d.slackFails(checked, off, err, "see that the id is right (channel's name, About), and type /invite @Invent there")
+			d.slackFails(checked, off, err, "check that the id is right (click on the channel's name, About), and type /invite @Invent there")
 		case channel.IsArchived:
 			d.add("slack", checked, off, "the channel is archived: handoffs can't be announced there", "unarchive it, or take it out of the settings or the routes")
 		case !channel.IsMember:
-			d.add("slack", checked, off, "the bot is no member: handoffs can't be announced there", "type /invite @Invent there")
+			d.add("slack", checked, off, "the bot isn't a member: handoffs can't be announced there", "type /invite @Invent there")
 		default:
 			d.add("slack", checked, good, "the bot is a member, and announces handoffs there", "")
 		}
@@ -320,7 +320,7 @@ func (d *doctor) people(ctx context.Context) map[string]bool {
 	}
 	for _, id := range d.settings.admins {
 		if !ids[id] {
-			d.add("slack", "ADMINS", off, id+" is nobody in this workspace", "put the ids of people of this workspace into ADMINS (profile, three dots, Copy member ID)")
+			d.add("slack", "ADMINS", off, id+" isn't anybody in this workspace", "put the ids of people in this workspace into ADMINS (profile, three dots, Copy member ID)")
 		}
 	}
 	return emails
@@ -337,7 +337,7 @@ func (d *doctor) way(ctx context.Context) {
 		}
 		d.add(part, "Socket Mode", good, "Slack lets the bot connect", "")
 	case d.settings.PublicURL == "":
-		d.add(part, "PUBLIC_URL", unchecked, "not set, so nobody knows whether Slack can reach the bot", "set PUBLIC_URL to the address in the app's request URLs, and start the bot")
+		d.add(part, "PUBLIC_URL", unchecked, "not set, so it can't be checked whether Slack can reach the bot", "set PUBLIC_URL to the address in the app's request URLs, and start the bot")
 	default:
 		d.selfRequest(ctx)
 	}
@@ -358,28 +358,28 @@ func (d *doctor) selfRequest(ctx context.Context) {
 		what := checked + way.path
 		signed, err := d.ask(ctx, way.path, way.contentType, way.body, bot.Sign(d.settings.secrets[0], []byte(way.body), time.Now()))
 		if err != nil {
-			d.add(part, what, bad, "nothing answers there: "+err.Error(), "start the bot, and let the address lead to it")
+			d.add(part, what, bad, "nothing answers there: "+err.Error(), "start the bot, and point the address at it")
 			return
 		}
 		unsigned, err := d.ask(ctx, way.path, way.contentType, way.body, http.Header{})
 		switch {
 		case err != nil:
-			d.add(part, what, bad, "it answers only now and then: "+err.Error(), "look into the proxy before the bot")
+			d.add(part, what, bad, "it answers only now and then: "+err.Error(), "check the proxy in front of the bot")
 		case signed == http.StatusOK && unsigned == http.StatusUnauthorized:
 			continue
 		case signed == http.StatusOK:
-			d.add(part, what, bad, fmt.Sprintf("something else answers there: %d to a request that nobody signed", unsigned), "let the address lead to the bot")
+			d.add(part, what, bad, fmt.Sprintf("something else answers there: %d to a request that nobody signed", unsigned), "point the address at the bot")
 		case signed == http.StatusUnauthorized:
 			d.add(part, what, bad, "what answers there refuses this signing secret", "copy the Signing Secret from the app's page, Basic Information, to SLACK_SIGNING_SECRET, and start the bot again; "+
-				"if it is right, see that no proxy before the bot asks for a login")
+				"if it is right, check that no proxy in front of the bot asks for a login")
 		case signed/100 == 3:
-			d.add(part, what, bad, fmt.Sprintf("it redirects (%d), and Slack doesn't follow", signed), "set PUBLIC_URL, and the app's request URLs, to where it leads")
+			d.add(part, what, bad, fmt.Sprintf("it redirects (%d), and Slack doesn't follow redirects", signed), "set PUBLIC_URL, and the app's request URLs, to where it redirects")
 		default:
-			d.add(part, what, bad, fmt.Sprintf("it answers %d", signed), "let the address lead to the bot, with all of /slack/ behind it")
+			d.add(part, what, bad, fmt.Sprintf("it answers %d", signed), "point the address at the bot, for everything under /slack/")
 		}
 		return
 	}
-	d.add(part, checked, good, "leads to a bot with this signing secret, which refuses what isn't signed", "")
+	d.add(part, checked, good, "reaches a bot with this signing secret, which refuses what isn't signed", "")
 }
 
 // ask posts to a route of the bot at its public address, and returns the status.
@@ -414,7 +414,7 @@ func (d *doctor) organisation(ctx context.Context, emails map[string]bool) {
 	case invent.NotFound(err):
 		d.add(part, "organisation", bad, "Invent lists no members of "+d.settings.InventOrgID+", so nobody can be identified", "set INVENT_ORG_ID to the organisation of the key; c is the key's own")
 	default:
-		d.add(part, "key", bad, "it can't be tried: "+err.Error(), "see whether INVENT_API_URL is right and can be reached from here")
+		d.add(part, "key", bad, "it can't be tried: "+err.Error(), "check that INVENT_API_URL is right and can be reached from here")
 		return
 	}
 	d.contract(ctx)
@@ -448,7 +448,7 @@ func (d *doctor) contract(ctx context.Context) {
 	const part = "invent"
 	k, err := d.invent.Check(ctx)
 	if err != nil {
-		d.add(part, "contract", off, "Invent's own description (/openapi.json) can't be read ("+err.Error()+"): only what is documented in public is used", "try again later")
+		d.add(part, "contract", off, "Invent's own description (/openapi.json) can't be read ("+err.Error()+"): only what is publicly documented is used", "try again later")
 	}
 	for _, f := range k.Findings() {
 		name, line := f.Op, f.Method+" "+f.Path
@@ -460,11 +460,11 @@ func (d *doctor) contract(ctx context.Context) {
 		case f.Found && k.Read:
 			d.add(part, line, good, "found; on: "+n.feature, "")
 		case f.Found:
-			d.add(part, line, unchecked, "taken for granted; on: "+n.feature, "")
+			d.add(part, line, unchecked, "assumed to be there; on: "+n.feature, "")
 		case n.vital:
-			d.add(part, line, bad, "not found; off: "+n.feature, "see whether INVENT_API_URL is Invent's API; if it is, update the bot")
+			d.add(part, line, bad, "not found; off: "+n.feature, "check that INVENT_API_URL is Invent's API; if it is, update the bot")
 		default:
-			d.add(part, line, off, "not found; off: "+n.feature, "wait until Invent offers it: the bot looks every hour, and turns it on then")
+			d.add(part, line, off, "not found; off: "+n.feature, "wait until Invent offers it: the bot looks every hour, and then turns it on")
 		}
 	}
 }
@@ -493,16 +493,16 @@ func (d *doctor) members(ctx context.Context, emails map[string]bool) {
 		}
 	}
 	if twice > 0 {
-		d.add(part, "e-mails", off, fmt.Sprintf("%d belong to more than one member each; those can't act", twice), "give every member an e-mail of their own in Invent")
+		d.add(part, "e-mails", off, fmt.Sprintf("%d belong to more than one member each, and those members can't act", twice), "give every member an e-mail of their own in Invent")
 	}
 	link := d.settings.SlackCommand + " link @person <e-mail in Invent>"
 	switch {
 	case emails == nil:
 		d.add(part, checked, unchecked, fmt.Sprintf("%d are active; how many of them are on Slack is not known without the e-mails of its users", active), "")
 	case active == 0:
-		d.add(part, checked, bad, "none is active, and only active members may act", "invite the team into Invent")
+		d.add(part, checked, bad, "none is active, and only active members may act", "invite the team to Invent")
 	case equal == 0:
-		d.add(part, checked, off, fmt.Sprintf("%d are active, and none has the confirmed e-mail of a Slack user", active), "let an admin type "+link)
+		d.add(part, checked, off, fmt.Sprintf("%d are active, and none has the confirmed e-mail of a Slack user", active), "ask an admin to type "+link)
 	case equal < active:
 		d.add(part, checked, good, fmt.Sprintf("%d are active, %d have the confirmed e-mail of a Slack user", active, equal), "for the others, if they are on Slack: "+link)
 	default:
@@ -516,7 +516,7 @@ func (d *doctor) slackFails(checked string, s state, err error, mend string) {
 	word, answered := slackWord(err)
 	if !answered {
 		word += ": " + err.Error()
-		mend = "see whether SLACK_API_URL is right and can be reached from here"
+		mend = "check that SLACK_API_URL is right and can be reached from here"
 	}
 	d.add("slack", checked, s, word, mend)
 }

@@ -181,7 +181,7 @@ func TestDoctor(t *testing.T) {
 		},
 		"a channel for handoffs without the bot": {func(_ *testing.T, w *world) {
 			w.settings["HANDOFF_CHANNEL"] = w.slack.AddChannel(slacktest.Channel{ID: "CRANDOM", Name: "random"}).ID
-		}, 1, off, []string{"slack handoffs in CRANDOM", "no member"}},
+		}, 1, off, []string{"slack handoffs in CRANDOM", "isn't a member"}},
 		"a channel for handoffs that isn't there": {
 			func(_ *testing.T, w *world) { w.settings["HANDOFF_CHANNEL"] = "CNOWHERE" }, 1, off, []string{"slack handoffs in CNOWHERE", "channel_not_found"},
 		},
@@ -224,7 +224,7 @@ func TestDoctor(t *testing.T) {
 			s := httptest.NewServer(proxy)
 			t.Cleanup(s.Close)
 			w.settings["PUBLIC_URL"] = s.URL
-		}, 2, bad, []string{"slack PUBLIC_URL/slack/interactions", "404", "let the address lead to the bot"}},
+		}, 2, bad, []string{"slack PUBLIC_URL/slack/interactions", "404", "point the address at the bot"}},
 		"a key that Invent refuses": {func(_ *testing.T, w *world) {
 			w.settings["INVENT_API_KEY"] = "s3cret"
 		}, 2, bad, []string{"invent key", "refuses"}},
@@ -236,7 +236,7 @@ func TestDoctor(t *testing.T) {
 		},
 		"an Invent without its description": {func(_ *testing.T, w *world) {
 			w.invent.Fault(inventtest.Fault{Path: "/openapi.json", Status: 404})
-		}, 1, off, []string{"invent contract", "documented in public"}},
+		}, 1, off, []string{"invent contract", "publicly documented"}},
 		"an Invent without the inbox": {
 			func(_ *testing.T, w *world) { w.invent.LeaveOut("GET /orgs/{org_id}/inbox") }, 1, off, []string{"/inbox", "not found; off", "looks every hour"},
 		},

@@ -70,7 +70,7 @@ const usage = `usage: inventbot [serve]   serve until SIGTERM, with the settings
        inventbot doctor    look at the settings, Redis, Slack and Invent, change nothing, and say what is wrong:
                            exit code 0 all is well, 1 something is off, 2 it doesn't work (--json for machines)
        inventbot manifest  print the manifest of the Slack app (see inventbot manifest -h)
-       inventbot health    ask the bot that serves on this machine whether it lives: exit code 0 or 1
+       inventbot health    ask the bot that serves on this machine whether it is alive: exit code 0 or 1
        inventbot version   print version, commit and date
 `
 

@@ -42,7 +42,7 @@ func printManifest(args []string, stdout io.Writer) int {
 	address := flags.String("url", "", "the bot's public `address`, such as https://bot.example.com")
 	s, _ := load() // wrong settings don't matter here: what is used of them is checked below
 	m := manifest{LinkHost: s.linkHost()}
-	flags.StringVar(&m.Command, "command", s.SlackCommand, "the slash `command`; SLACK_COMMAND tells it to the bot")
+	flags.StringVar(&m.Command, "command", s.SlackCommand, "the slash `command`; set SLACK_COMMAND to the same")
 	flags.BoolVar(&m.Socket, "socket", false, "for Socket Mode: the bot connects out and needs no address")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -55,7 +55,7 @@ func printManifest(args []string, stdout io.Writer) int {
 		_, _ = fmt.Fprintln(stdout, "usage: inventbot manifest (--url https://bot.example.com | --socket) [--command /invent]")
 		return 2
 	case !commandName.MatchString(m.Command):
-		_, _ = fmt.Fprintln(stdout, "--command: a slash, then at most 31 small letters, digits, - and _")
+		_, _ = fmt.Fprintln(stdout, "--command: a slash, then at most 31 lower-case letters, digits, - and _")
 		return 2
 	case !m.Socket && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != ""):
 		_, _ = fmt.Fprintln(stdout, "--url: Slack calls https:// addresses only, such as https://bot.example.com")

@@ -109,7 +109,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		{"SLACK_SIGNING_SECRET", s.SlackSigningSecret}, {"INVENT_API_KEY", s.InventAPIKey},
 	} {
 		if strings.ContainsAny(key.value, "\"'") { // Docker's and Kubernetes' env files keep quotes that a shell would take off
-			wrong(key.name, "has quotes in it: write it without")
+			wrong(key.name, "has quotes in it: write it without them")
 		}
 	}
 	if strings.HasPrefix(s.SlackBotToken, "xapp-") || strings.HasPrefix(s.SlackBotToken, "xoxp-") {
@@ -123,7 +123,7 @@ func (s *settings) check(wrong func(name, what string)) {
 	switch {
 	case socket: // no secret needed: in Socket Mode nothing is signed
 	case s.SlackSigningSecret == "":
-		wrong("SLACK_SIGNING_SECRET", "is not set: the bot needs it, or else SLACK_APP_TOKEN, for Socket Mode")
+		wrong("SLACK_SIGNING_SECRET", "is not set: the bot needs it, or SLACK_APP_TOKEN for Socket Mode")
 	case len(s.secrets) == 0:
 		wrong("SLACK_SIGNING_SECRET", "holds no secret")
 	}
@@ -142,7 +142,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		wrong("INVENT_ORG_ID", "is not the id of an organisation")
 	}
 	if before, _, ok := strings.Cut(s.InventChatURL, "{chat_id}"); !ok {
-		wrong("INVENT_CHAT_URL", "lacks {chat_id}, the place of the conversation's id")
+		wrong("INVENT_CHAT_URL", "lacks {chat_id}, where the conversation's id goes")
 	} else {
 		address("INVENT_CHAT_URL", before, wrong)
 	}
@@ -165,7 +165,7 @@ func (s *settings) check(wrong func(name, what string)) {
 		}
 	}
 	if !commandName.MatchString(s.SlackCommand) {
-		wrong("SLACK_COMMAND", "is not a slash and at most 31 small letters, digits, - and _")
+		wrong("SLACK_COMMAND", "is not a slash and at most 31 lower-case letters, digits, - and _")
 	}
 	if !each(s.admins, slackUser.MatchString) {
 		wrong("ADMINS", "is not a list of Slack user ids such as U012ABCDEF")
@@ -205,7 +205,7 @@ func (s *settings) checkHandoffs(wrong func(name, what string)) {
 	s.routes = bot.ToChannels(channels)
 	if s.HandoffRoutes != "" {
 		if len(channels) > 0 {
-			wrong("HANDOFF_ROUTES", "can't be set beside HANDOFF_CHANNEL: make a route of that")
+			wrong("HANDOFF_ROUTES", "can't be set together with HANDOFF_CHANNEL: make that a route in the file")
 		}
 		if f, err := os.Open(s.HandoffRoutes); err != nil {
 			wrong("HANDOFF_ROUTES", "names a file that can't be opened")
@@ -223,7 +223,7 @@ func (s *settings) checkHandoffs(wrong func(name, what string)) {
 	}
 	if s.WaitReminder != "" {
 		if s.reminder, err = time.ParseDuration(s.WaitReminder); err != nil || s.reminder < time.Minute {
-			wrong("WAIT_REMINDER", "is not a time of at least a minute, such as 15m")
+			wrong("WAIT_REMINDER", "is not a duration of at least a minute, such as 15m")
 		}
 	}
 }
@@ -249,7 +249,7 @@ func each(items []string, are func(string) bool) bool {
 // base reads an https address that paths will be appended to; nil, and a problem, if it is none.
 func base(name, raw string, wrong func(name, what string)) *url.URL {
 	if strings.ContainsAny(raw, "?#") {
-		wrong(name, "has a ? or #, behind which no path can follow")
+		wrong(name, "has a ? or #, after which no path can follow")
 		return nil
 	}
 	return address(name, raw, wrong)

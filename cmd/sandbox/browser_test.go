@@ -167,7 +167,7 @@ func TestBrowser(t *testing.T) {
 	b.picture("taken")
 
 	b.presses("Release")
-	b.sees(`[data-testid="confirm"]`, "Nobody will have it then")
+	b.sees(`[data-testid="confirm"]`, "Afterwards nobody will have it")
 	b.picture("confirm")
 	b.clicks(`[data-testid="confirm-yes"]`)
 	b.sees("article:not([data-private])", "Nobody")
@@ -217,7 +217,7 @@ func TestBrowser(t *testing.T) {
 func TestBrowserHandoff(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
-	b.sees("article", "3 conversations wait for a human, as of")
+	b.sees("article", "3 conversations are waiting for a human, as of")
 	b.clicks(`[data-testid="asks-chat_unnamed"]`)
 	b.sees("article h3", "Unnamed")
 	b.sees("article", "for a human since")
@@ -312,7 +312,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	b.clicks(`[data-testid="first"]`) // what the page proposes to begin with
 	b.do(chromedp.KeyEvent(kb.Enter))
 	b.sees("article h3", "Jane Doe")
-	b.sees("article", "conversations wait") // it may come after the card, and count one less then
+	b.sees("article", "conversations are waiting") // it may come after the card, and count one less then
 	b.holds(`document.querySelector('[data-testid="intro"]').hidden`)
 	// What a screen reader says of a message is in words, as it is drawn.
 	b.holds(`[...document.querySelectorAll('article')].some((a) => a.getAttribute('aria-label').includes('Assignee: @Ada, since today at '))`)
@@ -322,7 +322,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	}
 	focus("article button", "Release")
 	b.do(chromedp.KeyEvent(kb.Enter))
-	b.sees(`[data-testid="confirm"]`, "Nobody will have it then")
+	b.sees(`[data-testid="confirm"]`, "Afterwards nobody will have it")
 	b.do(chromedp.KeyEvent(kb.Escape))
 	b.holds(`!document.querySelector('dialog[open]') && document.activeElement.innerText === 'Release'`)
 	b.do(chromedp.KeyEvent(kb.Enter), chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter))
@@ -352,7 +352,7 @@ func TestBrowserKeyboard(t *testing.T) {
 func TestBrowserAway(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
-	b.sees("article", "3 conversations wait")
+	b.sees("article", "3 conversations are waiting")
 	b.clicks(`[data-testid="away"]`)
 	b.is("grace")
 	b.holds(`document.querySelector('[data-testid="away"]').checked`)
@@ -370,7 +370,7 @@ func TestBrowserNarrow(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, open(t)+"/?as=ada&channel=support")
 	b.do(chromedp.EmulateViewport(390, 844))
-	b.sees("article", "3 conversations wait")
+	b.sees("article", "3 conversations are waiting")
 	b.holds(`document.querySelector('[data-testid="input"]').getBoundingClientRect().bottom <= innerHeight`) // what to do is seen without scrolling
 	b.types("/invent take chat_jane")
 	b.sees("article h3", "Jane Doe")
