@@ -82,7 +82,7 @@ var faults = map[string][]fault{
 		{name: "an answer that is cut", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "PATCH", Cut: true, Times: 1})},
 		{name: "no answer", sees: asAlways, after: once + ", at the next try", run: mends(inventtest.Fault{Method: "GET", Path: "/chats/", Hang: true, Times: 1})},
 		{name: "a change that was made though its answer was lost", sees: asAlways, after: once + ": found out by reading", run: losesAnswer},
-		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing was changed, with *Try again*", after: none, test: "TestFaultInventAway"},
+		{name: "503 for ten minutes", sees: "after 5 s that it takes longer, after 2 min that nothing changed, with *Try again*", after: none, test: "TestFaultInventAway"},
 		{name: "a certificate nobody knows", sees: "the same", after: none + ", and the key was not sent", run: deadTLS},
 	},
 	"Slack": {
@@ -99,7 +99,7 @@ var faults = map[string][]fault{
 		{name: "a response_url whose host is dead", sees: asAlways + ", some seconds late, by chat.update; private words by chat.postEphemeral", after: once, run: hookDead},
 		{name: "neither a card nor private words are taken where it was asked for", sees: "in a direct message that it was changed", after: "one change, no card", run: nowhereToShow},
 		{name: "500 to all that could show the change, for three minutes", sees: asAlways + ", when Slack is back", after: once, run: shownLate},
-		{name: "429 before the change, for longer than anybody wants to wait", sees: "that Slack asked to wait for too long and nothing was changed, with *Try again*", after: none, run: heldUpTooLong},
+		{name: "429 before the change, for longer than anybody wants to wait", sees: "that Slack asked to wait for too long and nothing changed, with *Try again*", after: none, run: heldUpTooLong},
 	},
 	"Requests": {
 		{name: "the same request at two replicas at once", sees: asAlways, after: once, run: twiceAtOnce},
@@ -111,7 +111,7 @@ var faults = map[string][]fault{
 		{name: "10,000 open connections", sees: asAlways, after: once, run: manyConnections},
 		{name: "bodies of 10 MiB", sees: "nothing", after: none + ", 413", test: "TestFaultBadRequests"},
 		{name: "gzip bombs, rightly signed", sees: "nothing", after: none + ", 400: nothing is decompressed", run: gzipBomb},
-		{name: "a full queue", sees: "that too much is waiting and nothing was changed", after: none + "; it recovers", test: "TestFaultFullQueue"},
+		{name: "a full queue", sees: "that too many requests are waiting and nothing changed", after: none + "; it recovers", test: "TestFaultFullQueue"},
 	},
 	"The process": {
 		{name: "kill -9 at each step of an action", sees: asAlways + ", within 30 s", after: "one change; one card, or two if it died between Slack's answer and Redis's; who had it before is told once", run: killedAtEachStep},
@@ -322,7 +322,7 @@ func refusedBy(f inventtest.Fault, says ...string) func(t *testing.T) {
 		w.serve()
 		w.invent.Fault(f)
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		w.ada.ExpectPrivate(w.support, append(says, "othing was changed")...)
+		w.ada.ExpectPrivate(w.support, append(says, "othing changed")...)
 		w.wrote()
 	}
 }
@@ -336,7 +336,7 @@ func tooMuch(t *testing.T) {
 	w.serve(func(c *bot.Config) { c.Teams, c.Probe = team.Only, team })
 	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Huge: 50 << 20})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.ada.ExpectPrivate(w.support, "Invent refused this change", "ref ", "othing was changed")
+	w.ada.ExpectPrivate(w.support, "Invent refused this change", "ref ", "othing changed")
 	w.wrote()
 	if most := got.largest.Load(); most < 4<<20 || most > 4<<20+1 { // the one byte more tells that it is too much
 		t.Errorf("%d bytes of an answer were read, want 4 MiB", most)
@@ -472,7 +472,7 @@ func heldUpTooLong(t *testing.T) {
 	w.serve(clock.drive)
 	w.slack.Fault(slacktest.Fault{Method: "users.info", Status: 429, RetryAfter: 300})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	word := w.ada.ExpectPrivate(w.support, "Slack", "asked me to wait for too long", "nothing was changed")
+	word := w.ada.ExpectPrivate(w.support, "Slack", "asked me to wait for too long", "nothing changed")
 	if word.Button("Try again") == nil {
 		t.Error("nothing is offered")
 	}
@@ -674,7 +674,7 @@ func deadTLS(t *testing.T) {
 	clock.pass(6 * time.Second)
 	w.ada.ExpectPrivate(w.support, "Still on it", "chat_1")
 	clock.pass(2 * time.Minute)
-	w.ada.ExpectPrivate(w.support, "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "nothing changed")
 	select {
 	case key := <-asked:
 		t.Errorf("the server was asked, with %q", key)
@@ -773,7 +773,7 @@ var uses = map[string]func(w *world, fails func()){
 		card := w.shared("chat_1", "Nobody")
 		fails()
 		w.acknowledged(w.ada.Press(card, "Assign…"))
-		w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+		w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing changed")
 		w.until("Slack takes it again", func() bool {
 			w.acknowledged(w.ada.Press(card, "Assign…"))
 			return w.ada.Modal() != nil
@@ -855,7 +855,7 @@ func triggerExpires(t *testing.T) {
 	if calls := w.slack.CallsTo("views.open"); len(calls) != 1 || calls[0].Error != "expired_trigger_id" {
 		t.Errorf("views.open was called so: %+v", calls)
 	}
-	w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+	w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing changed")
 	if w.ada.Modal() != nil {
 		t.Error("a window is open")
 	}
@@ -1268,7 +1268,7 @@ func poison(t *testing.T) {
 	store := ownStore(t)
 	address, _ := w.serve(func(c *bot.Config) { c.Cache = store })
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.ada.ExpectPrivate(w.support, "ref ", "othing was changed")
+	w.ada.ExpectPrivate(w.support, "ref ", "othing changed")
 	emptied(t, store)
 	if tries != 5 {
 		t.Errorf("%d tries, want 5", tries)
@@ -1293,7 +1293,7 @@ func poison(t *testing.T) {
 	w.slack.IgnoreLeftovers() // "Still on it"
 }
 
-// TestPanicOnceWritten: who is told that it went wrong isn't told that nothing was changed.
+// TestPanicOnceWritten: who is told that it went wrong isn't told that nothing changed.
 func TestPanicOnceWritten(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, slacktest.Patience(30*time.Second))

@@ -291,7 +291,7 @@ func TestTakeAConversation(t *testing.T) {
 		modal := w.ada.ExpectModal("Waiting for a human: 1", "chat_1")
 		w.has("chat_1", "mem_grace")
 		w.acknowledged(w.ada.Clicks(modal.Button("Take")))
-		w.ada.ExpectModal("Grace has had it", "Nothing was changed")
+		w.ada.ExpectModal("Grace has had it", "Nothing changed")
 		late := w.ada.ExpectDM("Grace has had it", "Leave it")
 		w.acknowledged(w.ada.Press(late, "Take over"))
 		w.ada.DM().ExpectUpdate(late, "Jane Doe", "@ada")

@@ -546,7 +546,7 @@ func TestLeaver(t *testing.T) {
 			w.has("chat_3", "mem_grace")
 			w.grace.ExpectDM("This conversation is yours")
 			w.acknowledged(w.ada.Press(list, "Release")) // she saw Hedy there
-			w.ada.ExpectPrivate(w.support, "Grace has had it", "Nothing was changed")
+			w.ada.ExpectPrivate(w.support, "Grace has had it", "Nothing changed")
 			w.until("the list is drawn anew", func() bool { return strings.Contains(list.Now().Shows(), "Held by members who aren't active: 1") })
 
 			w.acknowledged(w.joan.OpensHome())

@@ -294,7 +294,7 @@ var bursts = map[string]func(w *atLimit){
 				opened++
 				continue
 			}
-			p.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+			p.ExpectPrivate(w.support, "three seconds to open", "Nothing changed")
 		}
 		if opened == 0 || opened == burst {
 			w.t.Errorf("%d windows of %d are open", opened, burst)
@@ -618,7 +618,7 @@ func TestNobodyWaitsBehindWordsThatCannotBeSaid(t *testing.T) {
 	}
 	clock.pass(time.Minute)
 	for _, p := range []*slacktest.Person{w.ada, w.grace} {
-		p.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing was changed")
+		p.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing changed")
 	}
 	w.slack.IgnoreLeftovers() // "Still on it"
 }

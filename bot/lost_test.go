@@ -675,7 +675,7 @@ func TestDrawnByAnotherMeanwhile(t *testing.T) {
 }
 
 // TestLostAgainAfterLostAnswer: of a conversation that somebody may have got or resolved, and lost or had opened again before that was
-// found out, nobody reads that nothing was changed.
+// found out, nobody reads that nothing changed.
 func TestLostAgainAfterLostAnswer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ press, wrote, back string }{
@@ -695,7 +695,7 @@ func TestLostAgainAfterLostAnswer(t *testing.T) {
 			w.until("it is written", func() bool { return len(w.invent.Writes()) == 1 })
 			w.invent.SetChat("chat_1", func(x *inventtest.Chat) { x.State, x.AssigneeID = invent.Open, c.back })
 			said := w.ada.ExpectPrivate(w.support, "chat_1")
-			if s := said.Shows(); strings.Contains(s, "othing was changed") || !strings.Contains(s, "couldn't find out") {
+			if s := said.Shows(); strings.Contains(s, "othing changed") || !strings.Contains(s, "couldn't find out") {
 				t.Errorf("she reads %q", s)
 			}
 			w.until("the log says why", func() bool { return strings.Contains(w.log.String(), "it can't be told whether it was done") })

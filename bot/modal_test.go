@@ -312,7 +312,7 @@ func TestModalTooLate(t *testing.T) {
 			card := w.shared("chat_1", "Nobody")
 			w.slack.Fault(slacktest.Fault{Method: "views.open", Error: code, Hang: code == "", Times: 1})
 			w.acknowledged(w.ada.Press(card, "Assign…"))
-			w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing was changed")
+			w.ada.ExpectPrivate(w.support, "three seconds to open", "Nothing changed")
 			if w.ada.Modal() != nil {
 				t.Error("a modal is open")
 			}
@@ -413,7 +413,7 @@ func TestUndo(t *testing.T) {
 		w, card, word := taken(t, newClock())
 		w.has("chat_1", "mem_joan")
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
-		w.ada.ExpectPrivate(w.support, "Joan has had it", "Nothing was changed")
+		w.ada.ExpectPrivate(w.support, "Joan has had it", "Nothing changed")
 		w.support.ExpectUpdate(card, "@joan")
 		w.slack.IgnoreLeftovers() // Grace's card, redrawn
 		w.wrote("chat_1 mem_ada")
@@ -424,7 +424,7 @@ func TestUndo(t *testing.T) {
 		w, _, word := taken(t, clock)
 		clock.pass(5*time.Minute + 2*time.Second)
 		w.acknowledged(w.ada.Press(word, "Back to Grace"))
-		w.ada.ExpectPrivate(w.support, "only be undone within five minutes", "Nothing was changed")
+		w.ada.ExpectPrivate(w.support, "only be undone within five minutes", "Nothing changed")
 		w.wrote("chat_1 mem_ada")
 	})
 	t.Run("returns to nobody", func(t *testing.T) {

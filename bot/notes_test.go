@@ -154,7 +154,7 @@ func TestNoteOfWhatWasHeld(t *testing.T) {
 	}
 	w.serve(func(c *bot.Config) { c.Cache, c.Queue = store, 1 })
 	w.acknowledged(w.ada.Types(w.support, "/invent whoami")) // which takes the only place
-	w.ada.ExpectPrivate(w.support, "othing was changed")
+	w.ada.ExpectPrivate(w.support, "othing changed")
 	w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 	w.ada.ExpectPrivate(w.support, "You are *Ada*")
 	w.wrote()

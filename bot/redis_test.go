@@ -276,7 +276,7 @@ func TestSlowWhileAllAreBusy(t *testing.T) {
 	w.slack.IgnoreLeftovers()
 }
 
-// TestRefusedThoughStored: who could not be served because the process alone could take no more isn't told that nothing was changed when
+// TestRefusedThoughStored: who could not be served because the process alone could take no more isn't told that nothing changed when
 // only Redis's answer was lost: it is carried out from there.
 func TestRefusedThoughStored(t *testing.T) {
 	t.Parallel()
@@ -315,7 +315,7 @@ func TestFullWithoutRedis(t *testing.T) {
 		w.acknowledged(w.ada.Types(w.support, "/invent take "+w.chat(fmt.Sprintf("chat_%d", 10+i))))
 	}
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
-	w.grace.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
+	w.grace.ExpectPrivate(w.support, "I'm busy: too many requests are waiting", "nothing changed")
 	undo()
 	for i := range 4 {
 		w.support.ExpectMessage(fmt.Sprintf("chat_%d", 10+i), "@ada")
@@ -494,9 +494,9 @@ func TestFaultFullQueue(t *testing.T) {
 	undo := w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Hang: true})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
 	w.acknowledged(w.grace.Types(w.support, "/invent take chat_1"))
-	w.grace.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
+	w.grace.ExpectPrivate(w.support, "I'm busy: too many requests are waiting", "nothing changed")
 	w.acknowledged(w.ada.Press(card, "Refresh"))
-	w.ada.ExpectPrivate(w.support, "Too many requests are waiting", "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "I'm busy: too many requests are waiting", "nothing changed")
 	w.slack.AllowComplaint("dispatch_failed")
 	if a := w.joan.OpensHome(); a.Status != http.StatusServiceUnavailable { // Slack sends what is refused once more
 		t.Errorf("an event was answered %d, want 503", a.Status)

@@ -68,7 +68,7 @@ func TestRefused(t *testing.T) {
 			}
 			w.serve()
 			w.acknowledged(x.Types(w.support, "/invent take chat_1"))
-			x.ExpectPrivate(w.support, append(c.says, "Nothing was changed")...)
+			x.ExpectPrivate(w.support, append(c.says, "Nothing changed")...)
 			w.acknowledged(x.Types(w.support, "/invent show chat_1"))
 			if m := x.ExpectPrivate(w.support, c.says...); m == nil || strings.Contains(m.Text, "changed") {
 				t.Errorf("asked to show it: %+v, want no word of changes", m)
@@ -90,7 +90,7 @@ func TestUnknownToSlack(t *testing.T) {
 			w.serve()
 			w.slack.Fault(slacktest.Fault{Method: "users.info", Error: code})
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			w.ada.ExpectPrivate(w.support, says, "Nothing was changed")
+			w.ada.ExpectPrivate(w.support, says, "Nothing changed")
 			w.wrote()
 		})
 	}
@@ -155,7 +155,7 @@ func TestAssignedPersonRefused(t *testing.T) {
 		"nobody@example.com": "No member in Invent has the e-mail or id nobody@example.com",
 	} {
 		w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 "+line))
-		w.ada.ExpectPrivate(w.support, says, "Nothing was changed")
+		w.ada.ExpectPrivate(w.support, says, "Nothing changed")
 	}
 	w.acknowledged(w.ada.Types(w.support, "/invent assign chat_1 GRACE@example.com"))
 	w.support.ExpectMessage("@grace")
@@ -172,7 +172,7 @@ func TestFaultInventAway(t *testing.T) {
 		fault inventtest.Fault
 		says  string
 	}{
-		"it never answers the read":                    {inventtest.Fault{Status: 503}, "didn't answer for two minutes, so nothing was changed"},
+		"it never answers the read":                    {inventtest.Fault{Status: 503}, "didn't answer for two minutes, so nothing changed"},
 		"it writes but answers neither write nor read": {inventtest.Fault{Method: "PATCH", AfterWrite: true, Status: 500}, "couldn't find out"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,7 +244,7 @@ func TestRefusedAfterDoubt(t *testing.T) {
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 502, Times: 1})
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 403})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.ada.ExpectPrivate(w.support, "key", "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "key", "nothing changed")
 }
 
 // TestLastLook: when its time is up, one more look tells what became of a write whose answer was lost.
@@ -266,7 +266,7 @@ func TestLastLook(t *testing.T) {
 			w.wrote("chat_1 mem_ada")
 		}},
 		"it was not": {false, func(w *world, _ *clock) {
-			w.ada.ExpectPrivate(w.support, "so nothing was changed", "Try again")
+			w.ada.ExpectPrivate(w.support, "so nothing changed", "Try again")
 			w.wrote()
 		}},
 	} {
@@ -310,7 +310,7 @@ func TestNotWrittenTooLate(t *testing.T) {
 			w.listed()
 			card := w.shared("chat_1", "Nobody")
 			w.acknowledged(w.ada.Press(card, press))
-			w.ada.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing was changed")
+			w.ada.ExpectPrivate(w.support, "didn't answer for two minutes, so nothing changed")
 			if n := len(w.invent.Writes()); n > 0 {
 				t.Errorf("Invent was written %d times", n)
 			}
@@ -326,7 +326,7 @@ func TestLongPause(t *testing.T) {
 	w.invent.Fault(inventtest.Fault{Path: "/chats/", Status: 429, RetryAfter: "600", Times: 1})
 	for range 2 { // the second doesn't ask Invent
 		w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-		w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing was changed", "Try again")
+		w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing changed", "Try again")
 	}
 	if n := len(w.about("chat_1")); n != 1 {
 		t.Errorf("Invent was asked %d times", n)
@@ -344,7 +344,7 @@ func TestLongMaintenance(t *testing.T) {
 			w.serve()
 			w.invent.Fault(inventtest.Fault{Method: method, Path: "/chats/", Status: 503, RetryAfter: "600", Times: 1})
 			w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-			w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing was changed", "Try again")
+			w.ada.ExpectPrivate(w.support, "Invent won't take any more calls from this app for a while, so nothing changed", "Try again")
 			w.wrote()
 			w.takes()
 		})
@@ -359,6 +359,6 @@ func TestReleaseOfWhatIsGone(t *testing.T) {
 	w.has("chat_1", "mem_ada")
 	w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 404})
 	w.acknowledged(w.ada.Types(w.support, "/invent release chat_1"))
-	w.ada.ExpectPrivate(w.support, "Invent has no conversation", "nothing was changed")
+	w.ada.ExpectPrivate(w.support, "Invent has no conversation", "nothing changed")
 	w.wrote()
 }

@@ -226,7 +226,7 @@ func TestStrangeIdsStayWithinTheirRoute(t *testing.T) {
 		w := newWorld(t)
 		w.serve()
 		w.acknowledged(w.ada.Types(w.support, "/invent take "+id))
-		w.ada.ExpectPrivate(w.support, "othing was changed")
+		w.ada.ExpectPrivate(w.support, "othing changed")
 		w.wrote()
 	}
 }
@@ -252,10 +252,10 @@ func TestRetiredButton(t *testing.T) {
 	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AssigneeID = "" })
 	w.acknowledged(w.grace.Clicks(&take))
 	w.support.ExpectUpdate(card, "Nobody")
-	w.grace.ExpectPrivate(w.support, "That card was old")
+	w.grace.ExpectPrivate(w.support, "This card is old, here is a fresh one")
 	take.Value = `of long ago`
 	w.acknowledged(w.grace.Clicks(&take))
-	w.grace.ExpectPrivate(w.support, "older version", "Nothing was changed")
+	w.grace.ExpectPrivate(w.support, "older version", "Nothing changed")
 	w.wrote("chat_1 mem_ada")
 }
 

@@ -41,7 +41,7 @@ func TestMoreThanAssigning(t *testing.T) {
 	}
 	w.has("chat_1", "mem_grace")
 	w.acknowledged(w.ada.Press(card, "Resolve"))
-	late := w.ada.ExpectPrivate(w.support, "Grace has", "Nothing was changed", "Resolve")
+	late := w.ada.ExpectPrivate(w.support, "Grace has", "Nothing changed", "Resolve")
 	w.support.ExpectUpdate(card, "@grace")
 	w.acknowledged(w.ada.Press(late, "Resolve"))
 	w.ada.ExpectPrivate(w.support, "it is resolved now")

@@ -134,7 +134,7 @@ func TestUnlinkDuringLookUp(t *testing.T) {
 	w.acknowledged(w.joan.Types(w.support, "/invent unlink @linus"))
 	w.joan.ExpectPrivate(w.support, "is gone")
 	w.linus.ExpectDM("dropped your link")
-	w.linus.ExpectPrivate(w.support, "Nothing was changed")
+	w.linus.ExpectPrivate(w.support, "Nothing changed")
 	w.rest()
 	clock.pass(25 * time.Minute)
 	w.acknowledged(w.linus.Types(w.support, "/invent show chat_1"))

@@ -176,7 +176,7 @@ func (b *Bot) tries(ctx context.Context, q *cache.Cache, j cache.Job, w *work) (
 	switch {
 	case err == nil:
 	case w.Wrote == untouched && (!temporary(why) || invent.RetryAfter(why) > 0) && !errors.Is(why, errTooLate):
-		err = why // nothing was changed, for a reason that Invent gave
+		err = why // nothing changed, for a reason that Invent gave
 	case w.Wrote == written && b.retry(ctx, q, j, w, err, b.until(w, j, err)):
 		return "", true, nil
 	}

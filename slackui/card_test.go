@@ -380,7 +380,7 @@ func TestLateSaysForHowLong(t *testing.T) {
 	} {
 		at := noon.Add(-ago)
 		got := slackui.Late(ordinary.typed(slackui.Take), grace, invent.ChatState{AssignedAt: &at}, noon).Text
-		if want += " Nothing was changed."; got != want {
+		if want += " Nothing changed."; got != want {
 			t.Errorf("%s ago: got %q, want %q", ago, got, want)
 		}
 	}
@@ -416,7 +416,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 		for _, r := range reasons[:len(reasons)-1] {
 			got := slackui.Refused("/invent", slackui.Assign, r, about, false).Text
 			possible := about == "" && !slices.Contains(ofOthers, r) || about != "" && !slices.Contains(ofOneself, r)
-			if possible && got == fallback || !strings.HasSuffix(got, " Nothing was changed.") {
+			if possible && got == fallback || !strings.HasSuffix(got, " Nothing changed.") {
 				t.Errorf("%s about %q: %q", r, about, got)
 			}
 			if about == "U0GRACE" && !strings.Contains(got, "<@U0GRACE>") || about != "" && about != "U0GRACE" && !strings.Contains(got, about) {
@@ -435,7 +435,7 @@ func TestEveryRefusalHelps(t *testing.T) {
 		}
 	}
 	for _, p := range problems[:len(problems)-1] {
-		if got := slackui.Cannot(slackui.Intent{Problem: p, Verb: slackui.Assign, Command: "/support"}).Text; got == "I can't read that. Nothing was changed." {
+		if got := slackui.Cannot(slackui.Intent{Problem: p, Verb: slackui.Assign, Command: "/support"}).Text; got == "I can't read that. Nothing changed." {
 			t.Errorf("%s has no words of its own", p)
 		}
 	}
@@ -545,7 +545,7 @@ func TestVerbsAreKnown(t *testing.T) {
 	if len(all) < 30 || newer.Known() {
 		t.Errorf("%d verbs were found, or one that there isn't is known", len(all))
 	}
-	if m := slackui.Failed(slackui.NewerVersion, slackui.Intent{Verb: newer, Chat: "chat_1"}, "0a1b2c3d", ""); !strings.Contains(m.Text, "Nothing was changed") {
+	if m := slackui.Failed(slackui.NewerVersion, slackui.Intent{Verb: newer, Chat: "chat_1"}, "0a1b2c3d", ""); !strings.Contains(m.Text, "Nothing changed") {
 		t.Errorf("of a newer version's verb it says %q", m.Text)
 	}
 }

@@ -132,7 +132,7 @@ const (
 	wordPickLater        = "Invent isn't answering right now. I'll keep trying for a while."
 	wordClose            = "Close"
 	wordNotAnID          = "That isn't the id of a conversation. Type its id, or paste its link from Invent."
-	wordBusy             = "Too many requests are waiting right now, so nothing was changed. Please try again in a minute."
+	wordBusy             = "I'm busy: too many requests are waiting right now, so nothing changed. Please try again in a minute."
 )
 
 // Problem is what is wrong with a request itself, mostly found without asking Slack or Invent.
@@ -179,11 +179,11 @@ func problemText(p Problem, command string, verb Verb) string {
 		return "That name arrived as plain text, and I won't guess who you mean. Type @ and pick the person from Slack's list. " +
 			"If that doesn't help, ask whoever runs this app to turn on “Escape channels, users, and links” for its command in the app's configuration."
 	case OldButton:
-		return "This button is from an older version and no longer works. Nothing was changed. Type the command again for a fresh one."
+		return "This button is from an older version and no longer works. Nothing changed. Type the command again for a fresh one."
 	case UndoExpired:
-		return "That could only be undone within five minutes. Nothing was changed. The card has buttons for what you can do now."
+		return "That could only be undone within five minutes. Nothing changed. The card has buttons for what you can do now."
 	case OldForm:
-		return "This window is from an older version and no longer works. Nothing was changed. Close it and open it again."
+		return "This window is from an older version and no longer works. Nothing changed. Close it and open it again."
 	case NoChoice:
 		return "Choose somebody from the list."
 	case LongNote:
@@ -195,7 +195,7 @@ func problemText(p Problem, command string, verb Verb) string {
 	case KnownNow:
 		return "I know who you are in Invent now. Please try again."
 	}
-	return "I can't read that. Nothing was changed."
+	return "I can't read that. Nothing changed."
 }
 
 // orSo says how a person can be named other than by @.
@@ -270,7 +270,7 @@ func Busy() Message { return say(wordBusy) }
 
 // Doubtful says that the queue is full, but that the request may be in it all the same.
 func Doubtful() Message {
-	return say("Too many requests are waiting right now, and I couldn't find out whether yours was accepted. Check before you try again.")
+	return say("I'm busy: too many requests are waiting right now, and I couldn't find out whether yours was accepted. Check before you try again.")
 }
 
 // Cannot says what is wrong with a click.
@@ -281,7 +281,7 @@ func Slow() Message {
 	return say("Still on it: this is taking longer than usual. I'll tell you how it ends.")
 }
 
-// Late says that the conversation has a holder whom the person hadn't seen there, so nothing was changed, and
+// Late says that the conversation has a holder whom the person hadn't seen there, so nothing changed, and
 // offers to go ahead or to leave it. now is when this is said.
 func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 	words := h.name() + " has it."
@@ -301,7 +301,7 @@ func Late(i Intent, h Holder, state invent.ChatState, now time.Time) Message {
 		to.To, to.Note = i.To, i.NoteID
 		row = append(row, button(Assign, labelAnyway, to))
 	}
-	return say(begun(words)+" Nothing was changed.", append(row, button(Leave, labelLeave, v))...)
+	return say(begun(words)+" Nothing changed.", append(row, button(Leave, labelLeave, v))...)
 }
 
 // card returns the card that the intent is about, the clicked one or the one behind a private message; nil if it can't be redrawn later.
@@ -489,7 +489,7 @@ func Summarised(m *invent.Memory) Message {
 
 // RetiredButton goes with a fresh card when a button of an old version was clicked.
 func RetiredButton() Message {
-	return say("That card was old and nothing was changed. Here is a fresh one.")
+	return say("This card is old, here is a fresh one. Nothing changed.")
 }
 
 // Shared says that the card is in the channel now.
@@ -538,7 +538,7 @@ func (r Reason) Mends() bool {
 // member who isn't active.
 func (r Reason) ByHand() bool { return r.Mends() && r != Inactive }
 
-// Refused says why nothing was done and what helps. It says that nothing was changed only if the verb would have
+// Refused says why nothing was done and what helps. It says that nothing changed only if the verb would have
 // changed something. about is the Slack user, e-mail or member's id that the reason concerns, "" for the person who
 // asked. held says that the bot will do it later by itself, once the reason is gone.
 func Refused(command string, v Verb, r Reason, about string, held bool) Message {
@@ -547,7 +547,7 @@ func Refused(command string, v Verb, r Reason, about string, held bool) Message 
 		words = refusedOther(command, r, about)
 	}
 	if v.alters() {
-		words += " Nothing was changed."
+		words += " Nothing changed."
 	}
 	if held {
 		words += " If that is fixed within an hour, I'll carry this out without your asking again."
@@ -1112,7 +1112,7 @@ type Failure string
 
 // The failures, as they stand in the log too.
 const (
-	NoAnswer       Failure = "no_answer"       // two minutes passed, nothing was changed
+	NoAnswer       Failure = "no_answer"       // two minutes passed, nothing changed
 	Limited        Failure = "limited"         // Invent, or the bot's own limit for it, takes no more calls for a while
 	Unsettled      Failure = "unsettled"       // it couldn't be found out whether the change was made
 	Stopped        Failure = "stopped"         // the bot was stopped before it came to it
@@ -1121,10 +1121,10 @@ const (
 	RefusedByAPI   Failure = "refused_by_api"  // Invent said no to this very request
 	SlackRefused   Failure = "slack_refused"   // Slack doesn't take the bot's token
 	SlackForbids   Failure = "slack_forbids"   // Slack said no to something that the action needs
-	SlackSilent    Failure = "slack_silent"    // Slack gave no answer in time, nothing was changed
+	SlackSilent    Failure = "slack_silent"    // Slack gave no answer in time, nothing changed
 	Unplaced       Failure = "unplaced"        // the change was made, but Slack took no card
 	NewerVersion   Failure = "newer_version"   // a newer process queued it, and no newer process came to do it
-	BotFailed      Failure = "bot_failed"      // our own fault, nothing was changed
+	BotFailed      Failure = "bot_failed"      // our own fault, nothing changed
 	Crashed        Failure = "crashed"         // our own fault, and the change may have been made
 	MemberNotFound Failure = "member_rejected" // Invent doesn't take the member
 	ModalTooLate   Failure = "modal_too_late"  // Slack opened no modal in time
@@ -1147,7 +1147,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 	if f == Crashed && !i.Verb.alters() {
 		f = BotFailed
 	}
-	and, unchanged := ", so nothing was changed.", " Nothing was changed."
+	and, unchanged := ", so nothing changed.", " Nothing changed."
 	if i.Verb.Known() && !i.Verb.alters() { // such a verb changes nothing anyway
 		and, unchanged = ".", ""
 	}
@@ -1182,12 +1182,12 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 		}
 		words = "Invent refused " + what + and + " Try it in the dashboard."
 	case MemberNotFound:
-		words = "Invent refused to assign it to that member, so nothing was changed. Check the member's role in Invent, or choose somebody else."
+		words = "Invent refused to assign it to that member, so nothing changed. Check the member's role in Invent, or choose somebody else."
 	case Crashed:
 		words = "Something in this app went wrong. The change may have been made: check before you try again. Ask whoever runs the app to look in its log."
 		row = i.look()
 	case ModalTooLate:
-		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing was changed. Please try again."
+		words = "Slack gives a window three seconds to open, and this time it took longer. Nothing changed. Please try again."
 	case NewerVersion:
 		words = "This was started by a newer version of the app that is no longer running." + unchanged
 	default:
@@ -1206,7 +1206,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 
 // Newer says that the conversation goes on under another id, and offers that one.
 func Newer(i Intent, newer, ref string) Message {
-	return say("This conversation continues in a newer one with the same customer. Nothing was changed. (ref "+ref+")",
+	return say("This conversation continues in a newer one with the same customer. Nothing changed. (ref "+ref+")",
 		button(Show, labelNewer, value{Chat: newer}))
 }
 

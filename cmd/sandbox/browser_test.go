@@ -182,7 +182,7 @@ func TestBrowser(t *testing.T) {
 	b.assignee("chat_jane", "mem_grace")
 	b.sees("article:not([data-private])", "@Grace")
 	b.types("/invent take chat_jane")
-	b.sees(private, "Nothing was changed")
+	b.sees(private, "Nothing changed")
 	b.sees(private, "Only visible to you")
 	b.picture("late")
 	b.presses("Take over")
