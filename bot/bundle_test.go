@@ -211,6 +211,33 @@ func TestBundleIsCountedAnew(t *testing.T) {
 	defer cancel()
 	clock.passUntil(ctx, 15*time.Second, func() bool { return strings.Contains(w.log.String(), `"outcome":"changed"`) })
 	w.support.ExpectMessage("2 conversations are waiting")
+	if strings.Contains(w.log.String(), "nothing can be posted in a channel") {
+		t.Error("that Slack had no answer was taken for a trouble of the channel")
+	}
+}
+
+// TestAnnouncedByAFormerLeader: many that have their cards are not announced again as one of many by the next leader.
+func TestAnnouncedByAFormerLeader(t *testing.T) {
+	t.Parallel()
+	clock, store := newClock(), ownStore(t)
+	w := newWorld(t, slacktest.Now(clock.now))
+	w.invent.SetChat("chat_1", func(c *inventtest.Chat) { c.AIEnabled = true })
+	follow := func() (stop func()) {
+		_, stop = w.serve(clock.drive, func(c *bot.Config) { c.Cache, c.Handoffs = store, bot.ToChannels([]string{w.support.ID}) })
+		return stop
+	}
+	stop := follow()
+	w.listed()
+	for n := range 6 {
+		chat := w.chat(fmt.Sprintf("chat_w%d", n))
+		w.support.ExpectMessage(chat)
+		w.ended("announce", chat, "changed")
+		clock.pass(time.Minute) // not one of many
+	}
+	stop()
+	follow()
+	w.listedAgain(clock)
+	w.rest() // left-over messages fail the test
 }
 
 // TestQuietTime: neither many handoffs at once nor a reminder are said in it; what waits still is afterwards.

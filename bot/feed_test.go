@@ -244,6 +244,8 @@ func TestChannelTrouble(t *testing.T) {
 	w.asks("chat_2")
 	w.support.ExpectMessage("chat_2") // and admins hear of it once
 	w.ended("announce", "chat_2", "changed")
+	w.acknowledged(w.ada.Types(w.support, "/invent route chat_2"))
+	w.ada.ExpectPrivate(w.support, "In #support it was last announced", "In #random it wasn't announced: the app isn't in the channel")
 	if n := w.postedIn(w.random); n != 1 {
 		t.Errorf("a channel with trouble was tried %d times within seconds, want once", n)
 	}
@@ -405,6 +407,43 @@ func TestReminder(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	clock.passUntil(ctx, 3*time.Minute, func() bool { return w.count("/inbox") > before+1 }) // once: left-over messages fail the test
+}
+
+// TestReminderLater: a reminder that Slack doesn't take at once comes later, and not at all where the app may not post any more.
+func TestReminderLater(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		trouble func(*world)
+		outcome string
+	}{
+		"Slack has no answer": {func(w *world) {
+			w.slack.Fault(slacktest.Fault{Method: "chat.postMessage", Status: 500, Times: 1})
+		}, "changed"},
+		"the app was removed from the channel": {func(w *world) {
+			w.slack.SetChannel(w.support.ID, func(c *slacktest.Channel) { c.BotIsMember = false })
+		}, "undelivered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			w := newWorld(t, slacktest.Now(clock.now))
+			w.announcing(clock.drive, func(c *bot.Config) { c.WaitReminder = 15 * time.Minute })
+			w.announced()
+			c.trouble(w)
+			clock.pass(16 * time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			clock.passUntil(ctx, time.Second, func() bool { return w.outcomes("remind", c.outcome) > 0 })
+			if c.outcome == "changed" {
+				w.support.ExpectMessage("has been waiting for a human since")
+			}
+			w.listedAgain(clock) // once: left-over messages fail the test
+			w.rest()
+			if n := w.outcomes("remind", c.outcome); n != 1 {
+				t.Errorf("%d reminders ended so, want one", n)
+			}
+		})
+	}
 }
 
 func TestCardsThatAreGoneAreForgotten(t *testing.T) {
