@@ -63,13 +63,13 @@ var faults = map[string][]fault{
 		{name: "cuts the connection in the middle of a reply", sees: asAlways, after: once, run: redisCuts},
 	},
 	"Invent": {
-		{name: "400 to the change", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 400}, "Invent refused this change", "ref ")},
+		{name: "400 to the change", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 400}, "Invent refused this", "ref ")},
 		{name: "401", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(401)},
 		{name: "403", sees: "that the app's key is refused; admins hear it once", after: none, run: keyRefused(403)},
 		{name: "404", sees: "that there is no such conversation", after: none, run: refusedBy(inventtest.Fault{Path: "/chats/chat_1", Status: 404}, "has no conversation", "chat_1")},
 		{name: "404 to the change", sees: "that Invent doesn't take the member, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 404}, "refused to assign it to that member", "ref ")},
-		{name: "409", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 409}, "Invent refused this change")},
-		{name: "JSON of another shape", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Body: []byte(`{"id":5}`)}, "Invent refused this change", "ref ")},
+		{name: "409", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "PATCH", Status: 409}, "Invent refused this")},
+		{name: "JSON of another shape", sees: "that Invent refused, and a ref", after: none, run: refusedBy(inventtest.Fault{Method: "GET", Path: "/chats/", Body: []byte(`{"id":5}`)}, "Invent refused this", "ref ")},
 		{name: "JSON of another shape to the change", sees: asAlways, after: once + ": found out by reading", run: mends(inventtest.Fault{Method: "PATCH", AfterWrite: true, Body: []byte(`{"id":5}`), Times: 1})},
 		{name: "JSON of another shape to the change, and then no answer", sees: "that it couldn't be found out whether the change was made", after: "one change, no card until one is clicked", run: leftUnsettled},
 		{name: "an answer of 50 MB", sees: "that Invent refused, and a ref", after: none + "; 4 MiB of it are read", run: tooMuch},
@@ -336,7 +336,7 @@ func tooMuch(t *testing.T) {
 	w.serve(func(c *bot.Config) { c.Teams, c.Probe = team.Only, team })
 	w.invent.Fault(inventtest.Fault{Method: "GET", Path: "/chats/chat_1", Huge: 50 << 20})
 	w.acknowledged(w.ada.Types(w.support, "/invent take chat_1"))
-	w.ada.ExpectPrivate(w.support, "Invent refused this change", "ref ", "othing changed")
+	w.ada.ExpectPrivate(w.support, "Invent refused this", "ref ", "othing changed")
 	w.wrote()
 	if most := got.largest.Load(); most < 4<<20 || most > 4<<20+1 { // the one byte more tells that it is too much
 		t.Errorf("%d bytes of an answer were read, want 4 MiB", most)

@@ -65,7 +65,7 @@ func TestNoteNeverVanishes(t *testing.T) {
 		"Invent refuses the change": {
 			func(w *world) { w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 400}) },
 			func(w *world) {
-				w.ada.ExpectPrivate(w.support, "Invent refused this change")
+				w.ada.ExpectPrivate(w.support, "Invent refused this")
 				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 			},
 		},

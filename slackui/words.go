@@ -1176,11 +1176,7 @@ func Failed(f Failure, i Intent, ref, url string) Message {
 	case Limited:
 		words = "Invent won't take any more calls from this app for a while" + and + " Try again later, or use the dashboard."
 	case RefusedByAPI:
-		what := "this"
-		if i.Verb.alters() {
-			what = "this change"
-		}
-		words = "Invent refused " + what + and + " Try it in the dashboard."
+		words = "Invent refused this" + and + " Try it in the dashboard."
 	case MemberNotFound:
 		words = "Invent refused to assign it to that member, so nothing changed. Check the member's role in Invent, or choose somebody else."
 	case Crashed:
