@@ -143,6 +143,30 @@ func TestLinkRefused(t *testing.T) {
 	w.slack.Person("URENEE").ExpectDM("Penguin")
 }
 
+// TestLinkWhereMailDoesntCount: whose e-mail doesn't count keeps nobody from being linked to its member: neither somebody else nor themselves.
+func TestLinkWhereMailDoesntCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.serve()
+	boss := w.boss()
+	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@example.com"})
+	w.slack.AddUser(slacktest.User{ID: "UGUEST", Name: "guest", Guest: true, Email: "penguin@example.com"})
+	w.acknowledged(boss.Types(w.support, "/invent link @linus mem_penguin"))
+	boss.ExpectPrivate(w.support, "I've asked @linus")
+	w.linus.ExpectDM("Penguin")
+
+	w.invent.AddMember(invent.Member{ID: "mem_renee", Name: "Renee", Email: "renee@example.com"})
+	renee := w.slack.AddUser(slacktest.User{ID: "URENEE", Name: "renee", Email: "renee@example.com", EmailUnconfirmed: true})
+	w.acknowledged(boss.Types(w.support, "/invent link @renee mem_renee"))
+	boss.ExpectPrivate(w.support, "I've asked @renee")
+	w.acknowledged(renee.Press(renee.ExpectDM("Renee"), "Yes, that's me"))
+	boss.ExpectDM("@renee agreed")
+	w.acknowledged(renee.Types(w.support, "/invent take chat_1"))
+	w.support.ExpectMessage("@renee")
+	w.wrote("chat_1 mem_renee")
+	w.slack.IgnoreLeftovers() // the question, answered
+}
+
 // TestSecondYesLoses: two people were asked about one member; only the first yes counts.
 func TestSecondYesLoses(t *testing.T) {
 	t.Parallel()
