@@ -114,7 +114,7 @@ func TestLinkRefused(t *testing.T) {
 		{boss, "link @grace mem_penguin", "@grace is linked already, by having the same e-mail"},
 		{boss, "link @guest mem_penguin", "@guest is a guest"},
 		{boss, "link @linus mem_nobody", "No member in Invent has the e-mail or id mem_nobody"},
-		{boss, "link @linus old@example.com", "isn't active"},
+		{boss, "link @linus old@example.com", "The membership of Old in Invent isn't active"},
 		{boss, "unlink @linus", "@linus has no link"},
 		{boss, "unlink @ada", "@ada is linked already, by having the same e-mail"},
 		{boss, "unlink", "same e-mail"},
@@ -324,6 +324,16 @@ func TestNotHeldWhileFull(t *testing.T) {
 	}
 	if held, err := store.Held(t.Context(), w.slack.TeamID(), w.linus.ID, time.Now()); len(held) > 0 || err != nil {
 		t.Errorf("kept are %s, %v; want nothing", held, err)
+	}
+}
+
+// tried notes that people tried to use the app without being linked.
+func (w *world) tried(store *cache.Cache, people ...*slacktest.Person) {
+	w.t.Helper()
+	for _, p := range people {
+		if _, err := store.Hold(w.t.Context(), w.slack.TeamID(), p.ID, []byte("{}"), time.Now().Add(-2*time.Hour)); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
@@ -851,12 +861,16 @@ func TestLinksOfTheRefused(t *testing.T) {
 	w.invent.AddMember(invent.Member{ID: "mem_ada2", Name: "Ada the second", Email: "ADA@example.com"})
 	w.invent.AddMember(invent.Member{ID: "mem_penguin", Name: "Penguin", Email: "penguin@other.example"})
 	w.linkedByHand(store, w.linus, "mem_penguin")
+	w.tried(store, w.linus, w.ada)
 	w.acknowledged(boss.Types(w.support, "/invent links"))
 	list := boss.ExpectPrivate(w.support, "Ada the second (`mem_ada2`): another member has the same e-mail", "@linus: linked to Penguin", "is a guest")
 	for _, refused := range []string{"ada", "grace", "joan"} {
 		if strings.Contains(list.Shows(), "@"+refused+", by the same e-mail") {
 			t.Errorf("%s, who is refused, stands there as linked", refused)
 		}
+	}
+	if strings.Contains(list.Shows(), "but tried") {
+		t.Errorf("somebody stands there twice, since they tried before they were refused: %s", list.Shows())
 	}
 	w.acknowledged(boss.Types(w.support, "/invent unlink @linus"))
 	boss.ExpectPrivate(w.support, "The link that an admin made for @linus is gone")
@@ -878,13 +892,18 @@ func TestLinksByHand(t *testing.T) {
 	w.serve(func(c *bot.Config) { c.Cache = store })
 	w.linkedByHand(store, w.linus, "mem_tux")
 	w.linkedByHand(store, add("renee"), "mem_penguin")
-	w.linkedByHand(store, add("zed"), "mem_gone")
+	zed := add("zed")
+	w.linkedByHand(store, zed, "mem_gone")
 	w.linkedByHand(store, w.ada, "mem_puffin") // an equal e-mail wins
+	w.tried(store, w.linus, zed, w.ada)
 	w.acknowledged(boss.Types(w.support, "/invent links"))
 	list := boss.ExpectPrivate(w.support, "Tux (`mem_tux`): @linus, linked by @boss", "Penguin (`mem_penguin`): linked to both @renee and @penguin. Drop one",
 		"@zed: linked to `mem_gone`, who is no longer a member. Drop it", "Puffin (`mem_puffin`): nobody")
 	if strings.Contains(list.Shows(), "Tux (`mem_tux`): nobody") {
 		t.Error("Tux, whom Linus is, stands there as nobody's too")
+	}
+	if strings.Contains(list.Shows(), "but tried") {
+		t.Errorf("somebody stands there twice, since they tried before they were linked: %s", list.Shows())
 	}
 
 	w.acknowledged(w.linus.Types(w.support, "/invent unlink"))
