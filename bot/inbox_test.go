@@ -482,12 +482,15 @@ func TestOrderedBeforeTheLeadChanged(t *testing.T) {
 	w.support.ExpectMessage("8 conversations are waiting for a human") // left-over messages fail the test
 }
 
-// TestQueueOrder: who has written longest ago comes first, and of whom that isn't known last.
-func TestQueueOrder(t *testing.T) {
+// TestListOrder: in a list who has written longest ago comes first, and of whom that isn't known last.
+func TestListOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for chat, ago := range map[string]time.Duration{"chat_c": 3 * time.Minute, "chat_a": 2 * time.Minute, "chat_0": 0, "chat_b": 0} {
-		w.chat(chat)
+	chats := map[string]time.Duration{"chat_c": 3 * time.Minute, "chat_a": 2 * time.Minute, "chat_1": time.Minute, "chat_0": 0, "chat_b": 0}
+	for chat, ago := range chats {
+		if chat != "chat_1" {
+			w.chat(chat)
+		}
 		w.invent.SetChat(chat, func(c *inventtest.Chat) {
 			if c.LastContactMessageAt = (time.Time{}); ago > 0 {
 				c.LastContactMessageAt = time.Now().Add(-ago)
@@ -496,17 +499,23 @@ func TestQueueOrder(t *testing.T) {
 	}
 	w.serve()
 	w.listed()
-	w.acknowledged(w.ada.Types(w.support, "/invent queue"))
-	list := w.ada.ExpectPrivate(w.support, "Waiting for a human: 5").Shows()
-	var got []string
-	for _, chat := range regexp.MustCompile("chat_[abc01]").FindAllString(list, -1) {
-		if !slices.Contains(got, chat) {
-			got = append(got, chat)
+	inOrder := func(command, heading string) {
+		t.Helper()
+		w.acknowledged(w.ada.Types(w.support, command))
+		list := w.ada.ExpectPrivate(w.support, heading).Shows()
+		got := slices.Compact(regexp.MustCompile("chat_[abc01]").FindAllString(list, -1))
+		if want := []string{"chat_c", "chat_a", "chat_1", "chat_0", "chat_b"}; !slices.Equal(got, want) {
+			t.Errorf("%s: they stand in the order %v, want %v", command, got, want)
 		}
 	}
-	if want := []string{"chat_c", "chat_a", "chat_1", "chat_0", "chat_b"}; !slices.Equal(got, want) {
-		t.Errorf("they stand in the order %v, want %v", got, want)
+	inOrder("/invent queue", "Waiting for a human: 5")
+	for chat := range chats {
+		w.has(chat, "mem_ada")
 	}
+	for range chats {
+		w.ada.ExpectDM("This conversation is yours") // so it was listed
+	}
+	inOrder("/invent mine", "My conversations: 5")
 }
 
 // TestLeaver: what a member who isn't active any more still has stands below what waits, and on Home, with the buttons of a colleague's.
