@@ -193,9 +193,10 @@ func TestHomeWithoutAList(t *testing.T) {
 	w := newWorld(t)
 	w.invent.LeaveOut("GET /orgs/{org_id}/inbox")
 	w.serve()
+	w.until("the contract is read", func() bool { return strings.Contains(w.log.String(), "doesn't offer a route") })
 	w.acknowledged(w.ada.OpensHome())
 	w.ada.ExpectHome("doesn't list conversations", "You are *Ada*", "Turn notices off")
-	w.ada.ExpectDM("takes, hands over")
+	w.ada.ExpectDM("takes, hands over", "followed by a conversation's id")
 	w.acknowledged(w.ada.Shortcut("take_one"))
 	w.ada.ExpectModal("Take a conversation", "Invent")
 }
@@ -327,15 +328,28 @@ func TestTakeAConversation(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.serve()
+		w.until("Slack's users are listed", func() bool { return len(w.slack.CallsTo("users.list")) > 0 })
 		w.acknowledged(w.ada.Types(w.support, "/invent whoami"))
 		w.ada.ExpectPrivate(w.support, "You are")
 		w.acknowledged(w.linus.Shortcut("take_one"))
 		w.until("the stranger reads why", func() bool { return w.linus.Modal() != nil || len(w.slack.Messages(w.linus.DM().ID, "")) > 0 })
-		if m := w.linus.Modal(); m != nil {
+		if m := w.linus.Modal(); m != nil { // the list may be on its way still
 			w.linus.ExpectModal("You aren't linked")
 		} else {
 			w.linus.ExpectDM("You aren't linked")
 		}
+	})
+	t.Run("nor before it is known that they are strangers", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.slack.Fault(slacktest.Fault{Method: "users.list", Status: 500})
+		w.serve()
+		w.listed()
+		w.acknowledged(w.linus.Shortcut("take_one"))
+		if m := w.linus.ExpectModal("You aren't linked"); strings.Contains(m.Shows(), "chat_1") {
+			t.Errorf("a stranger sees what waits: %s", m.Shows())
+		}
+		w.until("it has ended", func() bool { return w.outcomes("fill", "not_linked") == 1 })
 	})
 }
 
