@@ -69,6 +69,16 @@ func TestNoteNeverVanishes(t *testing.T) {
 				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
 			},
 		},
+		"somebody else has it, and Invent refuses what she then does all the same": {
+			func(w *world) { w.has("chat_1", "mem_joan") },
+			func(w *world) {
+				late := w.ada.ExpectPrivate(w.support, "Joan has had it")
+				w.invent.Fault(inventtest.Fault{Method: "PATCH", Status: 400})
+				w.acknowledged(w.ada.Press(late, "Assign anyway"))
+				w.ada.ExpectPrivate(w.support, "Invent refused this")
+				w.ada.ExpectPrivate(w.support, "Your note was not delivered", "Call her")
+			},
+		},
 		"the conversation goes on under another id": {
 			func(w *world) { w.invent.Supersede("chat_1", w.chat("chat_2")) },
 			func(w *world) {
