@@ -55,6 +55,20 @@ func TestShow(t *testing.T) {
 	w.wrote()
 }
 
+// TestRefresh: with the card that is refreshed every other card of its conversation shows what is so now.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.invent.LeaveOut("GET /orgs/{org_id}/inbox") // nothing else tells that they are stale
+	w.serve()
+	first, second := w.shared("chat_1", "Nobody"), w.shared("chat_1", "Nobody")
+	w.has("chat_1", "mem_grace")
+	w.acknowledged(w.ada.Press(second, "Refresh"))
+	w.support.ExpectUpdate(second, "@grace")
+	w.support.ExpectUpdate(first, "@grace")
+	w.wrote()
+}
+
 func TestTake(t *testing.T) {
 	t.Parallel()
 	t.Run("somebody else has it, and the command didn't see that: nothing changes until it is confirmed", func(t *testing.T) {
