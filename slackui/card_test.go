@@ -249,6 +249,9 @@ func TestACard(t *testing.T) {
 			"private":     {"Take", "Assign…", "Refresh", "Share here", "Open in Invent"},
 			"everything":  {"Release", "Take over", "Assign…", "Refresh", "Share here", "Open in Invent", "Resolve", "Pause AI", "Summary"},
 			"bare":        {"Take", "Assign…", "Refresh"},
+
+			"resolved":          {"Take", "Assign…", "Refresh", "Open in Invent", "Reopen", "Hand to AI"},
+			"resolved_for_good": {"Take", "Assign…", "Refresh", "Open in Invent", "Summary"},
 		} {
 			var got []string
 			for _, b := range buttons(t, ordinary.cards()[name].Message()) {
@@ -521,9 +524,40 @@ func TestHistoryOfMembersWithoutAName(t *testing.T) {
 		slackui.Take: "<@U0ADA> assigned it, from Grace to Somebody", slackui.Assign: "<@U0ADA> assigned it, from Grace to Somebody",
 		slackui.Release: "<@U0ADA> released it, from Grace to nobody", slackui.Undo: "<@U0ADA> released it, from Grace to nobody",
 	} {
-		m := slackui.Deeds("chat_1", []slackui.Deed{{User: "U0ADA", Verb: verb, From: "Grace", At: noon}}, 0)
-		if !strings.Contains(m.Text, want) {
+		deed := slackui.Deed{User: "U0ADA", Verb: verb, From: "Grace", At: noon}
+		if m := slackui.Deeds("chat_1", []slackui.Deed{deed}, 0); !strings.Contains(m.Text, want) {
 			t.Errorf("%s: %q, want %q", verb, m.Text, want)
+		}
+		deed.To = "Joan"
+		if m := slackui.Deeds("chat_1", []slackui.Deed{deed}, 0); !strings.Contains(m.Text, "<@U0ADA> assigned it, from Grace to Joan") {
+			t.Errorf("%s to somebody with a name: %q", verb, m.Text)
+		}
+	}
+}
+
+// TestARouteSaysWhatItLooksAt: all facts that decide, each with all its values.
+func TestARouteSaysWhatItLooksAt(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		assistant, kind, language []string
+		want                      string
+	}{
+		{assistant: []string{"Shop", "Support"}, want: "assistant is Shop or Support"},
+		{kind: []string{"whatsapp"}, language: []string{"de"}, want: "kind is whatsapp, language is de"},
+		{assistant: []string{"Shop"}, kind: []string{"email"}, language: []string{"de", "en"}, want: "assistant is Shop, kind is email, language is de or en"},
+	} {
+		if got := slackui.WhyRule(tc.assistant, tc.kind, tc.language, true); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+	}
+}
+
+// TestAnAdminsLinkHelpsOnlyWithoutAnEmail: whoever is refused for what they are stays refused, whatever an admin links them to.
+func TestAnAdminsLinkHelpsOnlyWithoutAnEmail(t *testing.T) {
+	t.Parallel()
+	for _, r := range reasons {
+		if want := slices.Contains([]slackui.Reason{slackui.NotLinked, slackui.Unconfirmed, slackui.EmailHidden}, r); r.ByHand() != want {
+			t.Errorf("%s: a link helps: %v, want %v", r, !want, want)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (t ChatURL) chat(link string) (string, bool) {
 		return "", false
 	}
 	id := link[len(before):]
-	if after != "" && strings.Contains(id, after) {
+	if after != "" {
 		id, _, _ = strings.Cut(id, after)
 	}
 	if i := strings.IndexAny(id, "/?#&"); i >= 0 {

@@ -48,6 +48,7 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		whiteLabel = slackui.ChatURL("https://support.example.com/app?chat={chat_id}&x=1")
 		folder     = slackui.ChatURL("https://support.example.com/c/{chat_id}/messages")
 		hash       = slackui.ChatURL("https://support.example.com/#/inbox/{chat_id}")
+		page       = slackui.ChatURL("https://support.example.com/inbox/{chat_id}.html")
 		plain      = slackui.ChatURL("http://localhost:3000/?conversation={chat_id}")
 	)
 	me, grace, mail := &slackui.To{User: "U0ADA"}, &slackui.To{User: "U123"}, &slackui.To{Email: "grace@example.com"}
@@ -125,6 +126,8 @@ func TestCommandsThatCanBeCarriedOut(t *testing.T) {
 		{"the same with what is escaped", whiteLabel, "take <https://support.example.com/app?chat=a%26b&amp;x=1>", take("a&b")},
 		{"a folder", folder, "take <https://support.example.com/c/chat_1/messages>", take("chat_1")},
 		{"another page of the folder", folder, "take <https://support.example.com/c/chat_1/notes>", take("chat_1")},
+		{"a page of its own", page, "take <https://support.example.com/inbox/chat_1.html#m7>", take("chat_1")},
+		{"a page of its own without what stands behind the id", page, "take <https://support.example.com/inbox/chat_1?x>", take("chat_1")},
 		{"a page behind a fragment", hash, "take <https://support.example.com/#/inbox/chat_1>", take("chat_1")},
 
 		{"an id with a slash", chatURL, "take a/b", take("a/b")},
@@ -214,6 +217,7 @@ func TestCommandsThatAreAnsweredAtOnce(t *testing.T) {
 		{"a link to the folder above", "take <https://useinvent.com/o/inbox/..>", foreign},
 		{"a link to the folder above, escaped", "take <https://useinvent.com/o/inbox/%2e%2e>", foreign},
 		{"a link with a broken escape", "take <https://useinvent.com/o/inbox/a%zz>", foreign},
+		{"half a link", "take <https://useinvent.com/o/inbox/chat_12", foreign},
 		{"a link with half a character", "take <https://useinvent.com/o/inbox/%ff>", foreign},
 		{"a link with an escaped line break", "take <https://useinvent.com/o/inbox/a%0Ab>", foreign},
 		{"a link of another scheme", "take ftp://useinvent.com/o/inbox/chat_1", foreign},
@@ -401,6 +405,7 @@ func TestAConversationsLinkLeadsBackToIt(t *testing.T) {
 	t.Parallel()
 	for _, at := range []slackui.ChatURL{
 		chatURL, "https://support.example.com/app?chat={chat_id}&x=1", "https://support.example.com/c/{chat_id}/messages", "https://support.example.com/#/{chat_id}",
+		"https://support.example.com/{chat_id}.html",
 	} {
 		for _, n := range tempers {
 			link := at.For(n.chat)

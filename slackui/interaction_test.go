@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"inventbot/invent"
 	"inventbot/slackui"
 )
 
@@ -223,6 +224,43 @@ func TestAPrivateMessageRemembersTheCardItCameFrom(t *testing.T) {
 	}
 }
 
+// TestAPrivateMessageIsNoCard: neither it nor what can be redrawn only by its own click is redrawn after a question.
+func TestAPrivateMessageIsNoCard(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*slackui.Intent){
+		"a private message": func(i *slackui.Intent) { i.Private = true },
+		"a snapshot":        func(i *slackui.Intent) { i.Snapshot = true },
+	} {
+		i := ordinary.pressed(slackui.Release)
+		change(&i)
+		for _, b := range buttons(t, slackui.Late(i, ordinary.grace(), invent.ChatState{}, noon)) {
+			if got, err := chatURL.ParseInteraction(body(t, click(b, true, nil)), noon); err != nil || got.Origin != nil {
+				t.Errorf("%s, %s: %v; the card is %+v, want none", name, b.Text.Text, err, got.Origin)
+			}
+		}
+	}
+}
+
+// TestAnUndoIsTriedAgainAsAnAssignment, because its five minutes may be over by then.
+func TestAnUndoIsTriedAgainAsAnAssignment(t *testing.T) {
+	t.Parallel()
+	for want, to := range map[slackui.Verb]*slackui.To{slackui.Assign: {Member: "mem_grace"}, slackui.Release: nil} {
+		undo := ordinary.pressed(slackui.Undo)
+		undo.To = to
+		for _, b := range buttons(t, slackui.Failed(slackui.NoAnswer, undo, "0a1b2c3d", "")) {
+			got, err := chatURL.ParseInteraction(body(t, click(b, true, nil)), noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(clicked(func(i *slackui.Intent) {
+				i.Verb, i.Chat, i.Seen, i.To, i.Private, i.Origin = want, "chat_1", undo.Seen, to, true, undo.Clicked
+			}), got); d != "" {
+				t.Errorf("%s, want -, got +:\n%s", b.Text.Text, d)
+			}
+		}
+	}
+}
+
 func TestARetiredButton(t *testing.T) {
 	t.Parallel()
 	seen, nobody := "mem_grace", ""
@@ -248,6 +286,7 @@ func TestARetiredButton(t *testing.T) {
 		"whose value is cut says so":                                   {"take", `{"v":1,"chat":"chat_1","se`, gone},
 		"whose value is something else says so":                        {"take", `[1]`, gone},
 		"whose value is null says so":                                  {"take", `null`, gone},
+		"whose page is a word says so":                                 {"take", `{"v":1,"chat":"chat_1","seen":"","page":"x"}`, gone},
 		"whose conversation is a number says so":                       {"take", `{"v":1,"chat":7,"seen":""}`, gone},
 		"without a conversation says so":                               {"take", `{"v":1,"seen":""}`, gone},
 		"that names the folder above says so":                          {"take", `{"v":1,"chat":"..","seen":""}`, gone},
@@ -398,10 +437,16 @@ func TestParseInteraction(t *testing.T) {
 		"refuses a user without id":                {set("user", map[string]any{"team_id": "T0TEAM"}), nil, true},
 		"refuses neither team nor organisation":    {set("team", nil), nil, true},
 		"refuses no trigger_id":                    {without("trigger_id"), nil, true},
-		"refuses no actions":                       {without("actions"), nil, true},
-		"refuses an empty list of actions":         {set("actions", []any{}), nil, true},
-		"refuses actions that are none":            {set("actions", "take"), nil, true},
-		"refuses a team that is a number":          {set("team", 7), nil, true},
+		"refuses no trigger_id, also in a window": {
+			func(p map[string]any) {
+				delete(p, "trigger_id")
+				p["view"] = map[string]any{"id": "V1", "hash": "1.a", "type": "modal"}
+			}, nil, true,
+		},
+		"refuses no actions":               {without("actions"), nil, true},
+		"refuses an empty list of actions": {set("actions", []any{}), nil, true},
+		"refuses actions that are none":    {set("actions", "take"), nil, true},
+		"refuses a team that is a number":  {set("team", 7), nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,7 @@ func (n names) homes() map[string]slack.HomeTabViewRequest {
 func (n names) picks() map[string]slack.ModalViewRequest {
 	return map[string]slack.ModalViewRequest{
 		"picking": slackui.Picking(), "pick_none": slackui.PickOf(nil, 0, ""), "pick_refused": slackui.PickRefused("/invent", slackui.NotOffered),
-		"pick_later": slackui.PickLater(), "pick_second": slackui.PickOf(n.items(), 1, slackui.Late(n.pressed(slackui.Take), n.grace(), n.held(nil).Chat.State, noon).Text),
+		"pick_later": slackui.PickLater(), "pick_buttonless": slackui.PickOf([]slackui.Item{{Chat: n.conversation(), NoAssign: true}}, 0, ""), "pick_second": slackui.PickOf(n.items(), 1, slackui.Late(n.pressed(slackui.Take), n.grace(), n.held(nil).Chat.State, noon).Text),
 	}
 }
 
@@ -117,7 +117,7 @@ func submitted(t *testing.T, m slack.ModalViewRequest, values map[string]any) []
 	t.Helper()
 	return form(t, map[string]any{
 		"type": "view_submission", "trigger_id": "7.8.9", "team": map[string]any{"id": "T0TEAM"}, "user": map[string]any{"id": "U0ADA", "team_id": "T0TEAM"},
-		"view": map[string]any{"callback_id": m.CallbackID, "private_metadata": m.PrivateMetadata, "state": map[string]any{"values": values}},
+		"view": map[string]any{"id": "V0VIEW", "hash": "1.a", "callback_id": m.CallbackID, "private_metadata": m.PrivateMetadata, "state": map[string]any{"values": values}},
 	})
 }
 
@@ -171,6 +171,7 @@ func TestASubmissionThatCantBeCarriedOut(t *testing.T) {
 		"that doesn't say whom it showed":   {`{"v":1,"chat":"chat_1"}`, "me", "", slackui.OldForm},
 		"of no conversation":                {`{"v":1,"seen":""}`, "me", "", slackui.OldForm},
 		"of the folder above":               {`{"v":1,"chat":"..","seen":""}`, "me", "", slackui.OldForm},
+		"whose page is a word":              {`{"v":1,"chat":"chat_1","seen":"","page":"x"}`, "me", "", slackui.OldForm},
 		"with nobody chosen":                {meta, "", "", slackui.NoChoice},
 		"with a member without id":          {meta, "m:", "", slackui.NoChoice},
 		"with a digest of none":             {meta, "d:", "", slackui.NoChoice},
@@ -196,7 +197,7 @@ func TestASubmissionThatCantBeCarriedOut(t *testing.T) {
 	if got, err := chatURL.ParseInteraction(submitted(t, m, chosen("me", "")), noon); err != nil || got.List != "" || got.Page != 0 {
 		t.Errorf("from a list that is none: %+v, %v; want no list", got, err)
 	}
-	for typed, want := range map[string]slackui.Problem{"": slackui.NotAConversation, "#general": slackui.NotAConversation, "https://evil.example/": slackui.ForeignLink} {
+	for typed, want := range map[string]slackui.Problem{"": slackui.NotAConversation, "#general": slackui.NotAConversation, "https://evil.example/": slackui.ForeignLink, "<" + chatURL.For("chat_12"): slackui.ForeignLink} {
 		if got, err := chatURL.ParseInteraction(submitted(t, slackui.AskWhich(slackui.Intent{}), map[string]any{
 			"which": map[string]any{"which_text": map[string]any{"type": "plain_text_input", "value": typed}},
 		}), noon); err != nil || got.Verb != slackui.Tell || got.Problem != want {
@@ -303,6 +304,7 @@ func TestParseQuery(t *testing.T) {
 	}{
 		"for people":         {asked(nil), &slackui.Query{Team: "T0TEAM", Enterprise: "E0ORG", User: "U0ADA", Text: "ada"}, false},
 		"in no workspace":    {asked(func(p map[string]any) { delete(p, "team") }), &slackui.Query{Team: "E0ORG", Enterprise: "E0ORG", User: "U0ADA", Text: "ada"}, false},
+		"in one without id":  {asked(func(p map[string]any) { p["team"] = map[string]any{"id": ""} }), &slackui.Query{Team: "E0ORG", Enterprise: "E0ORG", User: "U0ADA", Text: "ada"}, false},
 		"nowhere":            {asked(func(p map[string]any) { delete(p, "team"); delete(p, "enterprise") }), nil, true},
 		"by nobody":          {asked(func(p map[string]any) { delete(p, "user") }), nil, true},
 		"for something else": {asked(func(p map[string]any) { p["action_id"] = "which_text" }), nil, false},
@@ -371,6 +373,7 @@ func TestMentionedConversations(t *testing.T) {
 		"<https://evil.example/o/inbox/chat_1>":                                         nil,
 		"Conversation `chat_1`":                                                         {"chat_1"},
 		"`Take` it":                                                                     {"Take"},
+		"`..` is no id, nor is `" + strings.Repeat("x", 201) + "`":                      nil,
 		"chat_1, chat_2; (chat_3)":                                                      {"chat_1", "chat_2", "chat_3"},
 		"hello there, call 0151 1234567":                                                nil,
 		"a1b2c3 a1b2c3":                                                                 {"a1b2c3"},
@@ -451,6 +454,9 @@ func TestParseEvent(t *testing.T) {
 		"a link in no channel":     {strings.Replace(shared(inbox+"a"), `"channel":"C1",`, "", 1), nil, false},
 		"a link in no message":     {strings.Replace(shared(inbox+"a"), `"message_ts":"1.2",`, "", 1), nil, false},
 		"a link in no team":        {strings.Replace(shared(inbox+"a"), `"team_id":"T1",`, "", 1), nil, false},
+		"a link to elsewhere":      {shared("https://example.com/", inbox+"a"), []string{"unfold a " + inbox + "a"}, false},
+		"an event at a word":       {strings.Replace(shared(inbox+"a"), `"event_id"`, `"event_time":"soon","event_id"`, 1), nil, true},
+		"an event after all time":  {strings.Replace(shared(inbox+"a"), `"event_id"`, `"event_time":99999999999999,"event_id"`, 1), nil, false},
 		"an event without an id":   {strings.Replace(shared(inbox+"a"), `"event_id":"E1",`, "", 1), nil, false},
 		"an event before all time": {strings.Replace(shared(inbox+"a"), `"event_id"`, `"event_time":-99999999999999,"event_id"`, 1), nil, false},
 		"a link by nobody": {
@@ -502,14 +508,14 @@ func TestSearchFindsByName(t *testing.T) {
 		all = append(all, slackui.Choice{Member: fmt.Sprint("mem_", i), Name: fmt.Sprintf("Anna %03d", i), Email: fmt.Sprintf("a%d@max-muster.example", i)})
 	}
 	all = append(all, slackui.Choice{Member: "mem_away", Name: "Max Away", NotOnSlack: true})
-	for member, name := range map[string]string{"mem_max": "Max", "mem_abel": "Abel Maxwell", "mem_climax": "Climax", "mem_mail": "Ben"} {
+	for member, name := range map[string]string{"mem_max": "Max", "mem_zoe": "Zoe Maxwell", "mem_climax": "Climax", "mem_mail": "Ben"} {
 		all = append(all, slackui.Choice{Member: member, Name: name, Email: map[bool]string{true: "max.z", false: member}[name == "Ben"] + "@max-muster.example"})
 	}
 	var got []string
 	for _, o := range slackui.Whom(slackui.Query{Text: "max"}, "mem_7", all).Options {
 		got = append(got, o.Text.Text)
 	}
-	if want := []string{"Max", "Abel Maxwell", "Climax", "Ben", "Max Away"}; !slices.Equal(got, want) {
+	if want := []string{"Max", "Zoe Maxwell", "Climax", "Ben", "Max Away"}; !slices.Equal(got, want) {
 		t.Errorf("found are %q, want %q", got, want)
 	}
 	for _, text := range []string{"anna 007", "me", "M"} {
@@ -558,6 +564,7 @@ func TestWhereAMessageSpeaks(t *testing.T) {
 		"field":       attached("fields", []any{object("title", "Chat", "value", "<"+l+">")}),
 		"action":      attached("actions", []any{object("type", "button", "text", "Open", "url", l)}),
 		"forwarded":   attached("message_blocks", []any{object("message", object("blocks", []any{object("type", "rich_text", "elements", []any{object("type", "link", "url", l)})}))}),
+		"no button":   object("text", l, "blocks", []any{object("type", "actions", "elements", []any{object("type", "button", "value", "https://useinvent.com/o/inbox/chat_2")})}),
 		"video":       object("blocks", []any{object("type", "video", "title_url", l)}),
 		"table":       object("blocks", []any{object("type", "table", "rows", []any{[]any{object("type", "raw_text", "text", l)}})}),
 	} {

@@ -105,10 +105,14 @@ func (n names) cards() map[string]slackui.Card {
 		"snapshot":          n.free(func(c *slackui.Card) { c.Snapshot = true }),
 		"sent_to_holder":    n.held(func(c *slackui.Card) { c.For, c.Via = "U0GRACE", "U0ADA" }),
 		"sent_to_her":       n.held(func(c *slackui.Card) { c.For = "U0GRACE" }),
+		"sent_to_taker":     n.held(func(c *slackui.Card) { c.For, c.Via = "U0GRACE", "U0GRACE" }),
 		"sent_to_former":    n.held(func(c *slackui.Card) { c.For, c.Via = "U0JOAN", "U0ADA" }),
 		"sent_and_released": n.free(func(c *slackui.Card) { c.For = "U0GRACE" }),
 		"resolved":          n.free(func(c *slackui.Card) { c.Chat.State.State, c.More = invent.Closed, slackui.More{State: true, AI: true} }),
-		"everything":        n.held(everything),
+		"resolved_for_good": n.free(func(c *slackui.Card) {
+			c.Chat.State.State, c.Chat.State.AIEnabled, c.More = invent.Closed, true, slackui.More{Summary: true}
+		}),
+		"everything": n.held(everything),
 		"unknown_values": n.held(func(c *slackui.Card) {
 			c.Chat.State.State, c.Chat.State.IntegrationID = invent.State("PARKED <b>"), "fax_"+n.assistant
 		}),
@@ -234,11 +238,13 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"already_hers_noted":    slackui.Already(&grace, false, true),
 		"changed_since_nobody":  slackui.ChangedSince(n.pressed(slackui.Take), nil),
 		"changed_since_hers":    slackui.ChangedSince(n.pressed(slackui.Assign), &grace),
+		"changed_since_mine":    slackui.ChangedSince(n.pressed(slackui.Release), &slackui.Holder{ID: "mem_ada", User: "U0ADA"}),
 		"changed_since_set":     slackui.ChangedSince(n.pressed(slackui.Resolve), nil),
 		"changed_nobody":        slackui.Changed(n.pressed(slackui.Release), nil, false, nil),
 		"changed_mine":          slackui.Changed(n.pressed(slackui.Take), &grace, true, nil),
 		"changed_hers":          slackui.Changed(n.pressed(slackui.Assign), &grace, false, nil),
 		"changed_back_to_her":   slackui.Changed(n.pressed(slackui.Take), &grace, true, &slackui.Back{Holder: &grace, Until: noon}),
+		"changed_back_unnamed":  slackui.Changed(n.pressed(slackui.Take), &grace, true, &slackui.Back{Holder: &slackui.Holder{ID: n.member}, Until: noon}),
 		"changed_back_to_me":    slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Holder: &grace, Mine: true, Until: noon}),
 		"changed_back_to_none":  slackui.Changed(n.pressed(slackui.Assign), &grace, false, &slackui.Back{Until: noon}),
 		"set_resolved":          slackui.Set(slackui.Resolve, false),
@@ -257,15 +263,22 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"note":                  slackui.Note("U0GRACE", "U0ADA", n.note()),
 		"about":                 slackui.About(n.conversation(), slackui.Set(slackui.ToAI, true)),
 		"about_unknown":         slackui.About(invent.Chat{ID: n.conversation().ID}, slackui.Set(slackui.ToAI, true)),
+		"about_nothing":         slackui.About(invent.Chat{}, slackui.Set(slackui.ToAI, true)),
 		"note_returned":         slackui.NoteReturned(&grace, n.note()),
 		"note_refused":          slackui.NoteReturned(nil, n.note()),
 		"note_gone":             slackui.NoteReturned(&grace, ""),
 		"found_none":            slackui.Found(nil),
-		"found_several":         slackui.Found([]slackui.Card{n.free(nil), n.held(nil)}),
+		"found_several":         slackui.Found([]slackui.Card{n.free(nil), n.held(nil), {Chat: invent.Chat{ID: n.chat}}}),
 		"newer":                 slackui.Newer(n.typed(slackui.Take), n.chat, "0a1b2c3d"),
 		"late_since_unknown":    slackui.Late(n.typed(slackui.Take), grace, invent.ChatState{}, noon),
 		"failed_no_answer_mine": slackui.Failed(slackui.NoAnswer, slackui.Intent{Verb: slackui.Mine, User: "U0ADA"}, "0a1b2c3d", ""),
 		"failed_no_answer_show": slackui.Failed(slackui.NoAnswer, n.typed(slackui.Show), "0a1b2c3d", chatURL.For(n.chat)),
+		"failed_limited_mine":   slackui.Failed(slackui.Limited, slackui.Intent{Verb: slackui.Mine, User: "U0ADA"}, "0a1b2c3d", ""),
+		"failed_silent_mine":    slackui.Failed(slackui.SlackSilent, slackui.Intent{Verb: slackui.Mine, User: "U0ADA"}, "0a1b2c3d", ""),
+		"failed_slow_route":     slackui.Failed(slackui.NoAnswer, n.typed(slackui.Route), "0a1b2c3d", ""),
+		"failed_refused_show":   slackui.Failed(slackui.RefusedByAPI, n.typed(slackui.Show), "0a1b2c3d", ""),
+		"failed_crashed_show":   slackui.Failed(slackui.Crashed, n.typed(slackui.Show), "0a1b2c3d", ""),
+		"failed_crashed_link":   slackui.Failed(slackui.Crashed, slackui.Intent{Verb: slackui.Link, User: "U0ADA"}, "0a1b2c3d", ""),
 		"myself_by_mail":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: "AGENT", Others: []string{"ADMIN", "MANAGER"}}),
 		"myself_by_hand":        slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, Role: n.assistant, LinkedBy: "U0ADA", LinkedAt: noon, MayOthers: true}),
 		"myself_without_role":   slackui.Myself(slackui.Me{Member: n.member, Name: n.holder, MayOthers: true}),
@@ -297,6 +310,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"refused_show_held":     slackui.Refused("/invent", slackui.Show, slackui.NotLinked, "", true),
 		"queue_none":            slackui.Items(slackui.Queue, nil, 0, ""),
 		"queue_last_one_done":   slackui.Items(slackui.Queue, nil, 0, "Done: it is yours."),
+		"queue_nameless":        slackui.Items(slackui.Queue, []slackui.Item{{Chat: nameless.conversation()}}, 0, ""),
 		"queue_one_page":        slackui.Items(slackui.Queue, n.items()[:2], 0, ""),
 		"queue_second":          slackui.Items(slackui.Queue, n.items(), 1, "Done: it is yours."),
 		"queue_past_the_end":    slackui.Items(slackui.Queue, n.items(), 99, ""),
@@ -310,6 +324,7 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		"route_none_waits":      slackui.RouteTold(slackui.Told{Waiting: true, Waits: noon}),
 		"route_left_out":        slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut, t.Waits = true, time.Time{} }, slackui.Fate{})),
 		"route_left_out_since":  slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut = true }, slackui.Fate{Posted: noon})),
+		"route_left_out_not":    slackui.RouteTold(n.told(func(t *slackui.Told) { t.LeftOut = true }, slackui.Fate{Not: "is_archived"})),
 		"route_waits":           slackui.RouteTold(n.told(nil, slackui.Fate{})),
 		"route_waits_no_more":   slackui.RouteTold(n.told(func(t *slackui.Told) { t.Waiting = false }, slackui.Fate{Posted: noon})),
 		"route_posted":          slackui.RouteTold(n.told(nil, slackui.Fate{Posted: noon})),
@@ -328,6 +343,9 @@ func (n names) messages(t testing.TB) map[string]slackui.Message {
 		all["late_command_"+string(v)] = slackui.Late(n.typed(v), grace, state, noon)
 		all["late_button_"+string(v)] = slackui.Late(n.pressed(v), grace, state, noon)
 	}
+	toMyself := n.pressed(slackui.Assign)
+	toMyself.To = &slackui.To{User: toMyself.User}
+	all["late_button_assign_me"] = slackui.Late(toMyself, grace, state, noon)
 	for _, p := range problems {
 		for _, v := range append(changes, slackui.Show) {
 			all[fmt.Sprintf("problem_%s_%s", p, v)] = slackui.Cannot(slackui.Intent{Verb: v, Command: "/support", Problem: p})

@@ -107,9 +107,7 @@ func speech(v any, texts []string) []string {
 		for _, key := range []string{
 			"text", "blocks", "fields", "elements", "accessory", "attachments", "actions", "message_blocks", "message", "rows", "files",
 		} {
-			if _, leaf := v[key].(string); !leaf {
-				texts = speech(v[key], texts)
-			}
+			texts = speech(v[key], texts)
 		}
 	}
 	return texts
