@@ -76,6 +76,47 @@ func TestColleaguesState(t *testing.T) {
 	}
 }
 
+// TestColleaguesHearOfEachChange: of a change to the state of their conversation, once, also when Invent's answer was lost and the change
+// had to be found out by reading.
+func TestColleaguesHearOfEachChange(t *testing.T) {
+	t.Parallel()
+	for press, c := range map[string]struct {
+		state   invent.State
+		ai      bool
+		becomes string
+		reads   string
+	}{
+		"Resolve":    {invent.Open, false, "Resolved, AI off", "@ada resolved this conversation. It is still yours."},
+		"Reopen":     {invent.Closed, false, "Open, AI off", "@ada opened this conversation again. It is still yours."},
+		"Hand to AI": {invent.Open, false, "Open, AI on", "@ada handed this conversation to the AI. It is still yours."},
+		"Pause AI":   {invent.Open, true, "Open, AI off", "@ada paused the AI in this conversation. It is still yours."},
+	} {
+		for name, answer := range map[string][]inventtest.Fault{"": nil, ", answered by nothing": {{Method: "PATCH", Path: "/state$", Times: 1, AfterWrite: true, Status: 502}}} {
+			t.Run(press+name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.invent.SetChat("chat_1", func(x *inventtest.Chat) { x.State, x.AIEnabled = c.state, c.ai })
+				w.has("chat_1", "mem_grace")
+				w.serve()
+				w.listed()
+				card := w.shared("chat_1", "@grace", press)
+				for _, f := range answer {
+					w.invent.Fault(f)
+				}
+				w.acknowledged(w.ada.Press(card, press))
+				w.support.ExpectUpdate(card, "@grace", c.becomes)
+				hers := w.grace.ExpectDM("This conversation is yours", c.becomes)
+				if m := w.grace.ExpectDM(c.reads); m.ThreadTS != hers.TS {
+					t.Error("the words don't stand below the card")
+				}
+				if n := len(w.invent.Writes()); n != 1 {
+					t.Errorf("Invent was written %d times, want once", n)
+				}
+			})
+		}
+	}
+}
+
 func TestWhatTheAPILacksIsNotDrawn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
