@@ -2,17 +2,21 @@ package invent_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,7 +137,8 @@ func TestIDs(t *testing.T) {
 	for _, id := range []string{"", ".", "..", "../orgs/c", "a/../../x", `a\..\b`, "a/.", "a\nb", "a\x00", "a\u0085", "\xff", strings.Repeat("a", 201)} {
 		_, err := c.Chat(t.Context(), id)
 		_, err2 := c.Assign(t.Context(), "chat_a", &id)
-		for _, err := range []error{err, err2} {
+		_, err3 := c.Assign(t.Context(), id, nil)
+		for _, err := range []error{err, err2, err3} {
 			if !errors.Is(err, invent.ErrID) || invent.MayHaveHappened(err) || invent.Temporary(err) {
 				t.Errorf("id %q: %v; want ErrID for good", id, err)
 			}
@@ -240,8 +245,8 @@ func TestNoConnection(t *testing.T) {
 	}
 	for _, url := range []string{"", "api", "http://", "http://a b", "http://x/?key=1", "http://x/#key"} {
 		err := invent.New(invent.Options{URL: url, Org: "c"}).Ping(t.Context())
-		if err == nil || invent.Temporary(err) || invent.MayHaveHappened(err) {
-			t.Errorf("URL %q: %v; want an error for good", url, err)
+		if err == nil || invent.Temporary(err) || invent.MayHaveHappened(err) || !strings.HasPrefix(err.Error(), "invent: ping: ") {
+			t.Errorf("URL %q: %v; want an error for good, of a ping", url, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -249,6 +254,39 @@ func TestNoConnection(t *testing.T) {
 	i, c := start(t)
 	if _, err := c.Assign(ctx, "chat_a", nil); !errors.Is(err, context.Canceled) || invent.MayHaveHappened(err) || len(i.Requests()) != 0 {
 		t.Errorf("cancelled before: %v; want nothing sent", err)
+	}
+}
+
+// TestLostCalls: of what was not connected nothing was sent, however that failed, and all else may have been carried out. An error's own
+// words are kept only where they can hold nothing of an answer.
+func TestLostCalls(t *testing.T) {
+	t.Parallel()
+	op := func(op string, err error) error { return &net.OpError{Op: op, Net: "tcp", Err: err} }
+	_, slow := (&net.Dialer{Timeout: time.Nanosecond}).DialContext(t.Context(), "tcp", "127.0.0.1:1")
+	for name, tc := range map[string]struct {
+		err, cause error
+		may        bool
+	}{
+		"refused":                     {op("dial", syscall.ECONNREFUSED), syscall.ECONNREFUSED, false},
+		"not connected in time":       {slow, slow, false},
+		"refused by a proxy":          {op("proxyconnect", io.EOF), io.EOF, false},
+		"another's certificate":       {&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, x509.UnknownAuthorityError{}, false},
+		"reset":                       {op("read", syscall.ECONNRESET), syscall.ECONNRESET, true},
+		"no answer":                   {io.EOF, io.ErrUnexpectedEOF, true},
+		"a cut answer":                {fmt.Errorf("HTTP/2: %w", io.ErrUnexpectedEOF), io.ErrUnexpectedEOF, true},
+		"no handshake in time":        {os.ErrDeadlineExceeded, context.DeadlineExceeded, true},
+		"no answer in time":           {context.DeadlineExceeded, context.DeadlineExceeded, true},
+		"given up":                    {fmt.Errorf("customer@private.example: %w", context.Canceled), context.Canceled, true},
+		"an answer that is malformed": {errors.New(`malformed HTTP response "customer@private.example"`), invent.ErrBroken, true},
+	} {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) { return nil, tc.err }))})
+		_, err := c.Assign(t.Context(), "chat_a", nil)
+		if e, ok := errors.AsType[*invent.Error](err); !ok || e.Status != 0 || !errors.Is(err, tc.cause) || tc.may != invent.MayHaveHappened(err) || !invent.Temporary(err) {
+			t.Errorf("%s: %v (%T); want the cause %v, temporary, and that it may have happened: %v", name, err, e.Err, tc.cause, tc.may)
+		}
+		if strings.Contains(err.Error(), "private") || errors.Is(err, context.DeadlineExceeded) != errors.Is(tc.cause, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -388,6 +426,9 @@ func TestTheKeyGoesNowhereElse(t *testing.T) {
 	open := invent.New(invent.Options{URL: "http://invent.example", Key: "inv_key", Wrap: instead(wire(func(r *http.Request) (*http.Response, error) {
 		if key := r.Header.Get("Authorization"); key != "" {
 			t.Errorf("the contract is asked for with %q, and needs no key", key)
+		}
+		if who, what := r.Header.Get("User-Agent"), r.Header.Get("Accept"); who != "inventbot" || what != "application/json" {
+			t.Errorf("%q asks for %q, want inventbot to ask for JSON", who, what)
 		}
 		return answer(200), nil
 	}))})
@@ -535,6 +576,31 @@ func TestInbox(t *testing.T) {
 	}))})
 	if chats, next, err := empty.Inbox(t.Context(), 1); err != nil || next || len(chats) != 0 {
 		t.Errorf("Inbox = %+v, %v, %v; want no page behind an empty one, whatever is counted", chats, next, err)
+	}
+}
+
+// TestAnotherPage: what Invent counts decides, else whether the page is full; what is no count decides nothing.
+func TestAnotherPage(t *testing.T) {
+	t.Parallel()
+	const chat = `{"id":"chat_a","state":{"state":"OPEN"}}`
+	for _, tc := range []struct {
+		rows        int
+		take, count string
+		want        bool
+	}{
+		{100, "", "", true}, {99, "", "", false},
+		{100, "100", "101", true}, {100, "100", "100", false}, {50, "50", "51", true}, {50, "50", "50", false}, {50, "50", "", true},
+		{100, "", "101", true}, {100, "", "100", false}, {100, "100", "many", true}, {99, "100", "many", false},
+		{100, "0", "100", false}, {100, "-1", "100", false}, {100, "all", "101", true}, {100, "99999999999999999999", "101", true},
+	} {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Wrap: instead(wire(func(*http.Request) (*http.Response, error) {
+			a := answer(200, "Pagination-Take", tc.take, "Pagination-Count", tc.count)
+			a.Body = io.NopCloser(strings.NewReader("[" + chat + strings.Repeat(","+chat, tc.rows-1) + "]"))
+			return a, nil
+		}))})
+		if chats, next, err := c.Inbox(t.Context(), 1); err != nil || len(chats) != tc.rows || next != tc.want {
+			t.Errorf("%+v: %d chats, another page: %v, %v", tc, len(chats), next, err)
+		}
 	}
 }
 
@@ -727,6 +793,27 @@ func TestGateKeepsTheLongerWait(t *testing.T) {
 			t.Errorf("behind the gate: wait %v, %v; want the longer one", left, ok)
 		}
 	})
+}
+
+// TestGateIsClosedByManyAtOnce for as long as each of them asks for, at least: none undoes another.
+func TestGateIsClosedByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	begin := time.Now()
+	for range 100 {
+		c := invent.New(invent.Options{URL: "http://invent.example", Org: "c", Now: func() time.Time { return begin }})
+		var seconds atomic.Int64
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				for s := seconds.Add(1); s <= 3600; s = seconds.Add(1) {
+					if closed, want := c.CloseGate(int(s)), time.Duration(s)*time.Second; closed < want {
+						t.Errorf("the gate is closed for %v, want %v", closed, want)
+					}
+				}
+			})
+		}
+		all.Wait()
+	}
 }
 
 func TestGateClosesWhileWaitingForATurn(t *testing.T) {

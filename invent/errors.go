@@ -102,12 +102,10 @@ func lost(op string, status int, err error) *Error {
 	switch {
 	case errors.Is(err, context.Canceled):
 		e.Err = context.Canceled
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Err = context.DeadlineExceeded
 	case errors.As(err, &dial):
 		e.Err = dial
 		// The transport repeats a call by itself only if nothing was written, so after a failed dial nothing was sent.
-		e.unsent = status == 0 && (dial.Op == "dial" || dial.Op == "proxyconnect")
+		e.unsent = dial.Op == "dial" || dial.Op == "proxyconnect"
 	case errors.As(err, &cert):
 		e.Err, e.unsent = cert, true
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
