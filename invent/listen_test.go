@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,9 +29,13 @@ func TestListen(t *testing.T) {
 	}
 	i.SetChat("chat_a", func(c *inventtest.Chat) { c.AssigneeID = "mem_grace" })
 	<-events
-	for _, half := range []string{"", "{", "null", `{"type":"x"}`, `{"data":{"id":"chat_a"}}`} {
+	for _, half := range []string{"", "{", "null", `{"type":"x"}`, `{"data":{"id":"chat_a"}}`, `"` + strings.Repeat("x", 1<<20) + `"`} {
 		i.Send([]byte(half))
-		<-events // a trigger, whatever it says
+		select {
+		case <-events: // a trigger, whatever it says
+		case err := <-ended:
+			t.Fatalf("after %.30q: %v", half, err)
+		}
 	}
 	i.DropSockets()
 	if err := <-ended; !invent.Temporary(err) {
