@@ -57,9 +57,6 @@ func parse(rawURL string) (*redis.UniversalOptions, error) {
 	case "":
 	case "sentinel":
 		o.MasterName, u.Path, _ = strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-		if u.Path != "" {
-			u.Path = "/" + u.Path
-		}
 		o.SentinelUsername, o.SentinelPassword = query.Get("sentinel_username"), query.Get("sentinel_password")
 		more = query["addr"]
 		query.Del("sentinel_username")

@@ -381,7 +381,7 @@ func TestOpen(t *testing.T) {
 		closing(t, c)
 	}
 	for _, url := range []string{"", "localhost:6379", "redis://", "redis:///0", "redis+cluster://:secret@:7000", "http://:secret@localhost", "redis://:secret@localhost:port", "redis://:secret@localhost/x", "redis://:sec%zzret@localhost",
-		"redis+sentinel://:secret@localhost", "redis+sentinel://:secret@localhost/main/x", "redis+cluster://:secret@localhost/1", "redis+cluster://localhost?addr=:secret@x",
+		"redis+sentinel://:secret@localhost", "redis+sentinel://:secret@localhost/main/x", "redis+cluster://:secret@localhost/1", "redis+cluster://localhost?addr=:secret@x", "redis+cluster://:secret@localhost?addr=:7001",
 		"redis+other://:secret@localhost", "redis+://:secret@localhost", "redis+cluster://localhost?secret=1",
 		"redis://:secret@localhost:65536", "redis://:secret@localhost:0", "redis+cluster://:secret@localhost:7000?addr=localhost:70000",
 		"redis+sentinel://:secret@localhost/main?addr=localhost:port", "redis://:secret@localhost/-1"} {
@@ -472,6 +472,18 @@ func TestTheInProcessRedis(t *testing.T) {
 		c := inProcess(t)
 		fine(t, c.Raw().Set(t.Context(), "inventbot:x", "1", 10*time.Millisecond).Err())
 		soon(t, "the key is gone", func() bool { return c.Raw().Exists(t.Context(), "inventbot:x").Val() == 0 })
+	})
+	t.Run("lets time pass no faster than it does", func(t *testing.T) {
+		t.Parallel()
+		c := inProcess(t)
+		begun := time.Now()
+		fine(t, c.Raw().Set(t.Context(), "inventbot:x", "1", 3500*time.Millisecond).Err())
+		fine(t, c.Raw().Set(t.Context(), "inventbot:y", "1", time.Minute).Err())
+		soon(t, "the first key is gone", func() bool { return c.Raw().Exists(t.Context(), "inventbot:x").Val() == 0 })
+		left, err := c.Raw().PTTL(t.Context(), "inventbot:y").Result()
+		if passed := time.Since(begun); err != nil || time.Minute-left > passed+time.Second { // it passes by the second
+			t.Errorf("after %s %s of a minute are left, %v", passed, left, err)
+		}
 	})
 }
 

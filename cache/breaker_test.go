@@ -15,6 +15,19 @@ import (
 
 var errBroken = &net.OpError{Op: "read", Err: errors.New("broken")}
 
+// TestErrorsOfTheClientQuoteNothing: what go-redis says of an answer that it can't read holds the answer.
+func TestErrorsOfTheClientQuoteNothing(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`redis: can't parse reply "Call her before noon"`: errUnreadable.Error(), `redis: invalid reply: "Call her before noon"`: errUnreadable.Error(),
+		"dial tcp: connection refused": "dial tcp: connection refused",
+	} {
+		if got := unquoted(errors.New(text)).Error(); got != want {
+			t.Errorf("of %q it says %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestBreaker(t *testing.T) {
 	t.Parallel()
 	// allowed counts how many of 20 calls may ask.

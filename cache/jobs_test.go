@@ -1257,6 +1257,18 @@ func breathe(ctx context.Context) {
 	<-moment.Done()
 }
 
+// TestAsideSkipsWhatIsNoJob: what somebody else put there hides no job.
+func TestAsideSkipsWhatIsNoJob(t *testing.T) {
+	each(t, func(t *testing.T, c *cache.Cache) {
+		fine(t, c.SetAside(t.Context(), job("a", "A")))
+		fine(t, c.Raw().XAdd(t.Context(), &redis.XAddArgs{Stream: cache.AsideKey, Values: []any{"job", "x"}}).Err())
+		fine(t, c.SetAside(t.Context(), job("b", "B")))
+		jobs, err := c.Aside(t.Context())
+		fine(t, err)
+		want(t, "were set aside", jobs, "a", "b")
+	})
+}
+
 // TestEveryKeyHasItsLifetime: each kind of key that is stored, and how long it lives.
 func TestEveryKeyHasItsLifetime(t *testing.T) {
 	each(t, func(t *testing.T, c *cache.Cache) {
