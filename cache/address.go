@@ -96,7 +96,7 @@ func connect(o *redis.UniversalOptions, patience time.Duration) *Cache {
 	o.MaxRetries = 1
 	o.MinRetryBackoff, o.MaxRetryBackoff = time.Millisecond, 5*time.Millisecond
 	o.DialTimeout, o.DialerRetries = patience, 1
-	o.ReadTimeout, o.WriteTimeout = patience, patience
+	o.ReadTimeout, o.WriteTimeout = 4*patience, 4*patience // as much as a call may have, see moreTime; guard ends most of them sooner
 	o.PoolTimeout = patience
 	o.ContextTimeoutEnabled = true
 	o.PoolSize = 64

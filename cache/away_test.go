@@ -317,6 +317,23 @@ func TestARedisThatHangs(t *testing.T) {
 	})
 }
 
+// TestMoreTime: what reads or writes much is waited for as long as it may take.
+func TestMoreTime(t *testing.T) {
+	t.Parallel()
+	addr := silent(t)
+	for _, name := range []string{"Handoffs", "Notices", "SetHandoffs", "Drawn", "Channels", "Carded"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := opened(t, "redis://"+addr)
+			begun := time.Now()
+			err := calls[name].call(t.Context(), c)
+			if took := time.Since(begun); err == nil || took < 3*cache.Patience {
+				t.Errorf("%v after %s, want an error after %s", err, took, 4*cache.Patience)
+			}
+		})
+	}
+}
+
 // hangs wants the first calls to end in about their time, and those after two failures at once.
 func hangs(t *testing.T, c *cache.Cache, name string, most time.Duration, call func(context.Context, *cache.Cache) error) {
 	t.Helper()
