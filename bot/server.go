@@ -304,8 +304,11 @@ func (b *Bot) acceptAlone(ctx context.Context, j cache.Job, w work, why error) (
 	if err != nil || admission != cache.Accepted {
 		b.spareJobs.Add(-1)
 	}
-	switch stored := !errors.Is(why, cache.ErrAway); { // perhaps
-	case err != nil:
+	if err != nil {
+		return admission, err
+	}
+	stored := !errors.Is(why, cache.ErrAway) // perhaps: then only the answer was lost
+	switch {
 	case admission != cache.Full:
 		b.settled.add(j.ID) // should Redis have it too, now or later by a repeat, it is not done twice
 		if stored {
@@ -314,7 +317,7 @@ func (b *Bot) acceptAlone(ctx context.Context, j cache.Job, w work, why error) (
 	case stored && !j.Tell.IsZero() && b.side.try(func() { b.whisper(ctx, i, slackui.About(invent.Chat{ID: i.Chat}, slackui.Doubtful())) }):
 		admission = cache.Accepted
 	}
-	return admission, err
+	return admission, nil
 }
 
 // ref is what a person can quote and the log can be searched for.
