@@ -101,20 +101,16 @@ func ReadRoutes(r io.Reader) (Routes, error) {
 			wrong("channel is not a channel's id such as C012ABCDEF")
 		}
 		if f.Quiet != nil {
-			q := &Quiet{}
-			var errs [3]error
-			q.From, errs[0] = clockTime(f.Quiet.From)
-			q.To, errs[1] = clockTime(f.Quiet.To)
-			if q.Zone, errs[2] = time.LoadLocation(f.Quiet.Zone); f.Quiet.Zone == "" {
-				errs[2] = errors.New("missing")
-			}
-			if errs[0] != nil || errs[1] != nil || q.From == q.To {
+			from, noFrom := clockTime(f.Quiet.From)
+			to, noTo := clockTime(f.Quiet.To)
+			zone, noZone := time.LoadLocation(f.Quiet.Zone)
+			if noFrom != nil || noTo != nil || from == to {
 				wrong("quiet needs from and to as two times such as 22:00")
 			}
-			if errs[2] != nil {
+			if noZone != nil || f.Quiet.Zone == "" {
 				wrong("quiet needs a zone such as Europe/Berlin")
 			}
-			rule.Quiet = q
+			rule.Quiet = &Quiet{From: from, To: to, Zone: zone}
 		}
 		if rule.everything() && n < len(file.Routes)-1 {
 			wrong("it takes everything, so the routes after it are never reached")
