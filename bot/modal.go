@@ -31,7 +31,7 @@ func (b *Bot) open(ctx context.Context, i slackui.Intent) answer {
 	defer cancel()
 	w := work{Intent: i}
 	err := b.openModal(ctx, &w)
-	outcome, said := opened, ok
+	outcome, said := opened, acknowledged
 	switch {
 	case err == nil:
 	case errors.Is(err, errUnknown):
@@ -206,7 +206,7 @@ func (b *Bot) submitted(ctx context.Context, i slackui.Intent) answer {
 	if !b.accept(ctx, i) {
 		return saying(slackui.FormBusy(i.Form))
 	}
-	return ok
+	return acknowledged
 }
 
 // knownTeam returns the team, if it is known without asking Slack.

@@ -32,7 +32,8 @@ type answer struct {
 	body   any    // JSON; nil for nothing
 }
 
-var ok = answer{status: http.StatusOK}
+// acknowledged is an answer without words.
+var acknowledged = answer{status: http.StatusOK}
 
 // saying is JSON for Slack.
 func saying(body any) answer { return answer{status: http.StatusOK, body: body} }
@@ -172,7 +173,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 	case said != nil:
 		return private(*said)
 	case intent == nil:
-		return ok
+		return acknowledged
 	}
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
 		return bad("the response_url doesn't lead to Slack")
@@ -180,7 +181,7 @@ func (b *Bot) command(ctx context.Context, body []byte, sent time.Time) answer {
 	if !b.accept(ctx, *intent) {
 		return private(slackui.Busy())
 	}
-	return ok
+	return acknowledged
 }
 
 func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answer {
@@ -189,7 +190,7 @@ func (b *Bot) interaction(ctx context.Context, body []byte, sent time.Time) answ
 	case err != nil:
 		return bad(err.Error())
 	case intent == nil:
-		return ok
+		return acknowledged
 	}
 	if intent.ResponseURL != "" && !b.hooks.allowed(intent.ResponseURL) {
 		return bad("the response_url doesn't lead to Slack")
@@ -212,7 +213,7 @@ func (b *Bot) queued(ctx context.Context, i slackui.Intent) answer {
 			return answer{status: http.StatusServiceUnavailable}
 		}
 	}
-	return ok
+	return acknowledged
 }
 
 // off lists what can be typed but not done, because Invent's API doesn't offer it.
@@ -253,7 +254,7 @@ func (b *Bot) event(ctx context.Context, body []byte, _ time.Time) answer {
 			return answer{status: http.StatusServiceUnavailable}
 		}
 	}
-	return ok
+	return acknowledged
 }
 
 // accept makes a job of the intent, once for each request of Slack's: in Redis, or in the spare queue while Redis doesn't answer. False
