@@ -93,7 +93,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	w.member = me.Member
-	b.passed(identified, j)
+	b.passed(stepIdentified, j)
 	switch i.Verb {
 	case slackui.Links:
 		return b.links(ctx, t, i, j.At)
@@ -124,7 +124,7 @@ func (b *Bot) act(ctx context.Context, w *work, j cache.Job) (string, error) {
 		return "", err
 	}
 	w.exists = true
-	b.passed(read, j)
+	b.passed(stepRead, j)
 	s := &scene{team: t, work: w, job: j, chat: chat, known: known, people: map[string]cache.Link{i.User: me}}
 	switch i.Verb {
 	case slackui.Unfold:
@@ -318,7 +318,7 @@ func (b *Bot) noteWrite(s *scene, err error) {
 	switch {
 	case err == nil:
 		s.work.Wrote = written
-		b.passed(wrote, s.job)
+		b.passed(stepWrote, s.job)
 	case invent.MayHaveHappened(err):
 		s.work.Wrote = unsettled
 	}

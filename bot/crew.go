@@ -145,7 +145,7 @@ func (b *Bot) submit(ctx context.Context, c *crew, j cache.Job, w work) (cache.A
 	here := c.takeSlot()
 	admission, taken, err := c.queue.Submit(ctx, j, c.most, here)
 	if err == nil && admission == cache.Accepted {
-		b.passed(stored, j)
+		b.passed(stepStored, j)
 	}
 	switch {
 	case taken != nil:

@@ -31,7 +31,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	if unplaced != nil && temporary(unplaced) {
 		return unplaced
 	}
-	b.passed(drawn, s.job) // or there is no place for it: the people whom it concerns must know all the same
+	b.passed(stepDrawn, s.job) // or there is no place for it: the people whom it concerns must know all the same
 	b.announcedBy(ctx, s, card)
 	change := cache.Change{Chat: s.chat.ID, State: stateDigest(s.chat.State), Via: s.known.Via, Card: card, Deed: *w.Deed}
 	if w.kept && unplaced == nil && s.shown(card) {
@@ -65,7 +65,7 @@ func (b *Bot) showChange(ctx context.Context, s *scene) error {
 	case back != nil, s.overtaken:
 		b.whisper(ctx, i, words(back))
 	}
-	b.passed(remembered, s.job)
+	b.passed(stepRemembered, s.job)
 	b.redrawOthers(ctx, s, card)
 	b.notify(ctx, s)
 	b.redrawOpened(ctx, i, home, opened)

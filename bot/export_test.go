@@ -100,7 +100,7 @@ var Forgotten = forgotten
 
 // The steps of an action, in their order.
 var Steps = []string{
-	string(stored), string(taken), string(identified), string(read), string(wrote), string(drawn), string(remembered), string(redrawn), string(told), string(ended),
+	string(stepStored), string(stepTaken), string(stepIdentified), string(stepRead), string(stepWrote), string(stepDrawn), string(stepRemembered), string(stepRedrawn), string(stepTold), string(stepEnded),
 }
 
 // ListenTo keeps a socket to the team's inbox open until ctx ends.

@@ -52,7 +52,7 @@ func (b *Bot) keepNote(ctx context.Context, i *slackui.Intent) bool {
 // notify sends direct messages to the people whom the change concerns: to the person who has the conversation now, with the note, and to
 // the one who had it. Whoever made the change gets none.
 func (b *Bot) notify(ctx context.Context, s *scene) {
-	b.passed(redrawn, s.job)
+	b.passed(stepRedrawn, s.job)
 	i := s.work.Intent
 	h := s.holder(ctx, b)
 	switch {
@@ -68,7 +68,7 @@ func (b *Bot) notify(ctx context.Context, s *scene) {
 		_ = b.tellOrLater(ctx, s, had.User, slackui.Relieved(had.User, i.User), "", nil)
 	}
 	s.work.told = true
-	b.passed(told, s.job)
+	b.passed(stepTold, s.job)
 }
 
 // returnNote gives the note that came with a change back to its sender, unless an earlier try has delivered it.

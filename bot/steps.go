@@ -13,16 +13,16 @@ import (
 type step string
 
 const (
-	stored     step = "it is stored, not acknowledged yet"
-	taken      step = "taken from the queue"
-	identified step = "it is known who asks"
-	read       step = "the conversation is read"
-	wrote      step = "Invent has confirmed the change"
-	drawn      step = "the card is drawn"
-	remembered step = "the card is remembered"
-	redrawn    step = "the other cards are redrawn"
-	told       step = "whom it concerns is told"
-	ended      step = "the job is ended"
+	stepStored     step = "it is stored, not acknowledged yet"
+	stepTaken      step = "taken from the queue"
+	stepIdentified step = "it is known who asks"
+	stepRead       step = "the conversation is read"
+	stepWrote      step = "Invent has confirmed the change"
+	stepDrawn      step = "the card is drawn"
+	stepRemembered step = "the card is remembered"
+	stepRedrawn    step = "the other cards are redrawn"
+	stepTold       step = "whom it concerns is told"
+	stepEnded      step = "the job is ended"
 )
 
 // passed is where tests can stop, kill or upset a process. Nothing else can set steps.

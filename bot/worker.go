@@ -119,7 +119,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 		b.giveBack(ctx, q, j, due)
 		return
 	}
-	b.passed(taken, j)
+	b.passed(stepTaken, j)
 	w.kept, w.held = q == b.cache, time.Now().Add(attempt+parting)
 	outcome, again, err := b.tries(ctx, q, j, w)
 	if again {
@@ -143,7 +143,7 @@ func (b *Bot) run(ctx context.Context, q *cache.Cache, j cache.Job, w *work) {
 	if !w.ended {
 		b.end(ctx, q, j)
 	}
-	b.passed(ended, j)
+	b.passed(stepEnded, j)
 }
 
 // behindSpare says whether a job must wait because an earlier one of its lane, which came while Redis was away, isn't done yet.
