@@ -12,7 +12,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
@@ -84,9 +83,6 @@ func printServe(ctx context.Context, stdout io.Writer) int {
 		return 2
 	}
 	defer spendMemory()()
-	if s.RedisURL != "" {
-		spareProcessors()
-	}
 	log := s.logger(stdout)
 	if err := serve(ctx, s, log); err != nil {
 		log.Error("stopped", "error", err)
@@ -127,15 +123,6 @@ func spendMemory() (end func()) {
 	return func() {
 		close(stop)
 		<-ended
-	}
-}
-
-// spareProcessors keeps the bot to one processor, unless GOMAXPROCS says otherwise. An action is a fraction of a millisecond of work between
-// waits; with more processors, threads that have nothing to do look for work, and take a fifth more CPU time away from Redis and others
-// on the machine. It is not for a bot with its Redis in the process, which has more to do.
-func spareProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(1)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -234,32 +233,6 @@ func redis(t *testing.T) string {
 		}
 	}
 	return url
-}
-
-// TestProcessors: beside a Redis, also one that doesn't answer, the program keeps to one processor, unless it is told otherwise.
-func TestProcessors(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		settings map[string]string
-		one      bool
-	}{
-		"beside a Redis":                           {map[string]string{"REDIS_URL": "redis://127.0.0.1:1"}, true},
-		"beside a Redis, told to take two":         {map[string]string{"REDIS_URL": "redis://127.0.0.1:1", "GOMAXPROCS": "2"}, false},
-		"with its own, on more than one processor": {map[string]string{"GOMAXPROCS": ""}, runtime.GOMAXPROCS(0) == 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			maps.Copy(w.settings, c.settings)
-			metrics := start(t, w.settings).lastMetrics()
-			if !strings.Contains(metrics, "\ngo_sched_gomaxprocs_threads ") {
-				t.Fatal("the metrics don't tell how many processors are used")
-			}
-			if one := strings.Contains(metrics, "\ngo_sched_gomaxprocs_threads 1\n"); one != c.one {
-				t.Errorf("one processor: %t, want %t", one, c.one)
-			}
-		})
-	}
 }
 
 // TestKilled kills the process at a step of an action, after its acknowledgement. The next process does what is left,
