@@ -318,7 +318,7 @@ func (b *Bot) noteWrite(s *scene, err error) {
 	switch {
 	case err == nil:
 		s.work.Wrote = written
-		b.passed(stepWrote, s.job)
+		b.passed(stepChanged, s.job)
 	case invent.MayHaveHappened(err):
 		s.work.Wrote = unsettled
 	}

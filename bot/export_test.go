@@ -100,7 +100,7 @@ var Forgotten = forgotten
 
 // The steps of an action, in their order.
 var Steps = []string{
-	string(stepStored), string(stepTaken), string(stepIdentified), string(stepRead), string(stepWrote), string(stepDrawn), string(stepRemembered), string(stepRedrawn), string(stepTold), string(stepEnded),
+	string(stepStored), string(stepTaken), string(stepIdentified), string(stepRead), string(stepChanged), string(stepDrawn), string(stepRemembered), string(stepRedrawn), string(stepTold), string(stepEnded),
 }
 
 // ListenTo keeps a socket to the team's inbox open until ctx ends.

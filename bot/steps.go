@@ -17,7 +17,7 @@ const (
 	stepTaken      step = "taken from the queue"
 	stepIdentified step = "it is known who asks"
 	stepRead       step = "the conversation is read"
-	stepWrote      step = "Invent has confirmed the change"
+	stepChanged    step = "Invent has confirmed the change"
 	stepDrawn      step = "the card is drawn"
 	stepRemembered step = "the card is remembered"
 	stepRedrawn    step = "the other cards are redrawn"
