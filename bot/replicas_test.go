@@ -317,8 +317,8 @@ func newSentinel(t *testing.T, config string) *redis.Client {
 	return client
 }
 
+// Not in parallel with others, as TestOnACluster.
 func TestBehindASentinel(t *testing.T) {
-	t.Parallel()
 	_, url := sentinel(t)
 	spine(t, url)
 }
