@@ -153,8 +153,10 @@ func (b *Bot) finding(ctx context.Context, t *Team, asked time.Time) finder {
 			return invent.Member{}, err
 		}
 		m, no := only(list, fits)
-		_, at := t.members.kept()
-		if no == nil || !at.Before(asked) || !t.anew.AllowN(b.now(), 1+len(list)/100) { // a call for each page
+		if no == nil {
+			return m, nil
+		}
+		if _, at := t.members.kept(); at.Before(asked) && !t.anew.AllowN(b.now(), 1+len(list)/100) { // a call for each page
 			return m, no
 		}
 		if list, err = t.roster(ctx, asked, b.now); err != nil {
